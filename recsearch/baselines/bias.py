@@ -1,0 +1,93 @@
+"""The bias model: score(u, i) = mu + b_u + b_i.
+
+Dimension letters: U users and N items, each with index 0, the unknown one; n interactions,
+B users or pairs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsearch.data.interactions import Encoded
+
+REG_ITEM = 10.0
+REG_USER = 15.0
+NUM_SWEEPS = 10
+
+
+@dataclass(frozen=True)
+class Bias:
+    """The mean label, and how much each user and item departs from it.
+
+    Attributes:
+        mean: Mean training label, in the unit of the label.
+        user_bias: [U] float64; 0 for the unknown user.
+        item_bias: [N] float64; 0 for the unknown item.
+        low: The smallest training label: no score is below it.
+        high: The largest training label: no score is above it.
+    """
+
+    mean: float
+    user_bias: NDArray[np.float64]
+    item_bias: NDArray[np.float64]
+    low: float
+    high: float
+
+    def unclipped(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Returns mu + b_u + b_i, [B] float64, which may leave the range of the labels."""
+        scores: NDArray[np.float64] = self.mean + self.user_bias[user] + self.item_bias[item]
+        return scores
+
+    def clip(self, scores: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Returns the scores within the range of the training labels, as float32."""
+        return np.clip(scores, self.low, self.high).astype(np.float32)
+
+    def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns one score a pair, [B], in the unit of the label."""
+        return self.clip(self.unclipped(user, item))
+
+    def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns [B, N]: each user's score of every item, in the unit of the label."""
+        return self.clip(self.mean + self.user_bias[user][:, None] + self.item_bias[None, :])
+
+
+def fit_bias(train: Encoded, num_users: int, num_items: int) -> Bias:
+    """Returns the bias model after ten sweeps of alternating least squares.
+
+    Each sweep sets b_i = sum(r - mu - b_u) / (10 + n_i), then
+    b_u = sum(r - mu - b_i) / (15 + n_u). An id that training never met keeps the bias 0.
+
+    Args:
+        train: At least one interaction, with a numeric label.
+        num_users: U, the unknown user included.
+        num_items: N, the unknown item included.
+
+    Source:
+        Koren 2010, "Factor in the Neighbors", section 2.1, with the regularisation, the order
+        and the number of sweeps of Surprise's `BaselineOnly` (method `als`).
+    """
+    mean = float(np.mean(train.label, dtype=np.float64))
+    centred = train.label.astype(np.float64) - mean
+    user_bias, item_bias = np.zeros(num_users), np.zeros(num_items)
+    for _ in range(NUM_SWEEPS):
+        item_bias = _damped_mean(train.item, centred - user_bias[train.user], REG_ITEM, num_items)
+        user_bias = _damped_mean(train.user, centred - item_bias[train.item], REG_USER, num_users)
+    return Bias(
+        mean=mean,
+        user_bias=user_bias,
+        item_bias=item_bias,
+        low=float(train.label.min()),
+        high=float(train.label.max()),
+    )
+
+
+def _damped_mean(
+    index: NDArray[np.int32], values: NDArray[np.float64], reg: float, size: int
+) -> NDArray[np.float64]:
+    """Returns [size]: the sum of `values` at each index over (`reg` + their number); 0 at 0."""
+    total = np.bincount(index, weights=values, minlength=size)
+    count = np.bincount(index, minlength=size)
+    damped: NDArray[np.float64] = total / (reg + count)
+    damped[0] = 0.0
+    return damped

@@ -1,0 +1,177 @@
+"""EASE: the best linear map from a user's items to all items, in closed form.
+
+B = I - P diag(1 / diag P) with P = (X'X + l2 I)^-1: it minimises |X - X B|^2 + l2 |B|^2 among the
+matrices whose diagonal is 0. Scores are X B.
+
+Dimension letters: U users and N items, each with index 0, the unknown one; M = N - 1 known items;
+B users or pairs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import lapack
+
+from recsearch.baselines.matrices import (
+    TooLargeError,
+    check_cooccurrences,
+    interaction_matrix,
+    item_blocks,
+    row_blocks,
+)
+from recsearch.data.interactions import Encoded
+from recsearch.scorer import Scorer
+
+MAX_EASE_ITEMS = 8000
+"""Known items up to which the matrices are made: then 2.3 GB and 16 s on one core, measured."""
+
+DEFAULT_L2 = 500.0
+L2_GRID = (30.0, 100.0, 300.0, 1000.0, 3000.0)
+PAIR_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Ease:
+    """The users' items, and the weight of each item for each other.
+
+    Attributes:
+        interactions: [U, M] float32: 1 where the user met the item; column i is item i + 1.
+        weight: [M, M] float32: entry (j, i) is added to the score of i if the user met j.
+    """
+
+    interactions: sparse.csr_array
+    weight: NDArray[np.float32]
+
+    def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns one score a pair, [B]; 0 where user or item is unknown."""
+        scores = np.zeros(len(user), dtype=np.float32)
+        for block in row_blocks(len(user), PAIR_BLOCK):
+            met = self.interactions[user[block]].tocoo()
+            added = self.weight[met.col, item[block][met.row] - 1]
+            scores[block] = np.bincount(met.row, weights=added, minlength=met.shape[0])
+        scores[item == 0] = 0.0
+        return scores
+
+    def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns [B, N]: each user's score of every item; column 0 is 0."""
+        scores = np.zeros((len(user), len(self.weight) + 1), dtype=np.float32)
+        scores[:, 1:] = self.interactions[user] @ self.weight
+        return scores
+
+
+@dataclass(frozen=True)
+class Gram:
+    """What EASE needs of the training data, whatever the l2.
+
+    Attributes:
+        interactions: [U, M] float32, without the unknown item.
+        product: [M, M] float64: how many users met both items.
+    """
+
+    interactions: sparse.csr_array
+    product: NDArray[np.float64]
+
+
+def gram_matrix(train: Encoded, num_users: int, num_items: int) -> Gram:
+    """Returns the co-occurrence counts of the known items.
+
+    Args:
+        train: Interactions; a repeated pair counts once, labels do not count.
+        num_users: U, the unknown user included.
+        num_items: N, the unknown item included.
+
+    Raises:
+        TooLargeError: If there are over `MAX_EASE_ITEMS` known items, before memory is taken.
+    """
+    num_known = num_items - 1
+    if num_known > MAX_EASE_ITEMS:
+        raise TooLargeError(
+            f"ease inverts a dense matrix of at most {MAX_EASE_ITEMS:,} items a side. These data"
+            f" have {num_known:,} items, which would take {8 * num_known**2 / 1e9:.1f} GB for"
+            " each of three matrices. Drop the rarest items, or do without this baseline."
+        )
+    interactions = interaction_matrix(train, num_users, num_items)[:, 1:]
+    check_cooccurrences(interactions, "ease")
+    columns = interactions.T.tocsr()
+    product = np.empty((num_known, num_known))
+    for block in item_blocks(interactions):
+        product[block] = (columns[block] @ interactions).toarray()
+    return Gram(interactions, product)
+
+
+def ease_from_gram(gram: Gram, l2: float) -> Ease:
+    """Returns EASE at one l2.
+
+    Args:
+        gram: As made by `gram_matrix`; it is not changed.
+        l2: Weight of the squared weights against the squared errors; positive.
+
+    Raises:
+        ValueError: If `l2` is not a positive number.
+
+    Source:
+        Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data" (arXiv 1905.03375),
+        equation 8.
+    """
+    if not 0 < l2 < np.inf:
+        raise ValueError(
+            f"`l2` of ease must be a positive number. Received {l2}. Usual values: {L2_GRID}."
+        )
+    inverse = _inverse(gram.product, l2)
+    weight = (inverse / -np.diag(inverse)).astype(np.float32)
+    np.fill_diagonal(weight, 0.0)
+    return Ease(gram.interactions, weight)
+
+
+def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT_L2) -> Ease:
+    """Returns EASE at one l2; `gram_matrix` and `ease_from_gram` say the rest."""
+    return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
+
+
+def choose_ease_l2(
+    train: Encoded,
+    num_users: int,
+    num_items: int,
+    evaluate: Callable[[Scorer], float],
+    grid: Sequence[float] = L2_GRID,
+) -> float:
+    """Returns the l2 of the grid whose model `evaluate` values most.
+
+    The co-occurrence counts are computed once for the whole grid.
+
+    Args:
+        train: Interactions without those that `evaluate` looks at.
+        num_users: U, the unknown user included.
+        num_items: N, the unknown item included.
+        evaluate: Returns the validation metric of a model; larger is better.
+        grid: The values to try, at least one; the first of equally good ones is chosen.
+
+    Raises:
+        TooLargeError: If there are too many items.
+        ValueError: If an l2 of the grid is not a positive number, the grid is empty, or
+            `evaluate` returns nan or an infinity.
+    """
+    if len(grid) == 0:
+        raise ValueError("`grid` must hold at least one l2. Received none.")
+    gram = gram_matrix(train, num_users, num_items)
+    values = [evaluate(ease_from_gram(gram, l2)) for l2 in grid]
+    if not np.isfinite(values).all():
+        raise ValueError(f"`evaluate` must return finite numbers. Received {values} for {grid}.")
+    return float(grid[int(np.argmax(values))])
+
+
+def _inverse(product: NDArray[np.float64], l2: float) -> NDArray[np.float64]:
+    """Returns (product + l2 I)^-1 for a symmetric positive semidefinite `product` [M, M]."""
+    inverse = np.array(product, order="F")
+    np.fill_diagonal(inverse, inverse.diagonal() + l2)
+    # Cholesky and its inverse take half the time of a general inverse, and work in place.
+    inverse, failed = lapack.dpotrf(inverse, lower=1, overwrite_a=1)
+    if failed == 0:
+        inverse, failed = lapack.dpotri(inverse, lower=1, overwrite_c=1)
+    if failed != 0:
+        raise ValueError(f"The matrix of ease at l2 {l2} is singular. Choose a larger l2.")
+    symmetric: NDArray[np.float64] = np.tril(inverse) + np.tril(inverse, -1).T
+    return symmetric

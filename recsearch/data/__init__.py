@@ -1,0 +1,1 @@
+"""From files to arrays: reading, checking, splitting, vocabularies. No TensorFlow here."""

@@ -1,0 +1,238 @@
+"""From a file's rows to the data of a task: missing labels, repeated pairs, the task itself."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recsearch.data.duplicates import last_of_each_pair
+from recsearch.data.interactions import Interactions, Task
+from recsearch.data.readers import Loaded
+from recsearch.errors import ConfigError, DataError
+
+MIN_INTERACTIONS = 10
+
+ZERO_FRACTION = 0.2
+"""From this share of zeros on, zeros among ratings are suspected to mean 'not rated'."""
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """Interactions that are ready to be split.
+
+    Attributes:
+        task: What is to be learned.
+        interactions: No (user, item) pair twice; labels as the task has them (1 for implicit).
+        notes: What was dropped and decided, and why.
+    """
+
+    task: Task
+    interactions: Interactions
+    notes: tuple[str, ...]
+
+
+def prepare_task(
+    loaded: Loaded,
+    task: Task | None,
+    positive_from: float | None,
+    missing_label: float | None,
+    min_users: int = 2,
+    min_items: int = 2,
+) -> TaskData:
+    """Cleans interactions and settles the task, in this order.
+
+    1. Rows whose label is `missing_label` are dropped.
+    2. Of a (user, item) pair that occurs more than once, the last row is kept.
+    3. The task is detected if it is None.
+    4. Labels are checked against the task. For the implicit task they become 1, and
+       `positive_from` decides which rows are kept.
+
+    Args:
+        loaded: A file's interactions.
+        task: What is to be learned; None detects it from the labels.
+        positive_from: Implicit only: labels from this value on are positives, other rows are
+            dropped. None takes each row as a positive.
+        missing_label: A label that means "not rated"; None if there is none.
+        min_users: Fewer users than this are a fault.
+        min_items: Fewer items than this are a fault.
+
+    Returns:
+        The data of the task, in file order.
+
+    Raises:
+        ConfigError: If the settings do not fit each other or the data.
+        DataError: If the labels do not fit the task, or too little data is left; all faults
+            together.
+    """
+    _check_settings(loaded, task, positive_from, missing_label)
+    notes = list(loaded.notes)
+    kept = _rated_rows(loaded, missing_label, notes)
+    interactions = loaded.interactions.take(kept)
+    kept = kept[_deduplicate(interactions, notes)]
+    interactions = loaded.interactions.take(kept)
+    if task is None:
+        task, reason = detect_task(loaded.has_label, interactions.label, positive_from)
+        notes.append(reason)
+    faults: list[str] = []
+    if task is Task.IMPLICIT:
+        interactions = _positives(interactions, loaded.has_label, positive_from, notes)
+    else:
+        faults += _label_faults(task, loaded, interactions.label, kept)
+        notes += _zero_note(task, interactions.label)
+    faults += _size_faults(interactions, min_users, min_items)
+    if faults:
+        raise DataError(loaded.source, faults)
+    return TaskData(task, interactions, tuple(notes))
+
+
+def detect_task(
+    has_label: bool, label: NDArray[np.float32], positive_from: float | None = None
+) -> tuple[Task, str]:
+    """Returns the task that the labels [n] suggest, and the reason in a sentence."""
+    if positive_from is not None:
+        reason = f"labels from {positive_from:g} on are taken as positives"
+        return Task.IMPLICIT, f"Task implicit: {reason}."
+    if not has_label:
+        return Task.IMPLICIT, "Task implicit: the data have no label column."
+    values = np.unique(label)
+    if len(values) == 1 and values[0] > 0:
+        return Task.IMPLICIT, f"Task implicit: every label is {values[0]:g}."
+    if np.array_equal(values, [0, 1]):
+        return Task.CLICK, "Task click: the labels are 0 and 1."
+    span = f"{len(values)} distinct values from {values[0]:g} to {values[-1]:g}"
+    return Task.RATING, f"Task rating: the labels have {span}."
+
+
+def _check_settings(
+    loaded: Loaded, task: Task | None, positive_from: float | None, missing_label: float | None
+) -> None:
+    faults = []
+    if positive_from is not None and task not in (None, Task.IMPLICIT):
+        faults.append(
+            f"--positive-from {positive_from:g} is for the implicit task alone. "
+            f"Received --task {task}. Leave one of them out, or pass --task implicit."
+        )
+    flags = {"--positive-from": positive_from, "--missing-label": missing_label}
+    for flag, value in flags.items():
+        if value is not None and not loaded.has_label:
+            faults.append(
+                f"{flag} {value:g} needs labels, but {loaded.source} has no label column. "
+                "Name it with --label-column."
+            )
+    if task in (Task.RATING, Task.CLICK) and not loaded.has_label:
+        faults.append(
+            f"--task {task} needs labels, but {loaded.source} has no label column. "
+            "Name it with --label-column, or pass --task implicit."
+        )
+    if faults:
+        raise ConfigError("Settings that do not fit the data", faults)
+
+
+def _rated_rows(loaded: Loaded, missing_label: float | None, notes: list[str]) -> NDArray[np.int64]:
+    label = loaded.interactions.label
+    if missing_label is None:
+        return np.arange(len(label))
+    kept = np.flatnonzero(label != np.float32(missing_label))
+    if not len(kept):
+        raise DataError(
+            loaded.source,
+            [
+                f"All {len(label)} labels equal --missing-label {missing_label:g}: no row is left. "
+                "Expected another label among them."
+            ],
+        )
+    dropped = len(label) - len(kept)
+    notes.append(
+        f"{dropped} of {len(label)} rows were dropped: label {missing_label:g} means 'not rated'."
+    )
+    return kept
+
+
+def _deduplicate(interactions: Interactions, notes: list[str]) -> NDArray[np.int64]:
+    rows = last_of_each_pair(interactions)
+    dropped = len(interactions) - len(rows)
+    if dropped:
+        which = "last in file order" if interactions.timestamp is None else "latest"
+        notes.append(
+            f"{dropped} of {len(interactions)} rows were dropped: their (user, item) pair occurs "
+            f"again; the {which} was kept."
+        )
+    return rows
+
+
+def _positives(
+    interactions: Interactions, has_label: bool, positive_from: float | None, notes: list[str]
+) -> Interactions:
+    label = interactions.label
+    positive = np.ones(len(label), dtype=np.bool_)
+    if positive_from is not None:
+        positive = label >= np.float32(positive_from)
+        notes.append(
+            f"{positive.sum()} of {len(label)} rows are positives: "
+            f"their label is at least {positive_from:g}."
+        )
+    elif has_label and len(np.unique(label)) > 1:
+        low, high = label.min(), label.max()
+        notes.append(
+            f"Every row is taken as a positive, whatever its label ({low:g} to {high:g}). "
+            "To keep high labels only, pass --positive-from."
+        )
+    kept = interactions.take(positive)
+    return replace(kept, label=np.ones(len(kept), dtype=np.float32))
+
+
+def _label_faults(
+    task: Task, loaded: Loaded, label: NDArray[np.float32], kept: NDArray[np.int64]
+) -> list[str]:
+    faults = []
+    column = loaded.columns.get("label", "label")
+    if task is Task.CLICK:
+        wrong = np.flatnonzero((label != 0) & (label != 1))
+        if len(wrong):
+            faults.append(
+                f"Column '{column}', row {kept[wrong[0]] + 1}: label {label[wrong[0]]:g}. "
+                f"The click task expects 0 or 1; {len(wrong)} labels are neither. "
+                "Pass --task rating, or correct them."
+            )
+    if len(label) and label.min() == label.max():
+        faults.append(
+            f"Every label in column '{column}' is {label[0]:g}: nothing to learn. "
+            "Expected at least two values; for plain interactions use --task implicit."
+        )
+    return faults
+
+
+def _zero_note(task: Task, label: NDArray[np.float32]) -> list[str]:
+    zeros = int((label == 0).sum())
+    suspect = (
+        task is Task.RATING
+        and zeros >= ZERO_FRACTION * len(label)
+        and label.min() == 0
+        and not ((label > 0) & (label < 1)).any()
+    )
+    if not suspect:
+        return []
+    return [
+        f"{zeros} of {len(label)} labels are 0, which often means 'not rated'. "
+        "If so, pass --missing-label 0."
+    ]
+
+
+def _size_faults(interactions: Interactions, min_users: int, min_items: int) -> list[str]:
+    counts = {
+        "users": (_count_distinct(interactions.user_id), min_users),
+        "items": (_count_distinct(interactions.item_id), min_items),
+        "interactions": (len(interactions), MIN_INTERACTIONS),
+    }
+    return [
+        f"{count} {what} are left after cleaning. Expected at least {least}. Bring more data."
+        for what, (count, least) in counts.items()
+        if count < least
+    ]
+
+
+def _count_distinct(ids: pa.Array) -> int:
+    codes = ids.indices if pa.types.is_dictionary(ids.type) else ids
+    return int(pc.count_distinct(codes).as_py())

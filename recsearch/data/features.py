@@ -1,0 +1,152 @@
+"""From a user or item table to `Features`."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsearch.data.columns import (
+    ColumnNames,
+    bare_name,
+    find_columns,
+    normalised_name,
+)
+from recsearch.data.feature_kinds import TITLE_NAMES, Dropped, classify_column
+from recsearch.data.ids import read_ids
+from recsearch.data.interactions import FeatureColumn, Features
+from recsearch.data.tables import read_source
+from recsearch.errors import DataError
+
+
+def load_features(
+    path: Path, role: str, names: ColumnNames, like: pa.Array, exclude: Collection[str] = ()
+) -> tuple[Features, tuple[str, ...]]:
+    """Reads a user or item table.
+
+    Args:
+        path: A file, or a directory of Parquet files.
+        role: "user" or "item": whose table it is.
+        names: Columns named by flags; the role's is taken if the table has it, else a usual name
+            or `id`.
+        like: The ids of that role in the interactions; the table's ids are read in their type.
+        exclude: Columns to leave out, by their names in the file.
+
+    Returns:
+        One row an id (of an id that occurs twice, the last row), and notes on what was left out.
+
+    Raises:
+        DataError: If there is no id column, ids are missing or of another type, or no id is known.
+    """
+    source = read_source(path)
+    table, notes = source.table, source.notes
+    id_column = _find_id(path, table.column_names, role, names)
+    ids = read_ids(table[id_column], role, id_column, like.type)
+    if ids.values is None:
+        raise DataError(str(path), ids.faults)
+    rows = _last_rows(ids.values)
+    if len(rows) < table.num_rows:
+        repeated = table.num_rows - len(rows)
+        notes += (
+            f"{repeated} rows of {path.name} repeat an id; the last row of each {role} was kept.",
+        )
+        table = table.take(pa.array(rows))
+    raw_ids = ids.values.take(pa.array(rows))
+    notes += _coverage(path, role, raw_ids, like)
+    left_out = {id_column, *exclude}
+    kept, dropped = _classify(table, [name for name in table.column_names if name not in left_out])
+    if dropped:
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in dropped.items())
+        notes += (f"Columns of {path.name} that were left out: {reasons}.",)
+    return Features(raw_ids, kept), notes
+
+
+def title_column(features: Features) -> str | None:
+    """Returns the name of the column that shows an item or user to people, or None."""
+    by_name = {normalised_name(name): name for name in reversed(features.columns)}
+    return next((by_name[title] for title in TITLE_NAMES if title in by_name), None)
+
+
+def safe_names(columns: Iterable[str]) -> dict[str, str]:
+    """Returns column -> a distinct name of letters, digits and `_`, as Keras inputs need it.
+
+    `id` is not given away: with the table's prefix it would be `user_id` or `item_id`.
+
+    Example:
+        >>> safe_names(["Sci-Fi", "Sci Fi", "genre:token"])
+        {'Sci-Fi': 'Sci_Fi', 'Sci Fi': 'Sci_Fi_2', 'genre:token': 'genre'}
+    """
+    names: dict[str, str] = {}
+    taken = {"id"}
+    for column in columns:
+        stem = re.sub(r"[^A-Za-z0-9_]", "_", bare_name(column).strip())
+        name, number = stem, 2
+        while name.lower() in taken:  # files and inputs that differ in case alone are a trap
+            name, number = f"{stem}_{number}", number + 1
+        taken.add(name.lower())
+        names[column] = name
+    return names
+
+
+def _find_id(path: Path, available: Sequence[str], role: str, names: ColumnNames) -> str:
+    # The flags name columns of the interactions; a table may call its ids otherwise.
+    given = names.given().get(role)
+    known = {bare_name(column) for column in available} | set(available)
+    found, faults = find_columns(
+        available,
+        ColumnNames(**{role: given}) if given in known else ColumnNames(),
+        required=(role,),
+        roles=(role,),
+    )
+    if role in found:
+        return found[role]
+    plain = [column for column in available if normalised_name(column) == "id"]
+    if plain:
+        return plain[0]
+    raise DataError(str(path), faults)
+
+
+def _last_rows(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Returns the ascending positions of the last row of each id."""
+    codes = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
+    last = np.full(len(codes.dictionary), -1, dtype=np.int64)
+    last[codes.indices.to_numpy()] = np.arange(len(ids))  # of repeated positions, the last counts
+    return np.sort(last[last >= 0])
+
+
+def _coverage(path: Path, role: str, ids: pa.Array, like: pa.Array) -> tuple[str, ...]:
+    wanted = _plain(pc.unique(like))
+    known = pc.is_in(wanted, value_set=_plain(ids))
+    missing = len(wanted) - int(pc.sum(known).as_py() or 0)
+    if not missing:
+        return ()
+    if missing == len(wanted):
+        raise DataError(
+            str(path),
+            [
+                f"None of the {len(wanted)} {role} ids of the interactions is in this table: "
+                f"{wanted[0]} there, {_plain(ids)[0]} here. Expected the same ids in both files."
+            ],
+        )
+    return (f"{missing} of {len(wanted)} {role}s in the interactions have no row in {path.name}.",)
+
+
+def _plain(ids: pa.Array) -> pa.Array:
+    return ids.cast(pa.string()) if pa.types.is_dictionary(ids.type) else ids
+
+
+def _classify(
+    table: pa.Table, columns: Sequence[str]
+) -> tuple[dict[str, FeatureColumn], Mapping[str, str]]:
+    kept: dict[str, FeatureColumn] = {}
+    dropped: dict[str, str] = {}
+    names = safe_names(columns)
+    for column in columns:
+        feature = classify_column(column, table[column])
+        if isinstance(feature, Dropped):
+            dropped[bare_name(column)] = feature.reason
+        else:
+            kept[names[column]] = feature
+    return kept, dropped

@@ -1,0 +1,108 @@
+"""Raw ids: columns of whole numbers or of text, one Arrow type each."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsearch.data.checked import Checked, describe_rows, failed
+from recsearch.data.parsing import NOT_A_NUMBER, empty_to_null, first_unparsable
+
+TEXT_ID = pa.dictionary(pa.int32(), pa.string())
+
+LARGEST_EXACT_FLOAT = 2.0**53
+
+
+def read_ids(
+    column: pa.ChunkedArray, role: str, name: str, like: pa.DataType | None = None
+) -> Checked[pa.Array]:
+    """Reads a column of ids: int64, or dictionary<int32, string> in one chunk.
+
+    Args:
+        column: [n] as the file has it; whole floats, as pandas writes nullable integers, are
+            integers.
+        role: "user" or "item", for messages.
+        name: The column's name, for messages.
+        like: The type that the ids of the training data have; None keeps the column's own.
+
+    Returns:
+        [n] ids without a null; a missing id, a broken number, or text where `like` has numbers is
+        a fault.
+    """
+    plain = plain_ids(column, role, name)
+    if plain.values is None:
+        return Checked(None, plain.faults)
+    missing = pc.is_null(plain.values).to_numpy()
+    if missing.any():
+        return failed(
+            f"{missing.sum()} of {len(missing)} rows have no {role} id in column '{name}': "
+            f"{describe_rows(missing)}. Expected an id in each row; "
+            "fill them in or remove these rows."
+        )
+    return convert_ids(plain.values, like, role, name)
+
+
+def plain_ids(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.ChunkedArray]:
+    """Returns ids [n] as int64 or string, null where missing; a fraction among them is a fault."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return plain_ids(pc.cast(column, kind.value_type), role, name)
+    if pa.types.is_floating(kind):
+        return _whole_numbers(pc.cast(column, pa.float64()), role, name)
+    if pa.types.is_integer(kind) and first_unparsable(column, pa.int64(), whole=True) < 0:
+        return Checked(pc.cast(column, pa.int64()))
+    if pa.types.is_nested(kind) or first_unparsable(column, pa.string(), whole=True) == 0:
+        return failed(f"Column '{name}' holds {kind} values. Expected one {role} id a row.")
+    return Checked(empty_to_null(pc.cast(column, pa.string())))
+
+
+def convert_ids(
+    plain: pa.ChunkedArray, like: pa.DataType | None, role: str, name: str
+) -> Checked[pa.Array]:
+    """Returns ids as `like` has them: int64, or dictionary<int32, string>; nulls stay.
+
+    Args:
+        plain: [n] int64 or string.
+        like: The type to convert to; None keeps the ids' own.
+        role: "user" or "item", for messages.
+        name: The column's name, for messages.
+    """
+    is_text = pa.types.is_string(plain.type)
+    wants_text = is_text if like is None else pa.types.is_dictionary(like)
+    if is_text and not wants_text:
+        return _text_to_integers(plain, role, name)
+    if wants_text:
+        encoded = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
+        return Checked(_one_chunk(encoded))
+    return Checked(_one_chunk(plain))
+
+
+def _whole_numbers(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.ChunkedArray]:
+    values = column.to_numpy()
+    missing = np.isnan(values)
+    broken = ~missing & ~((np.floor(values) == values) & (np.abs(values) < LARGEST_EXACT_FLOAT))
+    if broken.any():
+        row = int(np.flatnonzero(broken)[0])
+        return failed(
+            f"Column '{name}', row {row + 1}: {values[row]} cannot be a {role} id. "
+            "Expected whole numbers below 2**53, or text. Name another column with "
+            f"--{role}-column, or store the ids as text."
+        )
+    whole = np.where(missing, 0, values).astype(np.int64)
+    return Checked(pa.chunked_array([pa.array(whole, mask=missing)]))
+
+
+def _text_to_integers(text: pa.ChunkedArray, role: str, name: str) -> Checked[pa.Array]:
+    row = first_unparsable(text, pa.int64())
+    if row < 0:
+        inexact = pc.fill_null(pc.match_substring_regex(text, NOT_A_NUMBER), False).to_numpy()
+        row = int(np.flatnonzero(inexact)[0]) if inexact.any() else -1
+    if row >= 0:
+        return failed(
+            f"Column '{name}', row {row + 1}: the {role} id '{text[row]}' is text, but the {role} "
+            "ids of the training data are whole numbers. Use the same ids in both files."
+        )
+    return Checked(_one_chunk(pc.cast(text, pa.int64())))
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

@@ -1,0 +1,138 @@
+"""The types that data travel in: interactions, features, candidates, splits.
+
+Dimension letters: n interactions, K candidates of one list.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+class Task(StrEnum):
+    """What is to be learned from the labels."""
+
+    RATING = "rating"  # predict an explicit value
+    IMPLICIT = "implicit"  # rank items; every interaction is a positive
+    CLICK = "click"  # predict the probability of a 1 among labels 0 and 1
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who did what, in columns of equal length n.
+
+    Attributes:
+        user_id: [n] raw ids: an Arrow array of int64, or of dictionary<int32, string>.
+        item_id: [n] raw ids, of either type.
+        label: [n] float32; ones where the data had no label.
+        timestamp: [n] int64 seconds since 1970 UTC, or None where the data had none.
+    """
+
+    user_id: pa.Array
+    item_id: pa.Array
+    label: NDArray[np.float32]
+    timestamp: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Interactions":
+        """Returns the interactions at `rows`: positions [m], or a mask [n]."""
+        if rows.dtype == np.bool_:
+            rows = np.flatnonzero(rows)
+        index = pa.array(rows)
+        return replace(
+            self,
+            user_id=self.user_id.take(index),
+            item_id=self.item_id.take(index),
+            label=self.label[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+        )
+
+
+class ColumnKind(StrEnum):
+    """How a feature column is read, and how a model is fed with it."""
+
+    CATEGORICAL = "categorical"  # one value of a set: string array
+    NUMERIC = "numeric"  # a quantity: float64 array, null where missing
+    MULTI = "multi"  # several values of a set, as in genres: list<string> array
+    TEXT = "text"  # free text, as in titles: string array; shown to people, not fed to models
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """One column of a user or item table: `values` [rows], typed as `ColumnKind` says."""
+
+    kind: ColumnKind
+    values: pa.Array
+
+
+@dataclass(frozen=True)
+class Features:
+    """A user table or an item table: one row an id, no id twice.
+
+    Attributes:
+        id: [rows] raw ids, of the same Arrow type as in the interactions.
+        columns: name of a column -> its values.
+    """
+
+    id: pa.Array
+    columns: dict[str, FeatureColumn]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Lists in which one positive is ranked among given negatives (a published protocol).
+
+    Attributes:
+        user_id: [m] raw ids.
+        item_id: [m] raw id of the positive of each list.
+        negative_ids: [m * K] raw ids, list after list: a reshape to [m, K] gives the lists. A null pads.
+        num_negatives: K.
+    """
+
+    user_id: pa.Array
+    item_id: pa.Array
+    negative_ids: pa.Array
+    num_negatives: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three disjoint parts whose union is the input.
+
+    Attributes:
+        train: Models are fitted on it.
+        validation: Trials are compared on it.
+        test: Looked at once, by the finalist and the baselines.
+        description: How it was made, in a phrase for people ("random 80/10/10, seed 0").
+        candidates: Test lists of a published protocol, or None to rank the whole catalogue.
+        notes: What a person should know of the split (rows moved or dropped, and why).
+    """
+
+    train: Interactions
+    validation: Interactions
+    test: Interactions
+    description: str
+    candidates: Candidates | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Interactions as a model sees them: indices in place of raw ids.
+
+    Attributes:
+        user: [n] int32 index; 0 is an unknown user.
+        item: [n] int32 index; 0 is an unknown item.
+        label: [n] float32.
+    """
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    label: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.label)

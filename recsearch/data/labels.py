@@ -1,0 +1,57 @@
+"""The label column: one number an interaction."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recsearch.data.checked import Checked, describe_rows, failed
+from recsearch.data.parsing import first_unparsable
+
+
+def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float32]]:
+    """Reads labels; true and false are 1 and 0.
+
+    Args:
+        column: [n] numbers, booleans, or text that holds numbers.
+        name: The column's name, for messages.
+
+    Returns:
+        [n] float32; a label that is missing, infinite or no number is a fault.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+        row = first_unparsable(column, pa.float64())
+        if row >= 0:
+            return _not_numeric(name, row, column[row])
+    elif not _is_numeric(column.type):
+        return _not_numeric(name, 0, column[0])
+    values = pc.cast(column, pa.float64(), safe=False).to_numpy()
+    label = values.astype(np.float32)
+    broken = ~np.isfinite(label)
+    if broken.any():
+        return failed(
+            f"{broken.sum()} of {len(label)} labels in column '{name}' are missing or not finite: "
+            f"{describe_rows(broken)}. Expected a number in each row; remove these rows."
+        )
+    return Checked(label)
+
+
+def _not_numeric(name: str, row: int, value: pa.Scalar) -> Checked[NDArray[np.float32]]:
+    return failed(
+        f"Column '{name}', row {row + 1}: the label '{value}' is not a number. "
+        "Expected numbers such as 4 or 3.5; correct it, or name another column with --label-column."
+    )
+
+
+def _is_numeric(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_null(kind)
+    )

@@ -1,0 +1,75 @@
+"""Text cells into numbers: which columns are safe to convert, and where a conversion fails."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MISSING_WORDS = ("", "NA", "N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N")
+
+NOT_A_NUMBER = r"^[+-]?0\d|^\+|^-0$|^\d+[eE]\d+$"
+"""Leading zeros, signs, ids such as "12e4": a number would not give the text back."""
+
+TOO_LONG_FOR_FLOAT = r"^[+-]?\d{16,}"
+
+
+def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns text cells as int64, float64 or bool if all of them can be, else as text.
+
+    A column stays text if a value of it would not survive the conversion: a leading zero ("0012"),
+    a plus sign, an integer too long for int64. Words for "missing" (NA, null, NaN, ...) become
+    null in numbers; in text only the empty cell does, since NA can be a name.
+
+    Args:
+        text: [n] strings; white space around them is ignored.
+
+    Returns:
+        [n], of one of the four types.
+    """
+    text = pc.utf8_trim_whitespace(text)
+    if not pc.any(pc.match_substring_regex(text, NOT_A_NUMBER)).as_py():
+        words = pa.array(MISSING_WORDS)
+        values = pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)
+        for kind in (pa.int64(), pa.float64(), pa.bool_()):
+            if pa.types.is_float64(kind) and _has_long_integer(values):
+                continue
+            if values.null_count < len(values) and first_unparsable(values, kind, whole=True) < 0:
+                return pc.cast(values, kind)
+    return empty_to_null(text)
+
+
+def empty_to_null(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns the text [n] with null in place of empty cells."""
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def first_unparsable(text: pa.ChunkedArray, kind: pa.DataType, whole: bool = False) -> int:
+    """Returns the 0-based row of the first value that cannot be cast to `kind`, or -1.
+
+    Args:
+        text: [n] strings, or nulls, which always can.
+        kind: The type to cast to.
+        whole: Only tell whether there is one: 0 stands for any row, in place of a search.
+    """
+    if _can_cast(text, kind):
+        return -1
+    if whole:
+        return 0
+    low, high = 0, len(text)  # the first `low` values can be cast, the first `high` cannot
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _can_cast(text.slice(low, middle - low), kind):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _can_cast(text: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    try:
+        pc.cast(text, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _has_long_integer(text: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.match_substring_regex(text, TOO_LONG_FOR_FLOAT)).as_py())

@@ -1,0 +1,111 @@
+"""What is fitted on the training part: vocabularies of ids, and the `DataSpec` that builders get."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recsearch.data.interactions import ColumnKind, Encoded, Interactions, Task
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Raw ids and their indices; index 0 is every id that training did not know.
+
+    Attributes:
+        ids: [size - 1] raw ids in ascending order, int64 or string; ids[j] has index j + 1.
+    """
+
+    ids: pa.Array
+
+    @classmethod
+    def fit(cls, raw: pa.Array) -> "Vocabulary":
+        """Returns the vocabulary of all ids in `raw`, whatever their order and number."""
+        values = raw.dictionary.take(pc.unique(raw.indices)) if _is_dictionary(raw) else raw
+        unique = pc.unique(values)
+        return cls(unique.take(pc.sort_indices(unique)))
+
+    def __len__(self) -> int:
+        return len(self.ids) + 1
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the raw ids are strings (else int64)."""
+        return not pa.types.is_integer(self.ids.type)
+
+    def encode(self, raw: pa.Array) -> NDArray[np.int32]:
+        """Returns the index of each raw id, [n] int32; 0 where it is not in the vocabulary."""
+        if _is_dictionary(raw):
+            codes = self.encode(raw.dictionary)
+            return codes[raw.indices.to_numpy(zero_copy_only=False)]
+        found = pc.index_in(raw.cast(self.ids.type), value_set=self.ids)
+        index: NDArray[np.int32] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False) + 1
+        return index.astype(np.int32, copy=False)
+
+    def decode(self, index: NDArray[np.int32]) -> pa.Array:
+        """Returns the raw ids at `index` [n]; null where the index is 0."""
+        return self.ids.take(pa.array(index.astype(np.int64) - 1, mask=index == 0))
+
+
+def _is_dictionary(raw: pa.Array) -> bool:
+    return bool(pa.types.is_dictionary(raw.type))
+
+
+def encode(interactions: Interactions, users: Vocabulary, items: Vocabulary) -> Encoded:
+    """Returns the interactions with indices in place of raw ids."""
+    return Encoded(
+        user=users.encode(interactions.user_id),
+        item=items.encode(interactions.item_id),
+        label=interactions.label,
+    )
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """A feature column as a model input.
+
+    Attributes:
+        name: Name of the model input: "user_<column>" or "item_<column>".
+        kind: CATEGORICAL (int32 [B]), NUMERIC (float32 [B], standardised) or MULTI (int32 [B, length]).
+        size: Number of categories, the unknown 0 included; 0 for a numeric column.
+        length: Values a row of a MULTI column, padded with 0; 1 for the others.
+    """
+
+    name: str
+    kind: ColumnKind
+    size: int = 0
+    length: int = 1
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a builder may know of the data; fitted on the training part only.
+
+    Attributes:
+        task: rating, implicit or click.
+        num_users: Rows of a user table, the unknown user 0 included.
+        num_items: Rows of an item table, the unknown item 0 included.
+        num_interactions: Training interactions.
+        label_mean: Mean label of the training part; a good initial value of an output bias.
+        label_min: Smallest training label.
+        label_max: Largest training label.
+        user_columns: User features that may be model inputs.
+        item_columns: Item features that may be model inputs.
+    """
+
+    task: Task
+    num_users: int
+    num_items: int
+    num_interactions: int
+    label_mean: float
+    label_min: float
+    label_max: float
+    user_columns: tuple[ColumnSpec, ...] = ()
+    item_columns: tuple[ColumnSpec, ...] = ()
+
+    @property
+    def columns(self) -> tuple[ColumnSpec, ...]:
+        """All feature columns, the users' first."""
+        return self.user_columns + self.item_columns

@@ -1,0 +1,113 @@
+"""Optimizers that update only the rows of a batch in an embedding table.
+
+Keras' own optimizers decay the moments of every row at every step, so that a step costs as much as
+the table is long. Here a gradient that names rows (`tf.IndexedSlices`) is summed over its
+duplicates, and only the named rows of the variable and of its moments change. The gradient of a
+dense weight takes Keras' own path.
+
+What differs from the dense optimizer: a row that is absent from a batch keeps its moments as they
+are (no decay) and does not move. The bias correction of Adam counts all steps. This is the variant
+known as LazyAdam (TensorFlow Addons) and SparseAdam (PyTorch).
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recsearch.errors import UsageError
+
+
+def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
+    """Returns the same gradient with each row named once."""
+    rows, position = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def _tensor_variable(variable: Any) -> tf.Variable:
+    """Returns the TensorFlow variable behind a Keras variable."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+def _update_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
+    """Moves rows of a moment towards `value`: row <- decay row + (1 - decay) value; returns them."""
+    target = _tensor_variable(variable)
+    updated = decay * tf.gather(target, rows) + (1.0 - decay) * value
+    target.scatter_update(tf.IndexedSlices(updated, rows))
+    return updated
+
+
+@keras.saving.register_keras_serializable(package="recsearch")
+class SparseAdam(keras.optimizers.Adam):
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980) with lazy moments for embedding rows.
+
+    For a named row with gradient g at step t:
+    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
+    w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), as in `keras.optimizers.Adam`.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        gradient = sum_duplicate_rows(gradient)
+        rows, values = gradient.indices, gradient.values
+        position = self._get_variable_index(variable)
+        momentum = _update_rows(self._momentums[position], rows, self.beta_1, values)
+        velocity = _update_rows(self._velocities[position], rows, self.beta_2, tf.square(values))
+        step = tf.cast(self.iterations.value + 1, values.dtype)
+        rate = tf.cast(learning_rate, values.dtype) * tf.sqrt(1.0 - tf.pow(self.beta_2, step))
+        rate = rate / (1.0 - tf.pow(self.beta_1, step))
+        change = rate * momentum / (tf.sqrt(velocity) + self.epsilon)
+        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+
+
+@keras.saving.register_keras_serializable(package="recsearch")
+class SparseRMSprop(keras.optimizers.RMSprop):
+    """RMSprop (Hinton 2012, lecture 6e) with lazy averages for embedding rows.
+
+    For a named row: v <- rho v + (1 - rho) g^2;  w <- w - lr g / sqrt(v + epsilon), as in
+    `keras.optimizers.RMSprop` without momentum and not centred.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+        if not isinstance(gradient, tf.IndexedSlices) or self.momentum > 0 or self.centered:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        gradient = sum_duplicate_rows(gradient)
+        rows, values = gradient.indices, gradient.values
+        average = self._velocities[self._get_variable_index(variable)]
+        velocity = _update_rows(average, rows, self.rho, tf.square(values))
+        change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(velocity + self.epsilon)
+        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+
+
+@keras.saving.register_keras_serializable(package="recsearch")
+class SparseSGD(keras.optimizers.SGD):
+    """Stochastic gradient descent; without momentum it equals the dense optimizer exactly."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+        if not isinstance(gradient, tf.IndexedSlices) or self.momentum != 0:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        change = tf.cast(learning_rate, gradient.values.dtype) * gradient.values
+        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, gradient.indices))
+
+
+OPTIMIZERS = {"adam": SparseAdam, "rmsprop": SparseRMSprop, "sgd": SparseSGD}
+
+
+def make_optimizer(name: str, learning_rate: float) -> keras.optimizers.Optimizer:
+    """Returns the sparse optimizer called `name`: adam, rmsprop or sgd.
+
+    Raises:
+        UsageError: If there is none of this name.
+    """
+    if name not in OPTIMIZERS:
+        expected = ", ".join(OPTIMIZERS)
+        raise UsageError(f"optimizer must be one of {expected}. Received: {name!r}.")
+    return OPTIMIZERS[name](learning_rate=learning_rate)

@@ -1,0 +1,124 @@
+"""What a builder returns: a compiled Keras model, and how its training examples are made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from recsearch.data.interactions import Task
+from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import SpaceError
+
+DEFAULT_BATCH_SIZE = 512
+DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Labelled pairs: inputs [B], target [B]."""
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """One positive and `num_negatives` sampled negatives: B * (1 + k) flat pairs, list after list.
+
+    The target is 1 for the positive, which stands first, and 0 for its negatives. A loss that must
+    see the lists folds them back (`recsearch.nn.BPR`, `recsearch.nn.Listwise`).
+    """
+
+    num_negatives: int = DEFAULT_NUM_NEGATIVES
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Parts that are trained before the whole, and what joins them.
+
+    Attributes:
+        models: Compiled models that share layers with the whole; each is trained in turn.
+        epochs: Epochs of each.
+        join: Called once after that; sets the whole's own weights from the parts'.
+    """
+
+    models: tuple[keras.Model, ...]
+    epochs: int
+    join: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """A model and how it is trained.
+
+    Attributes:
+        model: A compiled Keras model whose inputs are named after the data: `user_id`, `item_id`,
+            `user_<column>`, `item_<column>`; output [B] or [B, 1]. For clicks the output is a
+            probability, for ratings it is in the unit of the label.
+        examples: How training examples are made.
+        batch_size: Interactions (positives) a step.
+        pretraining: What is trained first, or None.
+    """
+
+    model: keras.Model
+    examples: Pairs | Negatives
+    batch_size: int = DEFAULT_BATCH_SIZE
+    pretraining: Pretraining | None = None
+
+
+def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recommender:
+    """Returns the recommender that a builder's result stands for, checked.
+
+    A bare compiled model gets labelled pairs, or for implicit data positives with sampled
+    negatives; the batch size and the number of negatives are the hyperparameters `batch_size` and
+    `num_negatives` where the builder has them.
+
+    Args:
+        built: What the builder returned.
+        spec: The data.
+        values: Bare name -> value of the hyperparameters that the builder read.
+
+    Raises:
+        SpaceError: If it is neither, not compiled, not functional, or has an input of unknown name.
+    """
+    if not isinstance(built, Recommender):
+        examples: Pairs | Negatives = Pairs()
+        if spec.task is Task.IMPLICIT:
+            examples = Negatives(int(values.get("num_negatives", DEFAULT_NUM_NEGATIVES)))
+        batch_size = int(values.get("batch_size", DEFAULT_BATCH_SIZE))
+        built = Recommender(_checked_model(built), examples, batch_size)
+    _check_inputs(_checked_model(built.model), spec)
+    return built
+
+
+def _checked_model(model: Any) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        raise SpaceError(
+            "A builder must return a compiled keras.Model or a recsearch.nn.Recommender. "
+            f"Received: {type(model).__name__}."
+        )
+    if getattr(model, "optimizer", None) is None:
+        raise SpaceError("The model is not compiled. Call model.compile(optimizer, loss) in build.")
+    if not isinstance(model, keras.src.models.functional.Functional):
+        raise SpaceError(
+            "The model must be functional, keras.Model(inputs, outputs), so that its inputs have "
+            f"names. Received: {type(model).__name__}."
+        )
+    return model
+
+
+def input_names(model: keras.Model) -> tuple[str, ...]:
+    """Returns the names of a functional model's inputs, in its own order."""
+    return tuple(tensor.name for tensor in model.inputs)
+
+
+def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
+    known = ("user_id", "item_id", *(column.name for column in spec.columns))
+    unknown = [name for name in input_names(model) if name not in known]
+    if unknown:
+        raise SpaceError(
+            f"The model has inputs that the data cannot feed: {', '.join(unknown)}. "
+            f"With these data an input may be called: {', '.join(known)}."
+        )
+    if not any(name.startswith("item_") for name in input_names(model)):
+        raise SpaceError(
+            "The model has no item input, so it cannot score an item. Add an input named item_id."
+        )

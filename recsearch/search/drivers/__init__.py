@@ -1,0 +1,1 @@
+"""Drivers decide what to try next: pure functions of (seed, space, trials so far)."""

@@ -1,0 +1,248 @@
+"""Bayesian optimisation: a Gaussian process of the scores, and expected improvement over it.
+
+Letters: n trials, c candidates, D columns of `encoding`. Scores are turned so that less is better.
+
+    EI(x) = (best - mean(x)) Phi(z) + sd(x) phi(z),   z = (best - mean(x)) / sd(x)
+
+Source: Jones, Schonlau and Welch, "Efficient Global Optimization" (1998), equation 15, with two
+changes for noisy scores: `best` is the lowest posterior mean at a finished trial, and `sd` is that
+of the function, without the noise of one training. The kernel is a Matern 5/2 with one length scale
+a column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn.
+
+A trial that still runs enters with the mean of all scores (the constant liar of Ginsbourger,
+Le Riche and Carraro, 2010), a failed or infeasible one with the worst score seen.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from recsearch.search.drivers.decision import Decision, Plan, Propose
+from recsearch.search.drivers.encoding import encode, neighbour, tunable
+from recsearch.search.drivers.random import UNFINISHED, RandomDriver
+from recsearch.search.sampling import (
+    Configuration,
+    configuration_key,
+    enumerate_configurations,
+    is_tried,
+    sample,
+    tried_configurations,
+    untried_default,
+)
+from recsearch.search.trial import Objective, Trial, TrialState
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+_LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
+_MIN_SCORES = 3  # a Gaussian process of fewer points knows nothing
+_NUM_RANDOM = 1000  # candidates
+_NUM_CENTRES = 5  # best trials that are searched around
+_NUM_NEIGHBOURS = 40  # candidates around each of them
+_REFIT_GROWTH = 1.2  # length scales are fitted anew when there are so many times more trials
+_MAX_FITTED = 125  # more trials would cost seconds and hardly change the length scales
+_JITTER = 1e-6  # keeps the covariance of equal points invertible
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the Gaussian process is told: finished trials in the order of their ids, then others.
+
+    Attributes:
+        points: [n, D].
+        scores: [n]; less is better.
+        num_finished: The first so many are results, the others stand-ins for running trials.
+    """
+
+    points: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    num_finished: int
+
+
+@dataclass(frozen=True)
+class BayesianDriver:
+    """Learns from the scores where to look next.
+
+    The defaults of each family come first, then random configurations: max(5, d + 1) trials for d
+    hyperparameters, but at most half of `max_trials` and at least 3. No configuration comes twice.
+
+    Attributes:
+        space: The search space.
+        objective: The score that is learned.
+        seed: Any whole number from 0; nearby seeds give independent searches.
+        max_trials: How many configurations are tried.
+        max_epochs: How many epochs each is trained.
+
+    Raises:
+        ConfigError: `seed` is negative, or `max_trials` or `max_epochs` is below 1.
+    """
+
+    space: "HyperParameters"
+    objective: Objective
+    seed: int
+    max_trials: int
+    max_epochs: int
+    # The last fitted kernel by the data that it was fitted on: it saves time and changes nothing.
+    _kernels: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._random_driver()
+
+    def plan(self) -> Plan:
+        """Returns what the search will cost, the same as for a random search."""
+        return self._random_driver().plan()
+
+    def propose(self, trials: Sequence[Trial]) -> Decision:
+        """Returns the next configuration, or that the search waits or is over."""
+        decision = self._random_driver().propose(trials)
+        if not isinstance(decision, Propose) or self._is_initial(trials):
+            return decision
+        chosen = self._most_promising(trials)
+        if chosen is None:
+            return decision
+        family, values = chosen
+        return replace(decision, space=family, values=values)
+
+    def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
+        """Returns nothing: each trial is trained in one go."""
+        return frozenset()
+
+    def num_initial(self) -> int:
+        """Returns how many trials are chosen before any score counts."""
+        num_hyperparameters = len({hp.name for hp in tunable(self.space)})
+        return max(3, min(max(5, num_hyperparameters + 1), ceil(self.max_trials / 2)))
+
+    def _random_driver(self) -> RandomDriver:
+        return RandomDriver(self.space, self.objective, self.seed, self.max_trials, self.max_epochs)
+
+    def _is_initial(self, trials: Sequence[Trial]) -> bool:
+        if len(trials) < self.num_initial():
+            return True
+        return untried_default(self.space, tried_configurations(self.space, trials)) is not None
+
+    def _most_promising(self, trials: Sequence[Trial]) -> Configuration | None:
+        """Returns the untried candidate of the highest expected improvement, or None."""
+        observations = observe(self.space, self.objective, trials)
+        if observations is None:
+            return None
+        candidates = self._candidates(trials)
+        improvement = expected_improvement(
+            self._kernel(observations), observations, encode(self.space, candidates)
+        )
+        tried = tried_configurations(self.space, trials)
+        for index in np.argsort(-improvement, kind="stable"):
+            family, values = candidates[int(index)]
+            if not is_tried(configuration_key(family, values), tried):
+                return family, values
+        return None
+
+    def _candidates(self, trials: Sequence[Trial]) -> list[Configuration]:
+        """Returns the whole space if it is small, else random points and neighbours of the best."""
+        listed = enumerate_configurations(self.space, limit=_NUM_RANDOM)
+        if listed is not None:
+            return listed
+        rng = np.random.default_rng([self.seed, len(trials)])
+        candidates = [sample(self.space, rng) for _ in range(_NUM_RANDOM)]
+        scored = [t for t in trials if t.score is not None and t.state not in UNFINISHED | _LOST]
+        scored.sort(key=lambda trial: self.objective.sort_key(trial.score))
+        for trial in scored[:_NUM_CENTRES]:
+            centre = (trial.space, dict(trial.values))
+            candidates += [neighbour(self.space, centre, rng) for _ in range(_NUM_NEIGHBOURS)]
+        return candidates
+
+    def _kernel(self, observations: Observations) -> Any:
+        """Returns the kernel fitted on the first finished trials of the refit schedule.
+
+        It follows from the trials alone, so a resumed search finds the same one.
+        """
+        num_fitted = _refit_size(observations.num_finished)
+        points = observations.points[:num_fitted]
+        scores = observations.scores[:num_fitted]
+        key = points.tobytes() + scores.tobytes()
+        if key not in self._kernels:
+            self._kernels.clear()
+            self._kernels[key] = fit_kernel(points, scores, seed=self.seed)
+        return self._kernels[key]
+
+
+def observe(
+    space: "HyperParameters", objective: Objective, trials: Sequence[Trial]
+) -> Observations | None:
+    """Returns what is known of the trials; None with fewer than 3 finite scores.
+
+    Scores beyond the outer fence (upper quartile plus three interquartile ranges; Tukey, 1977) are
+    moved to it: one diverged training would else flatten all differences between the others.
+    """
+    finished = [trial for trial in trials if trial.state not in UNFINISHED]
+    running = [trial for trial in trials if trial.state in UNFINISHED]
+    scores = np.array(
+        [objective.sort_key(None if t.state in _LOST else t.score) for t in finished],
+        dtype=np.float64,
+    )
+    known = np.isfinite(scores)
+    if known.sum() < _MIN_SCORES:
+        return None
+    lower, upper = np.quantile(scores[known], [0.25, 0.75])
+    scores[known] = np.minimum(scores[known], upper + 3.0 * (upper - lower))
+    lie = scores[known].mean()
+    scores[~known] = scores[known].max()
+    points = encode(space, [(trial.space, dict(trial.values)) for trial in finished + running])
+    return Observations(points, np.concatenate([scores, np.full(len(running), lie)]), len(finished))
+
+
+def fit_kernel(points: NDArray[np.float64], scores: NDArray[np.float64], seed: int) -> Any:
+    """Returns the scikit-learn kernel of the highest marginal likelihood.
+
+    Args:
+        points: [n, D].
+        scores: [n]; standardised here.
+        seed: Of the second start of the optimiser; the first is the kernel below.
+    """
+    kernel = ConstantKernel(1.0, (0.05, 20.0)) * Matern(
+        length_scale=np.full(points.shape[1], 0.5), length_scale_bounds=(0.05, 20.0), nu=2.5
+    ) + WhiteKernel(0.01, (1e-6, 1.0))
+    process = GaussianProcessRegressor(
+        kernel, alpha=_JITTER, n_restarts_optimizer=1, random_state=seed % 2**32
+    )
+    with warnings.catch_warnings():
+        # A length scale at its bound only says that a column does not matter, which is welcome.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(points, _standardised(scores))
+    return process.kernel_
+
+
+def expected_improvement(
+    kernel: Any, observations: Observations, candidates: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns the expected improvement [c] of candidates [c, D], in deviations of the scores."""
+    process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None)
+    process.fit(observations.points, _standardised(observations.scores))
+    best = process.predict(observations.points[: observations.num_finished]).min()
+    mean, deviation = process.predict(candidates, return_std=True)
+    noise = kernel.k2.noise_level
+    deviation = np.sqrt(np.maximum(deviation**2 - noise, 1e-12))
+    z = (best - mean) / deviation
+    improvement = (best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
+    return np.asarray(improvement, dtype=np.float64)
+
+
+def _standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviation = float(scores.std()) or 1.0
+    return np.asarray((scores - scores.mean()) / deviation, dtype=np.float64)
+
+
+def _refit_size(num_finished: int) -> int:
+    """Returns the largest number up to `num_finished` of the schedule 3, 4, 5, 6, 8, ..., 122."""
+    size = _MIN_SCORES
+    while ceil(size * _REFIT_GROWTH) <= min(num_finished, _MAX_FITTED):
+        size = ceil(size * _REFIT_GROWTH)
+    return size

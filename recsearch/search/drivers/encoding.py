@@ -1,0 +1,137 @@
+"""Configurations as points of a unit cube, and small steps in it.
+
+Letters: n configurations, D columns.
+
+- A range of numbers is one column, scaled to [0, 1] as it is sampled (logarithmic ranges by their
+  logarithm); so is a choice among numbers, by the place of its value.
+- A choice among other things is one column a value (one-hot). A Boolean is one column.
+- An inactive hyperparameter stands at 0.5, and at 0 in all columns of a one-hot choice. No column
+  says that it is inactive: the columns of the parents, on which its conditions depend, do.
+- A hyperparameter with a single possible value has no column.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsearch.search.sampling import (
+    Configuration,
+    complete,
+    full_values,
+    is_active,
+    possible_values,
+    random_value,
+)
+from recsearch.search.trial import Scalar
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+    from keras_tuner.engine.hyperparameters import HyperParameter
+
+_INACTIVE = 0.5
+_BELOW_ONE = 1.0 - 1e-9  # Keras Tuner's `prob_to_value` takes [0, 1)
+_KEEP_FRACTION = 0.5  # of the values of a neighbour that stay as they are
+_SWITCH_FRACTION = 0.2  # of the categories of a neighbour that are drawn anew
+
+
+def tunable(space: "HyperParameters") -> list["HyperParameter"]:
+    """Returns the hyperparameters of more than one possible value, in the order of the space."""
+    return [hp for hp in space.space if _has_choice(hp)]
+
+
+def encode(
+    space: "HyperParameters", configurations: Sequence[Configuration]
+) -> NDArray[np.float64]:
+    """Returns the points [n, D] of n configurations; values that are not given are inactive."""
+    points = [full_values(family, values) for family, values in configurations]
+    columns = [np.empty((len(points), 0))]
+    for hp in tunable(space):
+        values = [point.get(hp.name) if is_active(hp, point) else None for point in points]
+        columns.append(_one_hot(hp, values) if _is_unordered(hp) else _scaled(hp, values))
+    return np.hstack(columns)
+
+
+def neighbour(
+    space: "HyperParameters", configuration: Configuration, rng: np.random.Generator
+) -> Configuration:
+    """Returns a configuration of the same family near a given one.
+
+    Each numeric value keeps its place with probability 1/2, else it moves by a normal step; the
+    step's deviation is one for all values, between 0.01 and 0.5 of a range, small as often as
+    large. Each category is drawn anew with probability 1/5. What becomes active is sampled.
+    """
+    family, values = configuration
+    deviation = 10.0 ** rng.uniform(-2.0, np.log10(0.5))
+
+    def choose(hp: "HyperParameter") -> Scalar:
+        value = values.get(hp.name.removeprefix(f"{family}/"))
+        if value is None:
+            return random_value(hp, rng)
+        if not _has_choice(hp):
+            return value
+        if _is_categorical(hp):
+            return random_value(hp, rng) if rng.random() < _SWITCH_FRACTION else value
+        if rng.random() < _KEEP_FRACTION:
+            return value
+        moved: Scalar = hp.prob_to_value(_step(to_unit(hp, value), deviation, rng))
+        return moved
+
+    return family, complete(space, family, choose)
+
+
+def to_unit(hp: "HyperParameter", value: Scalar) -> float:
+    """Returns where a value stands in the range of a numeric hyperparameter, in [0, 1].
+
+    A value beside the range (Keras Tuner allows such defaults) goes to the nearest end; a value
+    beside an ordered choice takes the place of the nearest one.
+    """
+    from keras_tuner.engine.hyperparameters import Boolean, Choice
+
+    number = float(value)
+    if isinstance(hp, Boolean):
+        return number
+    if isinstance(hp, Choice):
+        places = list(hp.values)
+        nearest = int(np.argmin([abs(place - number) for place in places]))
+        return (nearest + 0.5) / len(places)
+    number = min(max(number, hp.min_value), hp.max_value)
+    if hp.sampling == "linear":
+        # Not `value_to_prob`: with a step it floors, and 0.3 // 0.1 is 2.
+        return float((number - hp.min_value) / (hp.max_value - hp.min_value))
+    return float(np.clip(hp.value_to_prob(number), 0.0, 1.0))
+
+
+def _step(unit: float, deviation: float, rng: np.random.Generator) -> float:
+    return float(np.clip(unit + rng.normal(0.0, deviation), 0.0, _BELOW_ONE))
+
+
+def _scaled(hp: "HyperParameter", values: Iterable[Scalar | None]) -> NDArray[np.float64]:
+    places = [_INACTIVE if value is None else to_unit(hp, value) for value in values]
+    return np.array(places, dtype=np.float64)[:, np.newaxis]
+
+
+def _one_hot(hp: "HyperParameter", values: Iterable[Scalar | None]) -> NDArray[np.float64]:
+    choices = list(possible_values(hp) or ())
+    rows = [[float(value == choice) for choice in choices] for value in values]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(choices))
+
+
+def _has_choice(hp: "HyperParameter") -> bool:
+    values = possible_values(hp)
+    return values is None or len(list(islice(values, 2))) > 1
+
+
+def _is_categorical(hp: "HyperParameter") -> bool:
+    from keras_tuner.engine.hyperparameters import Boolean
+
+    return isinstance(hp, Boolean) or _is_unordered(hp)
+
+
+def _is_unordered(hp: "HyperParameter") -> bool:
+    from keras_tuner.engine.hyperparameters import Choice
+
+    # Keras Tuner calls a Choice of Booleans ordered, since Python counts them as numbers.
+    return isinstance(hp, Choice) and (not hp.ordered or isinstance(hp.values[0], bool))

@@ -1,0 +1,313 @@
+"""Hyperband (Li et al., JMLR 2018): many short trainings, of which the best are continued.
+
+A bracket is a sequence of rungs. Its rung 0 trains many configurations for few epochs; each
+further rung continues the best of the rung below. Brackets differ in how hard they select. Numbers
+of brackets, sizes and epochs are those of Keras Tuner 1.4.8 (`HyperbandOracle`, one iteration),
+which gives each bracket about the same cost. The bookkeeping is not: here a failed trial is a
+loser of its rung and never an empty place, so that failures cannot starve a bracket.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from recsearch.errors import ConfigError
+from recsearch.search.drivers.decision import Decision, Finish, Plan, Promote, Propose, Wait
+from recsearch.search.sampling import (
+    count_configurations,
+    next_configuration,
+    tried_configurations,
+)
+from recsearch.search.trial import Objective, Trial, TrialState, best_epoch
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+_UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
+_LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How many configurations a rung trains, and up to which epoch in all."""
+
+    size: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """One successive halving; bracket 0 trains all its configurations to the end."""
+
+    number: int
+    rungs: tuple[Rung, ...]
+
+
+def hyperband_brackets(max_epochs: int, factor: int, min_epochs: int = 1) -> tuple[Bracket, ...]:
+    """Returns the brackets, the one that selects hardest first.
+
+    Source: `HyperbandOracle._get_num_brackets`, `_get_size` and `_get_epochs` of Keras Tuner
+    1.4.8, floating-point arithmetic included. With E = ceil(1 + log_factor(max_epochs)), rung r of
+    bracket b trains ceil(E / (b + 1) * factor^(b - r)) configurations up to epoch
+    ceil(max_epochs / factor^(b - r)).
+    """
+    num_brackets = 0
+    epochs: float = max_epochs
+    while epochs >= min_epochs:
+        epochs /= factor
+        num_brackets += 1
+    end_size = math.ceil(1 + math.log(max_epochs, factor))
+    return tuple(
+        Bracket(
+            number,
+            tuple(
+                Rung(
+                    size=math.ceil(end_size / (number + 1) * factor ** (number - rung)),
+                    epochs=math.ceil(max_epochs / factor ** (number - rung)),
+                )
+                for rung in range(number + 1)
+            ),
+        )
+        for number in reversed(range(num_brackets))
+    )
+
+
+@dataclass(frozen=True)
+class HyperbandDriver:
+    """Runs the brackets, asynchronously: nothing waits that could be started.
+
+    A paused trial is promoted as soon as its place is decided: when it would be promoted even if
+    each unfinished trial of its rung did better. Meanwhile other brackets begin.
+
+    Attributes:
+        space: The search space.
+        objective: A trial's standing in a rung is its best value up to the rung's last epoch.
+        seed: Any whole number from 0; nearby seeds give independent searches.
+        max_epochs: Epochs of a final trial.
+        factor: One of `factor` configurations is promoted, to `factor` times the epochs.
+        min_epochs: Brackets whose first rung would train less than this are left out.
+        max_trials: No new configuration after so many; what is there is promoted all the same.
+
+    Raises:
+        ConfigError: `seed` is negative, `factor` below 2, `max_epochs` or `max_trials` below 1, or
+            `min_epochs` outside 1 to `max_epochs`.
+    """
+
+    space: "HyperParameters"
+    objective: Objective
+    seed: int
+    max_epochs: int
+    factor: int = 3
+    min_epochs: int = 1
+    max_trials: int | None = None
+
+    def __post_init__(self) -> None:
+        lowest = {"seed": 0, "max_epochs": 1, "factor": 2, "min_epochs": 1, "max_trials": 1}
+        given = {name: getattr(self, name) for name in lowest}
+        faults = [
+            f"{name} must be at least {lowest[name]}. Received: {value}. Raise it."
+            for name, value in given.items()
+            if value is not None and value < lowest[name]
+        ]
+        if self.min_epochs > self.max_epochs:
+            faults.append(
+                f"min_epochs must be at most max_epochs, {self.max_epochs}. "
+                f"Received: {self.min_epochs}. Lower min_epochs or raise max_epochs."
+            )
+        if faults:
+            raise ConfigError("Hyperband cannot be planned", faults)
+
+    def plan(self) -> Plan:
+        """Returns the cost: brackets shrunk to `max_trials` and to the number of configurations."""
+        brackets = self._brackets()
+        available = sum(bracket.rungs[0].size for bracket in brackets)
+        if self.max_trials is not None:
+            available = min(available, self.max_trials)
+        count = count_configurations(self.space, limit=available)
+        shrunk = list(_shrink(brackets, available if count is None else count))
+        return Plan(
+            configurations=sum(bracket.rungs[0].size for bracket in shrunk),
+            epochs=sum(_num_epochs(bracket) for bracket in shrunk),
+            lines=tuple(_describe(bracket) for bracket in shrunk),
+        )
+
+    def propose(self, trials: Sequence[Trial]) -> Decision:
+        """Returns a promotion if one is decided, else a new configuration if there is room."""
+        promotion = self._promotion(trials, rung_0_is_closed=False)
+        if promotion is not None:
+            return promotion
+        proposal = self._proposal(trials)
+        if proposal is not None:
+            return proposal
+        promotion = self._promotion(trials, rung_0_is_closed=True)
+        if promotion is not None:
+            return promotion
+        if any(trial.state in _UNFINISHED for trial in trials):
+            return Wait()
+        return Finish(self._reason(trials))
+
+    def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
+        """Returns the paused trials that still stand among the promoted of their rung.
+
+        A trial's place only gets worse when more of its rung finish, so the others have lost.
+        """
+        return frozenset(
+            trial.trial_id
+            for bracket in self._brackets()
+            for index, standing in enumerate(self._standings(bracket, trials, False))
+            for trial in standing.ranked[: _next_size(bracket, index)]
+            if _is_paused_at(trial, bracket, index)
+        )
+
+    def _brackets(self) -> tuple[Bracket, ...]:
+        return hyperband_brackets(self.max_epochs, self.factor, self.min_epochs)
+
+    def _promotion(self, trials: Sequence[Trial], rung_0_is_closed: bool) -> Promote | None:
+        for bracket in self._brackets():
+            standings = self._standings(bracket, trials, rung_0_is_closed)
+            # The highest rung first: it is nearest to a result.
+            for index in reversed(range(len(bracket.rungs) - 1)):
+                standing = standings[index]
+                decided = max(0, _next_size(bracket, index) - standing.num_pending)
+                for trial in standing.ranked[:decided]:
+                    if _is_paused_at(trial, bracket, index):
+                        return _promote(trial, bracket, index + 1)
+        return None
+
+    def _proposal(self, trials: Sequence[Trial]) -> Propose | None:
+        if self.max_trials is not None and len(trials) >= self.max_trials:
+            return None
+        bracket = self._bracket_with_room(trials)
+        if bracket is None:
+            return None
+        configuration = next_configuration(self.space, self.seed, trials)
+        if configuration is None:
+            return None
+        return Propose(
+            *configuration,
+            epochs=bracket.rungs[0].epochs,
+            final=len(bracket.rungs) == 1,
+            bracket=bracket.number,
+            rung=0,
+        )
+
+    def _bracket_with_room(self, trials: Sequence[Trial]) -> Bracket | None:
+        for bracket in self._brackets():
+            if len(_members(bracket, trials)) < bracket.rungs[0].size:
+                return bracket
+        return None
+
+    def _standings(
+        self, bracket: Bracket, trials: Sequence[Trial], rung_0_is_closed: bool
+    ) -> "list[_Standing]":
+        """Returns the standing in each rung of a bracket, rung 0 first."""
+        members = _members(bracket, trials)
+        expected = len(members) if rung_0_is_closed else bracket.rungs[0].size
+        standings = []
+        for index, rung in enumerate(bracket.rungs):
+            expected = min(expected, rung.size)
+            ranked, num_lost = _rank(bracket, index, members, self.objective)
+            num_pending = max(0, expected - len(ranked) - num_lost)
+            standings.append(_Standing(ranked, num_pending))
+            expected = len(ranked) + num_pending
+        return standings
+
+    def _reason(self, trials: Sequence[Trial]) -> str:
+        if self._bracket_with_room(trials) is None:
+            return "all brackets are complete"
+        if self.max_trials is not None and len(trials) >= self.max_trials:
+            return f"{len(trials)} configurations were asked for and have been tried"
+        tried = tried_configurations(self.space, trials)
+        return f"all {len(tried)} configurations have been tried"
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Who finished a rung, best first, and how many may still do so.
+
+    `num_pending` counts trials that run or wait, and places of the rung that are not taken yet.
+    """
+
+    ranked: tuple[Trial, ...]
+    num_pending: int
+
+
+def _rank(
+    bracket: Bracket, index: int, members: Sequence[Trial], objective: Objective
+) -> tuple[tuple[Trial, ...], int]:
+    """Returns who finished a rung with a finite score, best first, and how many lost it outright.
+
+    Those who went on to higher rungs keep their place. Equal scores are ordered by trial id.
+    """
+    scored: list[tuple[float, Trial]] = []
+    num_lost = 0
+    for trial in members:
+        reached = _rung_of(trial, bracket)
+        if reached < index or (reached == index and trial.state in _UNFINISHED):
+            continue
+        best = best_epoch(trial.curve, objective, up_to=bracket.rungs[index].epochs)
+        if reached == index and (best is None or trial.state in _LOST):
+            num_lost += 1
+        else:
+            # A promoted trial that must be trained from the start again has no curve for a while.
+            scored.append((objective.sort_key(best[0]) if best else -math.inf, trial))
+    scored.sort(key=lambda entry: entry[0])  # stable, and trials come in the order of their ids
+    return tuple(trial for _, trial in scored), num_lost
+
+
+def _members(bracket: Bracket, trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.bracket == bracket.number]
+
+
+def _rung_of(trial: Trial, bracket: Bracket) -> int:
+    # Not `trial.rung`: it names the latest rung started, and a promoted trial may still wait.
+    for index, rung in enumerate(bracket.rungs):
+        if trial.epochs <= rung.epochs:
+            return index
+    return len(bracket.rungs) - 1
+
+
+def _is_paused_at(trial: Trial, bracket: Bracket, index: int) -> bool:
+    return trial.state is TrialState.PAUSED and _rung_of(trial, bracket) == index
+
+
+def _next_size(bracket: Bracket, index: int) -> int:
+    return bracket.rungs[index + 1].size if index + 1 < len(bracket.rungs) else 0
+
+
+def _promote(trial: Trial, bracket: Bracket, rung: int) -> Promote:
+    return Promote(
+        trial_id=trial.trial_id,
+        epochs=bracket.rungs[rung].epochs,
+        rung=rung,
+        final=rung == len(bracket.rungs) - 1,
+    )
+
+
+def _shrink(brackets: Sequence[Bracket], available: int) -> Iterator[Bracket]:
+    """Yields the brackets that `available` configurations can fill, the last one in part."""
+    for bracket in brackets:
+        first = min(available, bracket.rungs[0].size)
+        available -= first
+        if first:
+            rungs = tuple(replace(rung, size=min(rung.size, first)) for rung in bracket.rungs)
+            yield replace(bracket, rungs=rungs)
+
+
+def _num_epochs(bracket: Bracket) -> int:
+    reached = 0
+    total = 0
+    for rung in bracket.rungs:
+        total += rung.size * (rung.epochs - reached)
+        reached = rung.epochs
+    return total
+
+
+def _describe(bracket: Bracket) -> str:
+    first, *others = bracket.rungs
+    unit = "epoch" if first.epochs == 1 else "epochs"
+    noun = "configuration" if first.size == 1 else "configurations"
+    steps = [f"{first.size} {noun} x {first.epochs} {unit}"]
+    steps += [f"{rung.size} x {rung.epochs}" for rung in others]
+    return f"bracket {bracket.number}: {' -> '.join(steps)}"

@@ -1,0 +1,78 @@
+"""Random search (Bergstra and Bengio, JMLR 2012): the defaults first, then samples, none twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recsearch.errors import ConfigError
+from recsearch.search.drivers.decision import Decision, Finish, Plan, Propose, Wait
+from recsearch.search.sampling import (
+    count_configurations,
+    next_configuration,
+    tried_configurations,
+)
+from recsearch.search.trial import Objective, Trial, TrialState
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
+"""States of a trial whose result is still to come."""
+
+
+@dataclass(frozen=True)
+class RandomDriver:
+    """Tries each family's defaults, then random configurations, each of them once.
+
+    Attributes:
+        space: The search space.
+        objective: Not used: a random search does not look at scores. It is here because every
+            driver is made of the same things.
+        seed: Any whole number from 0; nearby seeds give independent searches.
+        max_trials: How many configurations are tried.
+        max_epochs: How many epochs each is trained.
+
+    Raises:
+        ConfigError: `seed` is negative, or `max_trials` or `max_epochs` is below 1.
+    """
+
+    space: "HyperParameters"
+    objective: Objective
+    seed: int
+    max_trials: int
+    max_epochs: int
+
+    def __post_init__(self) -> None:
+        lowest = {"seed": 0, "max_trials": 1, "max_epochs": 1}
+        faults = [
+            f"{name} must be at least {low}. Received: {getattr(self, name)}. Raise it to {low}."
+            for name, low in lowest.items()
+            if getattr(self, name) < low
+        ]
+        if faults:
+            raise ConfigError("The search cannot be planned", faults)
+
+    def plan(self) -> Plan:
+        """Returns what the search will cost; a space smaller than `max_trials` costs less."""
+        count = count_configurations(self.space, limit=self.max_trials)
+        configurations = self.max_trials if count is None else count
+        line = f"{configurations} configurations x {self.max_epochs} epochs"
+        return Plan(configurations, configurations * self.max_epochs, (line,))
+
+    def propose(self, trials: Sequence[Trial]) -> Decision:
+        """Returns the next configuration, or that the search waits or is over."""
+        all_proposed = len(trials) >= self.max_trials
+        if not all_proposed:
+            configuration = next_configuration(self.space, self.seed, trials)
+            if configuration is not None:
+                return Propose(*configuration, epochs=self.max_epochs)
+        if any(trial.state in UNFINISHED for trial in trials):
+            return Wait()
+        if all_proposed:
+            return Finish(f"{len(trials)} trials were asked for and have been run")
+        tried = tried_configurations(self.space, trials)
+        return Finish(f"all {len(tried)} configurations have been tried")
+
+    def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
+        """Returns nothing: each trial is trained in one go."""
+        return frozenset()

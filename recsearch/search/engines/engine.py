@@ -1,0 +1,30 @@
+"""What a search asks of an engine."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from recsearch.search.trial import Assignment, Epoch, Outcome
+
+
+@dataclass(frozen=True)
+class Message:
+    """News of a running trial: an epoch is done, or the assignment has ended."""
+
+    trial_id: str
+    news: Epoch | Outcome
+
+
+class Engine(Protocol):
+    """Runs assignments somewhere, as many at a time as it has workers."""
+
+    def free_workers(self) -> int:
+        """Returns how many assignments could be submitted now."""
+
+    def submit(self, assignment: Assignment) -> None:
+        """Starts an assignment; there must be a free worker."""
+
+    def wait(self) -> list[Message]:
+        """Waits until something happens in a running assignment; returns the news."""
+
+    def close(self) -> None:
+        """Stops all workers at once."""

@@ -1,0 +1,38 @@
+"""Runs assignments in the calling process: for tests and notebooks that want no processes."""
+
+from recsearch.search.engines.engine import Message
+from recsearch.search.runner import TrialRunner
+from recsearch.search.trial import Assignment
+
+
+class InlineEngine:
+    """One worker: this process.
+
+    Args:
+        runner: Runs the trials.
+    """
+
+    def __init__(self, runner: TrialRunner) -> None:
+        self._runner = runner
+        self._pending: Assignment | None = None
+
+    def free_workers(self) -> int:
+        """Returns 1 when nothing is pending."""
+        return 0 if self._pending else 1
+
+    def submit(self, assignment: Assignment) -> None:
+        """Keeps the assignment for `wait`."""
+        self._pending = assignment
+
+    def wait(self) -> list[Message]:
+        """Runs what is pending from start to end."""
+        assignment, self._pending = self._pending, None
+        if assignment is None:
+            return []
+        messages: list[Message] = []
+        trial_id = assignment.trial_id
+        outcome = self._runner.run(assignment, lambda e: messages.append(Message(trial_id, e)))
+        return [*messages, Message(trial_id, outcome)]
+
+    def close(self) -> None:
+        """Nothing to stop."""

@@ -1,0 +1,173 @@
+"""Worker processes of this machine, one thread each, forked from a server that knows TensorFlow.
+
+Leaks, crashes and out-of-memory kills stay in the worker: it is replaced, and its trial is told as
+crashed.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+from recsearch.search.engines.engine import Message
+from recsearch.search.trial import Assignment, Epoch, Outcome, TrialState
+
+if TYPE_CHECKING:
+    from recsearch.search.runner import RunnerSetup, TrialRunner
+
+OWNER_CHECK_SECONDS = 1.0  # how soon a worker notices that its owner is gone
+
+
+@dataclass
+class _Worker:
+    """A worker process, the pipe to it, and what it is doing."""
+
+    process: BaseProcess
+    pipe: Connection
+    trial_id: str | None = None
+
+
+class LocalEngine:
+    """Runs assignments in `num_workers` processes.
+
+    Args:
+        setup: What every worker prepares once.
+        num_workers: Processes, at least 1.
+    """
+
+    def __init__(self, setup: "RunnerSetup", num_workers: int) -> None:
+        self._setup = setup
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["recsearch.search.engines.preload"])
+        self._workers = [self._start() for _ in range(num_workers)]
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_work, args=(theirs, self._setup, os.getpid()), daemon=True
+        )
+        with _without_main():
+            process.start()
+        theirs.close()  # so that the worker's death closes the pipe
+        return _Worker(process, ours)
+
+    def free_workers(self) -> int:
+        """Returns how many workers have nothing to do."""
+        return sum(worker.trial_id is None for worker in self._workers)
+
+    def submit(self, assignment: Assignment) -> None:
+        """Hands the assignment to a free worker."""
+        worker = next(worker for worker in self._workers if worker.trial_id is None)
+        worker.trial_id = assignment.trial_id
+        # A worker that has died since shows itself in `wait`: its pipe is at its end.
+        try:
+            worker.pipe.send(assignment)
+        except BrokenPipeError:
+            logging.getLogger(__name__).debug("worker %s is gone", worker.process.pid)
+
+    def wait(self) -> list[Message]:
+        """Waits for news of any busy worker; a dead one is replaced and its trial has crashed."""
+        busy = {id(worker.pipe): worker for worker in self._workers if worker.trial_id}
+        messages = []
+        for pipe in wait([worker.pipe for worker in busy.values()]):
+            messages.append(self._receive(busy[id(pipe)]))
+        return messages
+
+    def _receive(self, worker: _Worker) -> Message:
+        trial_id = worker.trial_id or ""
+        try:
+            news: Epoch | Outcome = worker.pipe.recv()
+        except (EOFError, OSError):
+            news = self._replace(worker)
+        if isinstance(news, Outcome):
+            worker.trial_id = None
+        return Message(trial_id, news)
+
+    def _replace(self, worker: _Worker) -> Outcome:
+        worker.process.join()
+        code = worker.process.exitcode
+        fresh = self._start()
+        worker.process, worker.pipe = fresh.process, fresh.pipe
+        reason = f"signal {-code}" if code and code < 0 else f"exit code {code}"
+        message = f"The worker process died ({reason}). Out of memory is the usual cause."
+        return Outcome(TrialState.FAILED, message=message, crashed=True)
+
+    def close(self) -> None:
+        """Kills all workers: between events there is nothing that they could lose."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.pipe.close()
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps a new process from importing the caller's main script again.
+
+    Workers need nothing of it, and a script without an `if __name__ == "__main__"` would start
+    the whole search once more in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _work(pipe: Connection, setup: "RunnerSetup", owner: int) -> None:
+    """A worker's life: prepare once, then one assignment after another until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    _exit_with(owner)
+    runner = _prepare(setup)
+    while True:
+        try:
+            assignment = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(runner.run(assignment, pipe.send))
+
+
+def _prepare(setup: "RunnerSetup") -> "TrialRunner":
+    import tensorflow as tf
+
+    from recsearch.search.runner import TrialRunner
+
+    # One thread a worker: two such workers train about twice as many trials as one of two threads,
+    # and the numbers of a trial depend on no scheduling.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.get_logger().setLevel(logging.ERROR)
+    return TrialRunner.of(setup)
+
+
+def _exit_with(owner: int) -> None:
+    """Ends this process when its owner has gone: a worker's parent is the fork server, not the owner."""
+
+    def watch() -> None:
+        stop = threading.Event()
+        while _alive(owner):
+            stop.wait(OWNER_CHECK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,11 @@
+"""What a fork server imports before it forks workers: code, but nothing that has run.
+
+TensorFlow starts its threads when it first runs an operation, and a process with threads must not
+be forked. Importing it is what costs seconds, and that is done here once for all workers.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow reads it
+
+import recsearch.search.runner  # noqa: E402, F401  the import is the purpose

@@ -1,0 +1,101 @@
+"""The journal of a run: one append-only file of JSON lines, `event` first.
+
+It is the truth about a search: everything else in a run directory can be rebuilt from it and the
+checkpoints. Only the owner of the run writes; anybody may read, at any time.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from recsearch.errors import RunDirectoryError
+
+SCHEMA = 1
+UNSYNCED = frozenset({"epoch", "note"})
+"""Events that may be lost in a crash: the trial they belong to is run again anyway."""
+
+Event = Mapping[str, Any]
+
+
+class Journal:
+    """Appends events to a journal; every event that must survive is on disk when `append` returns.
+
+    A torn last line, left by a crash, is cut off when the journal is opened for writing.
+
+    Args:
+        path: The file; made if it does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        complete = _complete_length(path)
+        self._file = path.open("ab")
+        self._file.truncate(complete)
+
+    def append(self, event: str, **fields: Any) -> Event:
+        """Writes one event with the time it happened; returns it as a reader will see it."""
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **_finite(fields)})
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        if event not in UNSYNCED:
+            os.fsync(self._file.fileno())
+        parsed: Event = json.loads(line)
+        return parsed
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _complete_length(path: Path) -> int:
+    """Returns the length of the file up to the end of its last whole line."""
+    if not path.exists():
+        return 0
+    return path.read_bytes().rfind(b"\n") + 1
+
+
+def _finite(value: Any) -> Any:
+    """Returns the value with every NaN and infinity as None: strict JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yields the events of a journal in order; a torn last line is left out.
+
+    Raises:
+        RunDirectoryError: If the file is missing, of a later schema, or damaged before its end.
+    """
+    if not path.is_file():
+        raise RunDirectoryError(f"No journal at {path}. Is this a run directory of recsearch?")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            yield _parse(line, number, path)
+
+
+def _parse(line: bytes, number: int, path: Path) -> Event:
+    try:
+        event = json.loads(line)
+        kind = event["event"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunDirectoryError(
+            f"{path}, line {number}: expected a JSON object with an 'event', received {line[:80]!r}."
+        ) from error
+    if kind == "study" and event.get("schema") != SCHEMA:
+        raise RunDirectoryError(
+            f"{path}: expected journal schema {SCHEMA}, received {event.get('schema')}. "
+            "It was written by another version of recsearch."
+        )
+    parsed: Event = event
+    return parsed

@@ -1,0 +1,131 @@
+"""`--set NAME=VALUE`: what an experiment narrows is data, not code."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from recsearch.errors import SpaceError
+from recsearch.search.trial import Scalar
+
+
+@dataclass(frozen=True)
+class Override:
+    """One `--set`.
+
+    Attributes:
+        name: A bare hyperparameter name, which acts on every family that has it, or family/name.
+        text: "64" fixes it, "32:128" gives a range (both ends included), "32,64" choices.
+    """
+
+    name: str
+    text: str
+
+    @classmethod
+    def parse(cls, argument: str) -> "Override":
+        """Returns the override that NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C stands for.
+
+        Raises:
+            SpaceError: If it has another form.
+        """
+        name, equals, text = argument.partition("=")
+        if not equals or not name.strip() or not text.strip():
+            raise SpaceError(
+                "--set takes NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C, as in "
+                f"--set learning_rate=1e-4:1e-2. Received: {argument!r}."
+            )
+        return cls(name.strip(), text.strip())
+
+    def matches(self, full_name: str) -> bool:
+        """Returns whether it acts on the hyperparameter called family/name."""
+        return full_name in (self.name, f"{full_name.partition('/')[0]}/{self.name}")
+
+    def apply(self, hyperparameter: Any) -> Any:
+        """Returns the hyperparameter, narrowed: a new Keras Tuner object of the same name.
+
+        Raises:
+            SpaceError: If a value is not of the hyperparameter's type or not among its choices.
+        """
+        if ":" in self.text and not _is_text(hyperparameter):
+            return self._as_range(hyperparameter)
+        values = [self._value(hyperparameter, part) for part in self.text.split(",")]
+        return _choice(hyperparameter, values)
+
+    def _as_range(self, hyperparameter: Any) -> Any:
+        low, high = (self._value(hyperparameter, part) for part in self.text.split(":", 1))
+        if not low < high:  # type: ignore[operator]  # both are numbers of one type
+            raise SpaceError(
+                f"--set {self.name}={self.text}: the low end must lie below the high end."
+            )
+        return _range(hyperparameter, low, high)
+
+    def _value(self, hyperparameter: Any, text: str) -> Scalar:
+        kind = type(hyperparameter.default)
+        try:
+            value = _parse(kind, text.strip())
+        except ValueError as error:
+            raise SpaceError(
+                f"--set {self.name}={self.text}: expected {_expected(hyperparameter)}, "
+                f"received {text.strip()!r}."
+            ) from error
+        if _is_text(hyperparameter) and value not in hyperparameter.values:
+            raise SpaceError(
+                f"--set {self.name}={self.text}: expected {_expected(hyperparameter)}, "
+                f"received {value!r}."
+            )
+        return value
+
+
+def _is_text(hyperparameter: Any) -> bool:
+    return isinstance(hyperparameter.default, str)
+
+
+def _expected(hyperparameter: Any) -> str:
+    default = hyperparameter.default
+    if isinstance(default, bool):
+        return "true or false"
+    if isinstance(default, str):
+        return "one of " + ", ".join(hyperparameter.values)
+    return "a whole number" if isinstance(default, int) else "a number"
+
+
+def _parse(kind: type, text: str) -> Scalar:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if kind is int and re.fullmatch(r"[+-]?\d+", text) is None:
+        raise ValueError(text)
+    value: Scalar = kind(text)
+    return value
+
+
+def _choice(hyperparameter: Any, values: list[Scalar]) -> Any:
+    from keras_tuner.engine import hyperparameters as kt
+
+    default = hyperparameter.default
+    return kt.Choice(
+        hyperparameter.name,
+        values=values,
+        default=default if default in values else values[0],
+        conditions=hyperparameter.conditions,
+    )
+
+
+def _range(hyperparameter: Any, low: Scalar, high: Scalar) -> Any:
+    """Returns an Int or Float over the range, sampled as before; choices are sampled on a log scale."""
+    from keras_tuner.engine import hyperparameters as kt
+
+    kind = kt.Int if isinstance(low, int) else kt.Float
+    config = hyperparameter.get_config()
+    sampling = config.get("sampling", "log" if isinstance(low, int | float) and low > 0 else None)
+    default = hyperparameter.default
+    within = low <= default <= high
+    return kind(
+        hyperparameter.name,
+        min_value=low,
+        max_value=high,
+        step=config.get("step"),
+        sampling=sampling or "linear",
+        default=default if within else low,
+        conditions=hyperparameter.conditions,
+    )

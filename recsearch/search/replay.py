@@ -1,0 +1,154 @@
+"""The state of a search as a fold over journal events: the same code live and on resume."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from recsearch.errors import RunDirectoryError
+from recsearch.search.journal import Event
+from recsearch.search.trial import Epoch, Objective, Trial, TrialState, best_epoch
+
+_TRIAL_ID = re.compile(r"\d{4,9}")
+_CHECKPOINT = re.compile(r"checkpoints/[\w-]+\.npz")
+
+
+@dataclass
+class SearchState:
+    """What is known of a search; changed by `apply` alone.
+
+    Attributes:
+        objective: From the `study` event; None before it.
+        trials: By id, in the order of proposal.
+        stages: Name of an end stage that is done -> what it left.
+        notes: Remarks for people.
+        seconds: Time that the run was worked on; the gaps before each `study` event, which opens
+            or reopens the journal, do not count.
+        events: How many events were applied.
+        last_time: Time of the last event, seconds since 1970.
+    """
+
+    objective: Objective | None = None
+    trials: dict[str, Trial] = field(default_factory=dict)
+    stages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    events: int = 0
+    last_time: float = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Changes the state by one event; an event of unknown kind changes nothing."""
+        self.events += 1
+        time = float(event.get("time", self.last_time))
+        if event["event"] != "study":
+            self.seconds += max(0.0, time - self.last_time)
+        self.last_time = time
+        handler = _HANDLERS.get(event["event"])
+        if handler is None:
+            return
+        try:
+            handler(self, event)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunDirectoryError(
+                f"Journal event {self.events} ({event['event']}) is damaged: {error!r}."
+            ) from error
+
+    def ranked(self) -> list[Trial]:
+        """Returns the trials with a score, the best first; of equal ones the cheaper, then older."""
+        if self.objective is None:
+            return []
+        key = self.objective.sort_key
+        scored = [trial for trial in self.trials.values() if trial.score is not None]
+        return sorted(scored, key=lambda t: (key(t.score), t.best_epoch or 0, t.trial_id))
+
+
+def replay(events: Iterable[Event]) -> SearchState:
+    """Returns the state after all events."""
+    state = SearchState()
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def _study(state: SearchState, event: Event) -> None:
+    state.objective = Objective(event["objective"], event["direction"])
+
+
+def _trial_waiting(state: SearchState, event: Event) -> None:
+    trial_id = event["trial_id"]
+    if not _TRIAL_ID.fullmatch(trial_id):
+        raise ValueError(f"trial id {trial_id!r}")
+    known = state.trials.get(trial_id)
+    if known is None:
+        trial = Trial(trial_id, event["space"], event["values"], epochs=event["epochs"])
+    else:
+        trial = replace(known, epochs=event["epochs"], state=TrialState.WAITING)
+    if event.get("fresh_rung", True):
+        trial = replace(trial, attempt=0)
+    state.trials[trial_id] = replace(
+        trial, bracket=event.get("bracket"), rung=event.get("rung"), final=event["final"]
+    )
+
+
+def _trial_started(state: SearchState, event: Event) -> None:
+    trial = state.trials[event["trial_id"]]
+    curve = trial.curve[: event["initial_epoch"]]
+    _put(state, replace(trial, curve=curve, attempt=event["attempt"], state=TrialState.RUNNING))
+
+
+def _epoch(state: SearchState, event: Event) -> None:
+    trial = state.trials[event["trial_id"]]
+    metrics = {k: float("nan") if v is None else float(v) for k, v in event["metrics"].items()}
+    point = Epoch(int(event["epoch"]), metrics, float(event["seconds"]))
+    _put(state, replace(trial, curve=(*trial.curve, point)))
+
+
+def _checkpoint(state: SearchState, event: Event) -> None:
+    path = event["path"]
+    if path is not None and not _CHECKPOINT.fullmatch(path):
+        raise ValueError(f"checkpoint path {path!r}")
+    _put(state, replace(state.trials[event["trial_id"]], checkpoint=path))
+
+
+def _trial_over(state: SearchState, event: Event) -> None:
+    """Handles `trial_paused` and `trial_ended`."""
+    trial = state.trials[event["trial_id"]]
+    ended = event["event"] == "trial_ended"
+    trial = replace(
+        trial,
+        state=TrialState(event["state"]) if ended else TrialState.PAUSED,
+        message=event.get("message", ""),
+        values=event.get("values") or trial.values,
+        seconds=event.get("seconds", trial.seconds),
+        num_parameters=event.get("num_parameters", trial.num_parameters),
+        peak_memory_mb=event.get("peak_memory_mb", trial.peak_memory_mb),
+    )
+    failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
+    best = None if failed or not state.objective else best_epoch(trial.curve, state.objective)
+    score, epoch = best if best else (None, None)
+    _put(state, replace(trial, score=score, best_epoch=epoch))
+
+
+def _stage(state: SearchState, event: Event) -> None:
+    state.stages[event["stage"]] = event.get("result", {})
+
+
+def _note(state: SearchState, event: Event) -> None:
+    state.notes.append(event["text"])
+
+
+def _put(state: SearchState, trial: Trial) -> None:
+    state.trials[trial.trial_id] = trial
+
+
+_HANDLERS: dict[str, Callable[[SearchState, Event], None]] = {
+    "study": _study,
+    "trial_waiting": _trial_waiting,
+    "trial_started": _trial_started,
+    "epoch": _epoch,
+    "checkpoint": _checkpoint,
+    "trial_paused": _trial_over,
+    "trial_ended": _trial_over,
+    "stage": _stage,
+    "note": _note,
+}

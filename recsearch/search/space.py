@@ -1,0 +1,305 @@
+"""Search spaces: loading builders, building models, discovering and narrowing hyperparameters.
+
+One search covers one family or several. Each family's builder runs inside `hp.name_scope(family)`
+under the root choice `space`, so that two families may use the same names; people see bare names.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import SpaceError
+from recsearch.nn.recommender import Recommender, as_recommender
+from recsearch.search.builtin import PACKAGE, builtin_names
+from recsearch.search.overrides import Override
+from recsearch.search.trial import Scalar
+
+logger = logging.getLogger(__name__)
+
+Builder = Callable[..., Any]
+ROOT = "space"
+
+
+class TrackedHyperParameters(keras_tuner.HyperParameters):
+    """Keras Tuner's `hp`, which also narrows by overrides and notes what a builder reads.
+
+    Attributes:
+        read: Full name -> value of the hyperparameters that the builder asked for.
+    """
+
+    def __init__(self, overrides: Sequence[Override] = ()) -> None:
+        super().__init__()
+        self.overrides = tuple(overrides)
+        self.read: dict[str, Scalar] = {}
+
+    def _retrieve(self, hp: Any) -> Any:
+        # Keras Tuner's Int, Float, Choice, Boolean and Fixed all end here: the one place where a
+        # definition can be narrowed before it is registered.
+        for override in self.overrides:
+            if override.matches(hp.name):
+                hp = override.apply(hp)
+        self._refuse_redefinition(hp)
+        value = super()._retrieve(hp)
+        if value is not None:
+            self.read[hp.name] = value
+        return value
+
+    def _refuse_redefinition(self, hp: Any) -> None:
+        """Keras Tuner would return the first definition's value in silence."""
+        for known in self.space:
+            same = known.name == hp.name and known.conditions == hp.conditions
+            if same and known.get_config() != hp.get_config():
+                raise SpaceError(
+                    f"The hyperparameter {hp.name} is defined twice with different ranges: "
+                    f"{known!r} and {hp!r}. Give one of them another name."
+                )
+
+
+@dataclass(frozen=True)
+class Family:
+    """One builder.
+
+    Attributes:
+        name: The choice of `space` that stands for it.
+        builder: `build(hp, data)` or `build(hp)`.
+        reference: What names it: a built-in name, ./file.py:build, or package.module:build.
+    """
+
+    name: str
+    builder: Builder
+    reference: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model and the hyperparameters that its builder really read (bare names)."""
+
+    recommender: Recommender
+    values: dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """One family or several, with overrides.
+
+    Attributes:
+        families: By name, in the order in which they were asked for.
+        overrides: Narrow hyperparameters wherever they are defined.
+    """
+
+    families: Mapping[str, Family]
+    overrides: tuple[Override, ...] = ()
+
+    def build(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Built:
+        """Returns the recommender of one configuration.
+
+        Args:
+            family: Name of a family.
+            values: Bare name -> value; what is missing takes its default.
+            data: What the builder may know of the data.
+
+        Raises:
+            SpaceError: If the builder's result is not a recommender, or its hyperparameters clash.
+        """
+        hp = self._run(family, values, data)
+        prefix = f"{family}/"
+        read = {name.removeprefix(prefix): v for name, v in hp.read.items() if name != ROOT}
+        return Built(as_recommender(hp.built, data, read), read)
+
+    def _run(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
+        hp = TrackedHyperParameters(self.overrides)
+        hp.values = {ROOT: family, **{f"{family}/{name}": v for name, v in values.items()}}
+        hp.Choice(ROOT, list(self.families))
+        builder = self.families[family].builder
+        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family):
+            hp.built = builder(hp, data) if _takes_data(builder) else builder(hp)
+        return hp
+
+    def discover(self, data: DataSpec, samples: int = 10) -> keras_tuner.HyperParameters:
+        """Returns all hyperparameters of all families, found by building without memory.
+
+        Each family is built at its defaults, at the extremes and choices of each hyperparameter,
+        and at `samples` random points, until no new name appears.
+
+        Raises:
+            SpaceError: If a builder fails (with the values), or an override fits no hyperparameter.
+        """
+        merged = keras_tuner.HyperParameters()
+        merged.Choice(ROOT, list(self.families))
+        for family in self.families:
+            merged.merge(self._discover_family(family, data, samples), overwrite=False)
+        self._refuse_unknown_overrides(merged)
+        return merged
+
+    def _discover_family(self, family: str, data: DataSpec, samples: int) -> Any:
+        found = self._probe(family, {}, data)
+        known = 0
+        while known < len(found.space):
+            known = len(found.space)
+            own = [hp for hp in found.space if hp.name != ROOT]
+            for point in [*_extreme_points(own, family), *_sampled_points(own, family, samples)]:
+                found.merge(self._probe(family, point, data), overwrite=False)
+        return found
+
+    def _probe(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
+        """Runs a builder for its hyperparameters alone.
+
+        Inside a plain graph variables are declared but get no memory. A builder that reads a
+        variable cannot run there; it is run as it would be for training.
+        """
+        try:
+            with tf.Graph().as_default():
+                return self._run(family, values, data)
+        except SpaceError:
+            raise
+        except Exception:
+            logger.debug("%s does not build in a graph", family, exc_info=True)
+        try:
+            return self._run(family, values, data)
+        except SpaceError:
+            raise
+        except Exception as error:  # a builder may raise anything; its author must see where
+            shown = ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
+            raise SpaceError(
+                f"The builder of {family} ({self.families[family].reference}) failed at {shown}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _refuse_unknown_overrides(self, found: Any) -> None:
+        names = [hp.name for hp in found.space]
+        for override in self.overrides:
+            if not any(override.matches(name) for name in names):
+                bare = sorted({name.partition("/")[2] for name in names if "/" in name})
+                close = difflib.get_close_matches(override.name.rpartition("/")[2], bare)
+                hint = f"Did you mean {' or '.join(close)}? " if close else ""
+                raise SpaceError(
+                    f"--set {override.name}={override.text}: no hyperparameter of this name. {hint}"
+                    f"There are: {', '.join(bare)}."
+                )
+
+
+def _bare(full_name: str, family: str) -> str:
+    return full_name.removeprefix(f"{family}/")
+
+
+def _extreme_points(hyperparameters: list[Any], family: str) -> list[dict[str, Scalar]]:
+    """Returns points at which every extreme and every choice of each hyperparameter occurs.
+
+    One point serves all hyperparameters at once: the k-th takes the k-th telling value of each. A
+    conditional one needs points of its own, at which its parents make it active.
+    """
+    free = {_bare(hp.name, family): _telling_values(hp) for hp in hyperparameters}
+    longest = max(map(len, free.values()), default=0)
+    points = [{name: vs[k % len(vs)] for name, vs in free.items()} for k in range(longest)]
+    for hp in hyperparameters:
+        parents = {_bare(c.name, family): c.values[0] for c in hp.conditions if c.name != ROOT}
+        if parents:
+            name = _bare(hp.name, family)
+            points += [parents | {name: value} for value in _telling_values(hp)]
+    return points
+
+
+def _sampled_points(
+    hyperparameters: list[Any], family: str, samples: int
+) -> list[dict[str, Scalar]]:
+    """Returns random points; what is inactive at a point is ignored by Keras Tuner."""
+    seeds = np.random.default_rng(0).integers(2**31, size=(samples, len(hyperparameters)))
+    return [
+        {
+            _bare(hp.name, family): hp.random_sample(int(seed))
+            for hp, seed in zip(hyperparameters, row, strict=True)
+        }
+        for row in seeds
+    ]
+
+
+def _telling_values(hp: Any) -> list[Scalar]:
+    """Returns the values at which a builder may show something new: choices, or both ends."""
+    config = hp.get_config()
+    if "min_value" in config:
+        return [config["min_value"], config["max_value"]]
+    return list(hp.values)
+
+
+def _takes_data(builder: Builder) -> bool:
+    """Returns whether a builder wants the DataSpec beside `hp`."""
+    parameters = inspect.signature(builder).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p for p in parameters if p.kind in positional and p.default is p.empty]
+    return len(required) >= 2
+
+
+def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) -> SearchSpace:
+    """Returns the search space over the builders that are named.
+
+    Args:
+        references: Built-in names, ./file.py:build or package.module:build.
+        overrides: Narrow hyperparameters.
+
+    Raises:
+        SpaceError: If a reference names no builder, or two families have one name.
+    """
+    families: dict[str, Family] = {}
+    for reference in references:
+        family = load_family(reference)
+        if family.name in families:
+            raise SpaceError(f"The space {family.name} is named twice. Give each space once.")
+        families[family.name] = family
+    return SearchSpace(families, tuple(overrides))
+
+
+def load_family(reference: str) -> Family:
+    """Returns the builder that a reference names."""
+    location, _, attribute = reference.partition(":")
+    if location.endswith(".py"):
+        module, name = _module_from_file(Path(location)), Path(location).stem
+    elif location in builtin_names():
+        module, name = importlib.import_module(f"{PACKAGE}.{location}"), location
+    elif ":" in reference:
+        module, name = _module_by_name(location), location.rpartition(".")[2]
+    else:
+        close = difflib.get_close_matches(location, builtin_names())
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise SpaceError(
+            f"There is no search space called {reference!r}.{hint} Try `recsearch spaces` to see "
+            "all, or name your own as ./file.py:build or package.module:build."
+        )
+    attribute = attribute or "build"
+    builder = getattr(module, attribute, None)
+    if not callable(builder):
+        raise SpaceError(f"{location} has no function {attribute!r}. Received: {reference!r}.")
+    return Family(name if attribute == "build" else attribute, builder, reference)
+
+
+def _module_from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise SpaceError(f"There is no file {path} to load a search space from.")
+    spec = importlib.util.spec_from_file_location(f"recsearch_user_space_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise SpaceError(f"{path} cannot be imported as a Python module.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that classes defined there can be found by name
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise SpaceError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _module_by_name(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise SpaceError(f"The module {name} cannot be imported: {error}") from error

@@ -1,0 +1,164 @@
+"""One configuration and what came of it: the records that study, drivers, engines and report share."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Scalar = bool | int | float | str
+"""A hyperparameter's value, as JSON holds it."""
+
+
+class TrialState(StrEnum):
+    """Where a trial stands."""
+
+    WAITING = "WAITING"  # to be started, or to be continued at a higher rung
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"  # between two rungs: may be promoted
+    COMPLETED = "COMPLETED"
+    STOPPED_EARLY = "STOPPED_EARLY"  # lost its rung; its score counts all the same
+    FAILED = "FAILED"
+    INFEASIBLE = "INFEASIBLE"  # never trained (too large); not a failure
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric that a search optimises, always with its direction."""
+
+    name: str
+    direction: str  # "min" or "max"
+
+    def better(self, score: float, other: float | None) -> bool:
+        """Returns whether `score` beats `other`; anything finite beats None."""
+        if other is None:
+            return True
+        return score < other if self.direction == "min" else score > other
+
+    def sort_key(self, score: float | None) -> float:
+        """Returns a key that sorts the best score first, and a missing score last."""
+        if score is None:
+            return math.inf
+        return score if self.direction == "min" else -score
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a learning curve: `epoch` counts from 1, across rungs."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+def best_epoch(
+    curve: Sequence[Epoch], objective: Objective, up_to: int | None = None
+) -> tuple[float, int] | None:
+    """Returns (score, epoch) of the best epoch not after `up_to`; None if none is finite.
+
+    The earliest of equal epochs wins. NaN and infinities never become a score.
+    """
+    best: tuple[float, int] | None = None
+    for point in curve:
+        if up_to is not None and point.epoch > up_to:
+            break
+        score = point.metrics.get(objective.name, math.nan)
+        if math.isfinite(score) and objective.better(score, best[0] if best else None):
+            best = (score, point.epoch)
+    return best
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration and its history, as replayed from the journal.
+
+    Attributes:
+        trial_id: Four digits or more, in the order of proposal: "0007".
+        space: The family of the configuration ("neumf").
+        values: Bare name -> value; after the first training only those that the builder read.
+        epochs: How many epochs it should reach in all, by its latest start or promotion.
+        state: Where it stands.
+        bracket: Hyperband's bracket, or None.
+        rung: Hyperband's rung within the bracket, or None.
+        attempt: How often its current rung was started; 0 before the first start.
+        curve: One entry an epoch, in order.
+        score: The best finite value of the objective, or None.
+        best_epoch: Where that was, counted from 1.
+        seconds: Training and validation, over all rungs.
+        message: Why it failed or is infeasible; empty otherwise.
+        checkpoint: Path below the run directory of its last state, or None.
+        num_parameters: Size of its model, or None before it was built.
+        peak_memory_mb: Peak resident memory of the worker that trained it, in MiB.
+        final: Whether the trial is over after `epochs`; False if it may be promoted then.
+    """
+
+    trial_id: str
+    space: str
+    values: Mapping[str, Scalar]
+    epochs: int
+    state: TrialState = TrialState.WAITING
+    bracket: int | None = None
+    rung: int | None = None
+    attempt: int = 0
+    curve: tuple[Epoch, ...] = ()
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    message: str = ""
+    checkpoint: str | None = None
+    num_parameters: int | None = None
+    peak_memory_mb: float = 0.0
+    final: bool = True
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker needs to run one trial, or one rung of it.
+
+    Attributes:
+        trial_id: The trial.
+        space: Its family.
+        values: Bare name -> value.
+        initial_epoch: Epochs already trained; 0 for a fresh start.
+        epochs: Epochs to reach in all.
+        seed: Seeds initialisation, shuffling and negatives; follows from (search seed, trial id).
+        load_checkpoint: Absolute path of the state to continue from, or None.
+        save_checkpoint: Absolute path to write the last state to, or None if it is not needed.
+        attempt: 1 for the first start of this rung.
+    """
+
+    trial_id: str
+    space: str
+    values: Mapping[str, Scalar]
+    initial_epoch: int
+    epochs: int
+    seed: int
+    load_checkpoint: str | None = None
+    save_checkpoint: str | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker returns of an assignment.
+
+    Attributes:
+        state: COMPLETED if all epochs were trained, else FAILED or INFEASIBLE.
+        curve: The epochs of this assignment alone.
+        values: Bare name -> value of the hyperparameters that the builder really read.
+        seconds: Building, training and validation.
+        peak_memory_mb: Peak resident memory of the worker, in MiB.
+        num_parameters: Size of the model, or None if it was not built.
+        message: Why it failed; empty otherwise.
+        checkpoint_saved: Whether `save_checkpoint` is complete on disk.
+        crashed: Whether the worker died; the trial may be tried again.
+    """
+
+    state: TrialState
+    curve: tuple[Epoch, ...] = ()
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    num_parameters: int | None = None
+    message: str = ""
+    checkpoint_saved: bool = False
+    crashed: bool = False

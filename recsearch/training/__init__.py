@@ -1,0 +1,1 @@
+"""Fitting one model and measuring it: the epoch loop, checkpoints, scoring, evaluation."""

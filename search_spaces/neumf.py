@@ -1,0 +1,68 @@
+"""NeuMF: score(u, i) = h . [p_u * q_i, MLP([p'_u, q'_i])].
+
+He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, equation 12: generalised matrix
+factorisation (GMF) and an MLP with embeddings of their own, joined by one dense layer. Pre-training
+(section 3.4.1) trains both parts alone first, then joins them as h <- [a h_GMF, (1 - a) h_MLP] with
+a = 0.5; here it is a choice of the search, with as many epochs as `pretrain_epochs` for each part.
+"""
+
+from keras import Model, layers
+
+from recsearch.nn import (
+    Embedding,
+    Pretraining,
+    compile_model,
+    compile_recommender,
+    id_inputs,
+    mlp,
+    read_training,
+    task_output,
+)
+
+GMF_SHARE = 0.5  # the paper's a
+
+
+def build(hp, data):
+    """Returns the recommender: GMF and MLP side by side, pre-trained or not."""
+    user, item = id_inputs()
+    gmf_dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
+    mlp_dim = hp.Int("mlp_embedding_dim", 8, 128, step=2, sampling="log", default=32)
+    l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
+
+    def vectors(part, dim):
+        return (
+            Embedding(data.num_users, dim, l2=l2, name=f"{part}_user")(user),
+            Embedding(data.num_items, dim, l2=l2, name=f"{part}_item")(item),
+        )
+
+    gmf = layers.Multiply()(vectors("gmf", gmf_dim))
+    tower = mlp(hp, layers.Concatenate()(vectors("mlp", mlp_dim)))
+    join = layers.Dense(1, name="join")
+    score = join(layers.Concatenate()([gmf, tower]))
+    model = Model([user, item], task_output(data, score), name="neumf")
+
+    training = read_training(hp, data)
+    pretrain = hp.Boolean("pretrain")
+    with hp.conditional_scope("pretrain", [True]):
+        epochs = hp.Int("pretrain_epochs", 1, 3, default=1)
+    pretraining = None
+    if pretrain:
+        heads = [layers.Dense(1, name=f"{part}_head") for part in ("gmf", "mlp")]
+        parts = [
+            Model([user, item], task_output(data, head(x)), name=head.name)
+            for head, x in zip(heads, (gmf, tower), strict=True)
+        ]
+        for part in parts:
+            compile_model(part, training, data)
+        pretraining = Pretraining(tuple(parts), epochs, lambda: _join(join, *heads))
+    return compile_recommender(model, training, data, pretraining)
+
+
+def _join(join, gmf_head, mlp_head):
+    """Sets the joining layer's weights from those of the two heads."""
+    from keras import ops
+
+    shares = (GMF_SHARE, 1 - GMF_SHARE)
+    heads = (gmf_head, mlp_head)
+    join.kernel.assign(ops.concatenate([a * h.kernel for a, h in zip(shares, heads, strict=True)]))
+    join.bias.assign(sum(a * h.bias for a, h in zip(shares, heads, strict=True)))

@@ -1,0 +1,21 @@
+"""Neural collaborative filtering: score(u, i) = h . MLP([p_u, q_i]).
+
+He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, section 3.3 (their MLP part): two
+embeddings, concatenated, through dense layers with ReLU.
+"""
+
+from keras import Model, layers
+
+from recsearch.nn import Embedding, compile_recommender, id_inputs, mlp, read_training, task_output
+
+
+def build(hp, data):
+    """Returns the recommender: two embeddings, concatenation, MLP."""
+    user, item = id_inputs()
+    dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
+    l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
+    user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
+    item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
+    x = mlp(hp, layers.Concatenate()([user_vector, item_vector]))
+    model = Model([user, item], task_output(data, layers.Dense(1)(x)), name="neural_cf")
+    return compile_recommender(model, read_training(hp, data), data)

@@ -1,0 +1,65 @@
+"""Planted data whose answer is known, and the way to the shared data sets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from recsearch.data.interactions import Interactions
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Interactions to learn from, and those that a model of the right kind must find."""
+
+    train: Interactions
+    withheld: Interactions
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    path = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the shared data sets (../shared/data beside the project) are absent")
+    return path
+
+
+@pytest.fixture
+def checkerboard() -> Planted:
+    """20 users, 20 items: user u has each item of the parity of u but item u, which is withheld."""
+    user, item = (side.ravel() for side in np.meshgrid(np.arange(1, 21), np.arange(1, 21)))
+    liked = (user + item) % 2 == 0
+    return Planted(
+        train=_interactions(user, item, np.ones(400), liked & (user != item)),
+        withheld=_interactions(user, item, np.ones(400), user == item),
+    )
+
+
+@pytest.fixture
+def low_rank_ratings(rng: np.random.Generator) -> Planted:
+    """60 users, 40 items, ratings 3 + p_u . q_i of rank 2 without noise; a fifth is withheld."""
+    user, item = (side.ravel() for side in np.meshgrid(np.arange(1, 61), np.arange(1, 41)))
+    p, q = rng.normal(size=(61, 2)), rng.normal(size=(41, 2))
+    rating = 3.0 + np.sum(p[user] * q[item], axis=1)
+    withheld = rng.uniform(size=len(user)) < 0.2
+    return Planted(
+        train=_interactions(user, item, rating, ~withheld),
+        withheld=_interactions(user, item, rating, withheld),
+    )
+
+
+def _interactions(
+    user: NDArray[np.int64],
+    item: NDArray[np.int64],
+    label: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+) -> Interactions:
+    return Interactions(pa.array(user[rows]), pa.array(item[rows]), label[rows].astype(np.float32))

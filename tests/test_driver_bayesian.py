@@ -1,0 +1,310 @@
+"""Bayesian optimisation: better than chance, each configuration once, a function of the trials."""
+
+import time
+import warnings
+from dataclasses import replace
+
+import keras_tuner
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import LOSS, branin, run_search, square, thirty_configurations, two_families
+
+from recsearch.errors import ConfigError
+from recsearch.search.drivers.bayesian import (
+    BayesianDriver,
+    Observations,
+    expected_improvement,
+    fit_kernel,
+    observe,
+)
+from recsearch.search.drivers.decision import Finish, Plan, Propose, Wait
+from recsearch.search.drivers.encoding import encode, neighbour, to_unit, tunable
+from recsearch.search.drivers.random import RandomDriver
+from recsearch.search.sampling import as_hyperparameters, configuration_key, defaults, sample
+from recsearch.search.trial import Objective, Trial, TrialState
+
+SPACE = two_families()
+SQUARE = square()
+THIRTY = thirty_configurations()
+
+
+def by_layers(family, values, epoch):
+    return float(abs(values["num_layers"] - 4)) + (values.get("optimizer") != "adam")
+
+
+def keys(trials):
+    return [configuration_key(trial.space, trial.values) for trial in trials]
+
+
+def points_of_square(scores, state=TrialState.COMPLETED):
+    return [
+        Trial(f"{i:04d}", "f", {"x": float(i), "y": 2.0 * i}, 1, state, score=score)
+        for i, score in enumerate(scores)
+    ]
+
+
+# Encoding
+
+
+def test_encoding_of_each_kind_of_hyperparameter():
+    # Columns: space (2), learning_rate, bias, optimizer (3), momentum twice, embedding_dim.
+    points = encode(
+        SPACE,
+        [
+            ("mf", {"learning_rate": 1e-3, "bias": True}),
+            ("neumf", {"optimizer": "rmsprop", "momentum": 0.75, "embedding_dim": 4}),
+        ],
+    )
+    third = np.log(1e-3 / 1e-4) / np.log(1e-1 / 1e-4)  # 1 of 3 decades
+    smallest = np.log(4.5 / 4) / np.log(257 / 4)  # Keras Tuner centres whole numbers
+    expected = [
+        [1, 0, third, 1, 0, 0, 0, 0.5, 0.5, 0.5],
+        [0, 1, 0.5, 0.5, 0, 1, 0, 0.5, (0.75 - 0.5) / 0.5, smallest],
+    ]
+    np.testing.assert_allclose(points, expected, atol=1e-12)
+
+
+def test_hyperparameter_of_one_value_has_no_column():
+    assert "neumf/batch_size" not in [hp.name for hp in tunable(SPACE)]
+    assert "space" not in [hp.name for hp in tunable(SQUARE)]
+    assert encode(SQUARE, [("f", {"x": -5.0, "y": 15.0})]).tolist() == [[0.0, 1.0]]
+
+
+def test_value_that_was_not_read_is_encoded_as_inactive():
+    assert encode(SQUARE, [("f", {"x": -5.0})]).tolist() == [[0.0, 0.5]]
+
+
+def test_to_unit_keeps_steps_apart_and_takes_values_beside_the_range():
+    hp = keras_tuner.HyperParameters()
+    hp.Float("dropout", 0.0, 0.4, step=0.1)  # in floating point, 0.3 // 0.1 is 2
+    hp.Choice("batch_size", [64, 128, 256])
+    dropout, batch_size = hp.space
+    places = [to_unit(dropout, value) for value in dropout.values]
+    np.testing.assert_allclose(places, [0.0, 0.25, 0.5, 0.75, 1.0])
+    assert to_unit(dropout, 0.9) == 1.0
+    assert to_unit(batch_size, 128) == 0.5
+    assert to_unit(batch_size, 200) == (2 + 0.5) / 3  # nearest: 256
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_points_lie_in_the_unit_cube_and_neighbours_are_valid(seed):
+    rng = np.random.default_rng(seed)
+    configuration = sample(SPACE, rng)
+    near = neighbour(SPACE, configuration, rng)
+    points = encode(SPACE, [configuration, near])
+    assert ((points >= 0) & (points <= 1)).all()
+    assert near[0] == configuration[0]
+    hp = as_hyperparameters(SPACE, *near)
+    assert set(hp.values) == {"space"} | {f"{near[0]}/{name}" for name in near[1]}
+
+
+def test_neighbours_are_nearer_than_random_points():
+    rng = np.random.default_rng(0)
+    centre = ("f", {"x": 2.0, "y": 7.0})
+    origin = encode(SQUARE, [centre])
+    near = encode(SQUARE, [neighbour(SQUARE, centre, rng) for _ in range(300)])
+    far = encode(SQUARE, [sample(SQUARE, rng) for _ in range(300)])
+    median_near = np.median(np.abs(near - origin).max(axis=1))
+    assert median_near < 0.3 * np.median(np.abs(far - origin).max(axis=1))
+
+
+# What the Gaussian process is told
+
+
+def test_observations_hold_scores_then_stand_ins():
+    trials = points_of_square([3.0, None, 1.0, None, 2.0])
+    trials[1] = replace(trials[1], state=TrialState.RUNNING)
+    trials[3] = replace(trials[3], state=TrialState.FAILED)
+    observations = observe(SQUARE, LOSS, trials)
+    # Trials 0, 2, 3 (failed: the worst), 4; then trial 1, which runs: the mean of 3, 1 and 2.
+    assert observations.scores.tolist() == [3.0, 1.0, 3.0, 2.0, 2.0]
+    assert observations.num_finished == 4
+    x_of_ids = [0.0, 2.0, 3.0, 4.0, 1.0]
+    np.testing.assert_allclose(observations.points[:, 0], [(x + 5) / 15 for x in x_of_ids])
+
+
+def test_observations_of_direction_max_are_turned():
+    trials = points_of_square([3.0, 1.0, 2.0, None])
+    trials[3] = replace(trials[3], state=TrialState.INFEASIBLE)
+    observations = observe(SQUARE, Objective("ndcg@10", "max"), trials)
+    assert observations.scores.tolist() == [-3.0, -1.0, -2.0, -1.0]
+
+
+def test_diverged_score_is_moved_to_the_fence():
+    observations = observe(SQUARE, LOSS, points_of_square([0.0, 1.0, 2.0, 3.0, 1e9]))
+    # Quartiles of (0, 1, 2, 3, 1e9) are 1 and 3: the fence is 3 + 3 * (3 - 1).
+    assert observations.scores.tolist() == [0.0, 1.0, 2.0, 3.0, 9.0]
+
+
+def test_fewer_than_three_scores_are_nothing_to_learn_from():
+    trials = points_of_square([1.0, 2.0, None, None])
+    trials[2] = replace(trials[2], state=TrialState.FAILED)
+    assert observe(SQUARE, LOSS, trials) is None
+
+
+def test_expected_improvement_is_highest_between_the_best_points():
+    points = np.linspace(0, 1, 9)[:, np.newaxis]
+    scores = (points[:, 0] - 0.56) ** 2
+    kernel = fit_kernel(points, scores, seed=0)
+    candidates = np.linspace(0, 1, 101)[:, np.newaxis]
+    improvement = expected_improvement(kernel, Observations(points, scores, 9), candidates)
+    assert improvement.shape == (101,)
+    assert (improvement >= -1e-9).all()
+    assert 0.5 < candidates[improvement.argmax(), 0] < 0.625
+
+
+def test_column_that_does_not_matter_leaks_no_warning():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(size=(20, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel = fit_kernel(points, points[:, 0], seed=0)
+    length_scale = kernel.k1.k2.length_scale
+    assert length_scale[0] < length_scale[1:].min()
+
+
+def test_equal_scores_are_no_fault():
+    driver = BayesianDriver(SQUARE, LOSS, 0, 20, 1)
+    assert isinstance(driver.propose(points_of_square([1.0] * 12)), Propose)
+
+
+# The driver
+
+
+def test_finds_more_than_random_search_on_branin():
+    wins = 0
+    for seed in range(5):
+        bayesian = run_search(BayesianDriver(SQUARE, LOSS, seed, 30, 1), branin)
+        random = run_search(RandomDriver(SQUARE, LOSS, seed, 30, 1), branin)
+        assert len(bayesian.trials) == len(random.trials) == 30
+        wins += bayesian.best < random.best
+    assert wins >= 4
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_space_of_thirty_is_tried_whole_and_each_configuration_once(workers):
+    search = run_search(BayesianDriver(THIRTY, LOSS, 0, 60, 1), by_layers, workers)
+    assert len(search.trials) == 30
+    assert len(set(keys(search.trials))) == 30
+    assert search.finish == Finish("all 30 configurations have been tried")
+
+
+def test_small_space_is_solved_before_it_is_exhausted():
+    search = run_search(BayesianDriver(THIRTY, LOSS, 0, 15, 1), by_layers)
+    assert search.best == 0.0
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_failures_neither_stop_nor_repeat_the_search(share):
+    rng = np.random.default_rng(0)
+    search = run_search(
+        BayesianDriver(SQUARE, LOSS, 0, 20, 1), branin, 2, fails=lambda trial: rng.random() < share
+    )
+    assert len(set(keys(search.trials))) == len(search.trials) == 20
+
+
+def test_search_whose_trials_all_fail_ends():
+    driver = BayesianDriver(SQUARE, LOSS, 0, 12, 1)
+    search = run_search(driver, branin, fails=lambda trial: True)
+    assert len(search.trials) == 12
+
+
+def test_proposals_keep_apart_from_running_trials():
+    trials = points_of_square([9.0, 7.0, 5.0, 3.0, 1.0, 3.0, 5.0, 7.0])
+    driver = BayesianDriver(SQUARE, LOSS, 0, 40, 1)
+    trials.append(Trial("0008", "f", defaults(SQUARE)[0][1], 1, TrialState.COMPLETED, score=9.0))
+    for index in range(9, 13):
+        values = driver.propose(trials).values
+        trials.append(Trial(f"{index:04d}", "f", values, 1, TrialState.RUNNING))
+    points = encode(SQUARE, [(trial.space, trial.values) for trial in trials[9:]])
+    distances = np.linalg.norm(points[:, np.newaxis] - points, axis=2)[np.triu_indices(4, 1)]
+    assert distances.min() > 0.01
+
+
+def test_decisions_follow_from_the_trials_alone():
+    rng = np.random.default_rng(0)
+    search = run_search(
+        BayesianDriver(SPACE, LOSS, 3, 16, 1),
+        lambda family, values, epoch: float(values.get("learning_rate", 0.05)),
+        workers=3,
+        fails=lambda trial: rng.random() < 0.1,
+    )
+    for trials, decision in search.decisions:
+        assert BayesianDriver(SPACE, LOSS, 3, 16, 1).propose(trials) == decision
+
+
+def test_seed_zero_repeats_and_nearby_seeds_share_only_the_default():
+    searches = [
+        run_search(BayesianDriver(SQUARE, LOSS, seed, 12, 1), branin).trials for seed in (0, 0, 1)
+    ]
+    assert keys(searches[0]) == keys(searches[1])
+    assert set(keys(searches[0])) & set(keys(searches[2])) == set(keys(searches[0])[:1])
+
+
+def test_defaults_come_first_even_where_few_trials_are_asked_for():
+    search = run_search(BayesianDriver(SPACE, LOSS, 0, 2, 1), lambda family, values, epoch: 1.0)
+    assert [(trial.space, dict(trial.values)) for trial in search.trials] == defaults(SPACE)
+
+
+@pytest.mark.parametrize(
+    ("space", "max_trials", "expected"),
+    [
+        (SQUARE, 100, 5),  # 2 hyperparameters: max(5, 2 + 1)
+        (SPACE, 100, 7),  # space, learning_rate, bias, optimizer, momentum, embedding_dim: 6 + 1
+        (SPACE, 9, 5),  # half of 9, rounded up
+        (SPACE, 4, 3),  # at least 3
+    ],
+)
+def test_number_of_initial_trials(space, max_trials, expected):
+    assert BayesianDriver(space, LOSS, 0, max_trials, 1).num_initial() == expected
+
+
+def test_scores_count_after_the_initial_trials():
+    random = RandomDriver(SQUARE, LOSS, 0, 100, 1)
+    bayesian = BayesianDriver(SQUARE, LOSS, 0, 100, 1)
+    search = run_search(replace(random, max_trials=6), branin)
+    assert bayesian.propose(search.trials[:4]) == random.propose(search.trials[:4])
+    assert bayesian.propose(search.trials[:5]) != random.propose(search.trials[:5])
+
+
+def test_driver_waits_for_the_last_running_trial():
+    driver = BayesianDriver(SQUARE, LOSS, 0, 3, 1)
+    trials = points_of_square([1.0, 2.0, None])
+    assert driver.propose([*trials[:2], replace(trials[2], state=TrialState.RUNNING)]) == Wait()
+
+
+def test_plan_and_promotable_are_those_of_a_random_search():
+    driver = BayesianDriver(THIRTY, LOSS, 0, 40, 5)
+    assert driver.plan() == Plan(30, 150, ("30 configurations x 5 epochs",))
+    assert driver.promotable([]) == frozenset()
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ConfigError, match=r"max_trials must be at least 1. Received: 0"):
+        BayesianDriver(SQUARE, LOSS, 0, 0, 1)
+
+
+@pytest.mark.slow
+def test_proposal_after_200_trials_of_12_hyperparameters_takes_a_third_of_a_second():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("space", ["a"])
+    with hp.conditional_scope("space", ["a"]):
+        for i in range(4):
+            hp.Float(f"a/float_{i}", 1e-4, 1e-1, sampling="log")
+            hp.Int(f"a/int_{i}", 1, 100)
+            hp.Choice(f"a/choice_{i}", ["x", "y", "z"])
+    rng = np.random.default_rng(0)
+    configurations = defaults(hp) + [sample(hp, rng) for _ in range(199)]
+    scores = encode(hp, configurations)[:, :4].sum(axis=1)
+    trials = [
+        Trial(f"{i:04d}", family, values, 1, TrialState.COMPLETED, score=float(score))
+        for i, ((family, values), score) in enumerate(zip(configurations, scores, strict=True))
+    ]
+    driver = BayesianDriver(hp, LOSS, 0, 300, 1)
+    driver.propose(trials)  # fits the length scales, once for some 40 proposals
+    started = time.process_time()
+    driver.propose(trials)
+    assert time.process_time() - started < 2 * 0.3  # twice: both of two cores count

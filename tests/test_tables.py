@@ -1,0 +1,141 @@
+import gzip
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsearch.data.parsing import first_unparsable, infer_type
+from recsearch.data.readers import read_table
+from recsearch.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(name, content):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write_file
+
+
+def test_columns_of_movielens_item_file_are_known(write):
+    flags = "|".join(["0"] * 19)
+    path = write("u.item", f"1|Caf\xe9 (1995)|01-Jan-1995||http://x|{flags}\n".encode("latin-1"))
+    table = read_table(path)
+    assert table.column_names[:3] == ["item_id", "title", "release_date"]
+    assert table["title"].to_pylist() == ["Caf\xe9 (1995)"]
+    movies = read_table(write("movies.dat", "1::Toy Story (1995)::A|B|C|D\n"))
+    assert movies.to_pylist() == [{"item_id": 1, "title": "Toy Story (1995)", "genres": "A|B|C|D"}]
+
+
+def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(write):
+    path = write("a.csv", 'user,item,"note"\n1,"a,b","x ""y"" z"\n2,c,"two\nlines"\n')
+    table = read_table(path)
+    assert table["item"].to_pylist() == ["a,b", "c"]
+    assert table["note"].to_pylist() == ['x "y" z', "two\nlines"]  # the last row, but closed
+
+
+def test_backslash_escapes_are_understood_when_rows_need_them(write):
+    path = write("b.csv", 'user;item\n"1";"say \\"a;b\\" now"\n')
+    assert read_table(path)["item"].to_pylist() == ['say "a;b" now']
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1", "-2", ""], [1, -2, None]),
+        (["1", "NA", "null"], [1, None, None]),
+        (["1.5", "2", "nan"], [1.5, 2.0, None]),
+        (["0012", "12"], ["0012", "12"]),
+        (["+1", "2"], ["+1", "2"]),
+        (["12e4", "120000"], ["12e4", "120000"]),
+        (["10000169349117863715", "1"], ["10000169349117863715", "1"]),
+        (["0", "0.5"], [0.0, 0.5]),
+        (["true", "False"], [True, False]),
+        ([" a ", "NA", ""], ["a", "NA", None]),
+        (["", ""], [None, None]),
+    ],
+)
+def test_type_is_inferred_only_when_nothing_is_lost(cells, expected):
+    assert infer_type(pa.chunked_array([cells])).to_pylist() == expected
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
+def test_integers_survive_as_text(values):
+    inferred = infer_type(pa.chunked_array([[str(value) for value in values]]))
+    assert inferred.type == pa.int64()
+    assert inferred.to_pylist() == values
+
+
+@given(st.lists(st.booleans(), min_size=1))
+def test_first_unparsable_row_is_the_first_false(good):
+    text = pa.chunked_array([["1" if ok else "x" for ok in good]])
+    assert first_unparsable(text, pa.int64()) == (-1 if all(good) else good.index(False))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", "The file is empty"),
+        ("a.csv", "\n \n", "The file is empty"),
+        ("a.csv.gz", gzip.compress(b""), "The file is empty"),
+        ("a.csv", "user,item", r"Has a header \(columns: user, item\) but no row of data"),
+        ("a.csv", "user,item\n \n\n", "Row 1 of the data has 1 cells"),
+        ("a.csv", "user,item\n\n", r"Has a header \(columns: user, item\) but no row of data"),
+        ("a.csv", "user,user\n1,2\n", "Columns are named twice: user"),
+        ("a.csv", "0\t1\t1\tx\n0\t2\t2\ty\n", "named twice: 1. .* may lack a header line"),
+        ("a.parquet", "user,item\n1,2\n", "Cannot be read as Parquet"),
+        ("a.csv", b"PAR1 and then nothing", "Cannot be read as Parquet"),
+        (
+            "a.csv",
+            'user,item\n1,2\n3,"4\n5,6\n',
+            "Row 2 of the data has a quoted cell that is never",
+        ),
+        ("a.xlsx", b"PK\x03\x04\x00\x00", "not UTF-8 or Latin-1 text. Expected CSV, TSV or Par"),
+        ("a.csv.gz", b"\x1f\x8bgarbage and more", "Cannot be read"),
+        ("a.csv.gz", gzip.compress(b"user,item\n1,2\n" * 99)[:-9], "Cannot be read: Truncated"),
+        (
+            "a.csv",
+            "\n\nuser,item\n1,2\n\n3,4,5\n6\n",
+            r"Row 2 of the data has 3 cells, but the first line has 2 \(user, item\): '3,4,5'\. "
+            "2 such rows in all",
+        ),
+    ],
+)
+def test_file_that_cannot_be_used_is_told_in_one_message(write, name, content, message):
+    with pytest.raises(DataError, match=message) as error:
+        read_table(write(name, content))
+    assert name in str(error.value)
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+
+
+def test_path_that_is_absent_tells_close_names(write, tmp_path):
+    write("ratings.csv", "user,item\n1,2\n")
+    with pytest.raises(DataError, match=r"no such file. Close to it in .*: ratings\.csv"):
+        read_table(tmp_path / "rating.csv")
+    with pytest.raises(DataError, match="none with a similar name in"):
+        read_table(tmp_path / "zzz")
+    with pytest.raises(DataError, match="no such file, and no folder"):
+        read_table(tmp_path / "absent" / "ratings.csv")
+
+
+def test_directory_without_parquet_is_a_fault(write, tmp_path):
+    write("ratings.csv", "user,item\n1,2\n")
+    with pytest.raises(DataError, match=r"The directory holds no \.parquet file"):
+        read_table(tmp_path)
+
+
+def test_directory_of_parts_that_differ_is_a_fault(tmp_path):
+    pa.parquet.write_table(pa.table({"user": [1]}), tmp_path / "0.parquet")
+    pa.parquet.write_table(pa.table({"user": ["a"]}), tmp_path / "1.parquet")
+    with pytest.raises(DataError, match="The 2 Parquet files do not fit together"):
+        read_table(tmp_path)
+
+
+def test_parquet_without_rows_is_a_fault(tmp_path):
+    pa.parquet.write_table(pa.table({"user": pa.array([], pa.int64())}), tmp_path / "0.parquet")
+    with pytest.raises(DataError, match=r"Has columns \(user\) but no row of data"):
+        read_table(tmp_path / "0.parquet")
