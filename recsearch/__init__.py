@@ -1,1 +1,35 @@
-"""recsearch finds the best recommender model for a table of interactions, and exports it."""
+"""recsearch finds the best recommender model for a table of interactions, and exports it.
+
+- `search(...)` runs a search and returns the finished `Run`.
+- `load(directory)` opens a run: trials as a DataFrame, curves, plots, the best model.
+
+Names are imported when they are first used, so that `import recsearch` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsearch.api import search
+    from recsearch.results import Run
+    from recsearch.results import load_run as load
+
+__all__ = ["Run", "load", "search"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "search": ("recsearch.api", "search"),
+    "load": ("recsearch.results", "load_run"),
+    "Run": ("recsearch.results", "Run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # `recsearch.search` is also a package of this name: once that is imported, Python binds it
+    # here. The function is put back by `recsearch.search` itself being callable.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value

@@ -14,7 +14,7 @@ def build(hp, data):
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-3)
-    dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.0)
+    dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.0)
     user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
     score = layers.Add()(

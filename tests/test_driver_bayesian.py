@@ -16,8 +16,10 @@ from recsearch.search.drivers.bayesian import (
     BayesianDriver,
     Observations,
     expected_improvement,
+    first_part,
     fit_kernel,
     observe,
+    targets,
 )
 from recsearch.search.drivers.decision import Finish, Plan, Propose, Wait
 from recsearch.search.drivers.encoding import encode, neighbour, to_unit, tunable
@@ -114,15 +116,13 @@ def test_neighbours_are_nearer_than_random_points():
 # What the Gaussian process is told
 
 
-def test_observations_hold_scores_then_stand_ins():
+def test_observations_are_finished_trials_then_running_ones():
     trials = points_of_square([3.0, None, 1.0, None, 2.0])
     trials[1] = replace(trials[1], state=TrialState.RUNNING)
     trials[3] = replace(trials[3], state=TrialState.FAILED)
     observations = observe(SQUARE, LOSS, trials)
-    # Trials 0, 2, 3 (failed: the worst), 4; then trial 1, which runs: the mean of 3, 1 and 2.
-    assert observations.scores.tolist() == [3.0, 1.0, 3.0, 2.0, 2.0]
-    assert observations.num_finished == 4
-    x_of_ids = [0.0, 2.0, 3.0, 4.0, 1.0]
+    assert observations.scores.tolist() == [3.0, 1.0, np.inf, 2.0]
+    x_of_ids = [0.0, 2.0, 3.0, 4.0, 1.0]  # trial 1, which runs, comes last
     np.testing.assert_allclose(observations.points[:, 0], [(x + 5) / 15 for x in x_of_ids])
 
 
@@ -130,13 +130,35 @@ def test_observations_of_direction_max_are_turned():
     trials = points_of_square([3.0, 1.0, 2.0, None])
     trials[3] = replace(trials[3], state=TrialState.INFEASIBLE)
     observations = observe(SQUARE, Objective("ndcg@10", "max"), trials)
-    assert observations.scores.tolist() == [-3.0, -1.0, -2.0, -1.0]
+    assert observations.scores.tolist() == [-3.0, -1.0, -2.0, np.inf]
+
+
+def test_failed_trials_are_as_bad_as_the_worst():
+    # (3, 1, 3, 1) has mean 2 and deviation 1.
+    assert targets(np.array([3.0, 1.0, np.inf, 1.0])).tolist() == [1.0, -1.0, 1.0, -1.0]
 
 
 def test_diverged_score_is_moved_to_the_fence():
-    observations = observe(SQUARE, LOSS, points_of_square([0.0, 1.0, 2.0, 3.0, 1e9]))
-    # Quartiles of (0, 1, 2, 3, 1e9) are 1 and 3: the fence is 3 + 3 * (3 - 1).
-    assert observations.scores.tolist() == [0.0, 1.0, 2.0, 3.0, 9.0]
+    values = targets(np.array([0.0, 1.0, 2.0, 3.0, 1e9]))
+    # Quartiles of (0, 1, 2, 3, 1e9) are 1 and 3: the fence is 3 + 3 * (3 - 1) = 9.
+    bounded = np.array([0.0, 1.0, 2.0, 3.0, 9.0])
+    np.testing.assert_allclose(values, (bounded - 3.0) / np.sqrt(50 / 5))
+
+
+def test_length_scales_are_fitted_anew_after_a_fifth_more_trials():
+    scores = [5.0, 1.0, np.inf, 4.0, 2.0, 3.0, 9.0, 8.0, 7.0, 6.0, 1e9, 0.5]
+    observations = Observations(np.arange(24.0).reshape(12, 2), np.array(scores))
+    # 11 are finite, the schedule says 10: up to the last score but one.
+    part = first_part(observations)
+    assert part.scores.tolist() == scores[:11]
+    assert part.points.tolist() == observations.points[:11].tolist()
+    shorter = Observations(observations.points[:11], observations.scores[:11])
+    assert first_part(shorter).scores.tolist() == part.scores.tolist()
+
+
+def test_length_scales_are_not_fitted_on_hundreds_of_trials():
+    observations = Observations(np.zeros((900, 2)), np.zeros(900))
+    assert len(first_part(observations).scores) == 122
 
 
 def test_fewer_than_three_scores_are_nothing_to_learn_from():
@@ -148,9 +170,9 @@ def test_fewer_than_three_scores_are_nothing_to_learn_from():
 def test_expected_improvement_is_highest_between_the_best_points():
     points = np.linspace(0, 1, 9)[:, np.newaxis]
     scores = (points[:, 0] - 0.56) ** 2
-    kernel = fit_kernel(points, scores, seed=0)
+    kernel = fit_kernel(points, targets(scores), seed=0)
     candidates = np.linspace(0, 1, 101)[:, np.newaxis]
-    improvement = expected_improvement(kernel, Observations(points, scores, 9), candidates)
+    improvement = expected_improvement(kernel, Observations(points, scores), candidates)
     assert improvement.shape == (101,)
     assert (improvement >= -1e-9).all()
     assert 0.5 < candidates[improvement.argmax(), 0] < 0.625

@@ -281,7 +281,9 @@ def test_decisions_follow_from_the_trials_alone():
 def test_impossible_settings_are_told_together():
     with pytest.raises(ConfigError, match=r"(?s)seed must.*factor must be at least 2. Received: 1"):
         driver(9, factor=1, seed=-1)
-    with pytest.raises(ConfigError, match=r"min_epochs must be at most max_epochs, 9. Received: 10"):
+    with pytest.raises(
+        ConfigError, match=r"min_epochs must be at most max_epochs, 9. Received: 10"
+    ):
         driver(9, min_epochs=10)
     with pytest.raises(ConfigError, match=r"max_trials must be at least 1. Received: 0"):
         driver(9, max_trials=0)

@@ -36,10 +36,11 @@ class Vocabulary:
         return not pa.types.is_integer(self.ids.type)
 
     def encode(self, raw: pa.Array) -> NDArray[np.int32]:
-        """Returns the index of each raw id, [n] int32; 0 where it is not in the vocabulary."""
+        """Returns the index of each raw id, [n] int32; 0 where null or not in the vocabulary."""
         if _is_dictionary(raw):
-            codes = self.encode(raw.dictionary)
-            return codes[raw.indices.to_numpy(zero_copy_only=False)]
+            codes = np.append(self.encode(raw.dictionary), np.int32(0))  # the last one is of nulls
+            position = pc.fill_null(raw.indices.cast(pa.int64()), len(codes) - 1)
+            return codes[position.to_numpy(zero_copy_only=False)]
         found = pc.index_in(raw.cast(self.ids.type), value_set=self.ids)
         index: NDArray[np.int32] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False) + 1
         return index.astype(np.int32, copy=False)

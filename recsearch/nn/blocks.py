@@ -31,17 +31,18 @@ def id_inputs() -> tuple[Any, Any]:
     )
 
 
-def mlp(hp: keras_tuner.HyperParameters, x: Any, units: int = 64) -> Any:
+def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
     """Returns x [B, D] after 1 to 3 dense layers with ReLU and dropout.
 
-    Hyperparameters: `num_layers`, `units_<layer>` (layers that exist only), `dropout`.
+    Hyperparameters: `num_layers`, `units_<layer>` (layers that exist only; by default a tower that
+    halves, as in NCF), `dropout`.
     """
     depth = hp.Int("num_layers", 1, MAX_LAYERS, default=2)
-    dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.1)
+    dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.125)
     for layer in range(1, MAX_LAYERS + 1):
         with hp.conditional_scope("num_layers", list(range(layer, MAX_LAYERS + 1))):
             width = hp.Int(
-                f"units_{layer}", 16, 128, step=2, sampling="log", default=max(16, units // layer)
+                f"units_{layer}", 16, 128, step=2, sampling="log", default=128 // 2**layer
             )
         if layer <= depth:
             x = keras.layers.Dense(width, activation="relu")(x)

@@ -49,7 +49,7 @@ class SparseAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates the rows that the gradient names, or the whole variable if it is dense."""
-        if not isinstance(gradient, tf.IndexedSlices):
+        if not isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         gradient = sum_duplicate_rows(gradient)

@@ -5,7 +5,6 @@ checkpoints. Only the owner of the run writes; anybody may read, at any time.
 """
 
 import json
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
+from recsearch.files import json_safe
 
 SCHEMA = 1
 UNSYNCED = frozenset({"epoch", "note"})
@@ -38,7 +38,7 @@ class Journal:
 
     def append(self, event: str, **fields: Any) -> Event:
         """Writes one event with the time it happened; returns it as a reader will see it."""
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **_finite(fields)})
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **json_safe(fields)})
         self._file.write(line.encode() + b"\n")
         self._file.flush()
         if event not in UNSYNCED:
@@ -56,17 +56,6 @@ def _complete_length(path: Path) -> int:
     if not path.exists():
         return 0
     return path.read_bytes().rfind(b"\n") + 1
-
-
-def _finite(value: Any) -> Any:
-    """Returns the value with every NaN and infinity as None: strict JSON has neither."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -1,5 +1,6 @@
 """`--set NAME=VALUE`: what an experiment narrows is data, not code."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ class Override:
         Raises:
             SpaceError: If a value is not of the hyperparameter's type or not among its choices.
         """
-        if ":" in self.text and not _is_text(hyperparameter):
+        if ":" in self.text and _kind(hyperparameter) in (int, float):
             return self._as_range(hyperparameter)
         values = [self._value(hyperparameter, part) for part in self.text.split(",")]
         return _choice(hyperparameter, values)
@@ -56,12 +57,14 @@ class Override:
             raise SpaceError(
                 f"--set {self.name}={self.text}: the low end must lie below the high end."
             )
-        return _range(hyperparameter, low, high)
+        try:
+            return _range(hyperparameter, low, high)
+        except ValueError as error:  # of Keras Tuner: a log scale that reaches down to 0
+            raise SpaceError(f"--set {self.name}={self.text}: {error}") from error
 
     def _value(self, hyperparameter: Any, text: str) -> Scalar:
-        kind = type(hyperparameter.default)
         try:
-            value = _parse(kind, text.strip())
+            value = _parse(_kind(hyperparameter), text.strip())
         except ValueError as error:
             raise SpaceError(
                 f"--set {self.name}={self.text}: expected {_expected(hyperparameter)}, "
@@ -75,17 +78,23 @@ class Override:
         return value
 
 
+def _kind(hyperparameter: Any) -> type:
+    """Returns the type of the values; the default's may differ, as in Float(..., default=0)."""
+    low = getattr(hyperparameter, "min_value", None)
+    return type(hyperparameter.default if low is None else low)
+
+
 def _is_text(hyperparameter: Any) -> bool:
-    return isinstance(hyperparameter.default, str)
+    return _kind(hyperparameter) is str
 
 
 def _expected(hyperparameter: Any) -> str:
-    default = hyperparameter.default
-    if isinstance(default, bool):
+    kind = _kind(hyperparameter)
+    if kind is bool:
         return "true or false"
-    if isinstance(default, str):
+    if kind is str:
         return "one of " + ", ".join(hyperparameter.values)
-    return "a whole number" if isinstance(default, int) else "a number"
+    return "a whole number" if kind is int else "a number"
 
 
 def _parse(kind: type, text: str) -> Scalar:
@@ -96,6 +105,8 @@ def _parse(kind: type, text: str) -> Scalar:
     if kind is int and re.fullmatch(r"[+-]?\d+", text) is None:
         raise ValueError(text)
     value: Scalar = kind(text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(text)
     return value
 
 

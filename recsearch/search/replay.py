@@ -22,6 +22,7 @@ class SearchState:
         trials: By id, in the order of proposal.
         stages: Name of an end stage that is done -> what it left.
         notes: Remarks for people.
+        test_looks: How often the test part was looked at.
         seconds: Time that the run was worked on; the gaps before each `study` event, which opens
             or reopens the journal, do not count.
         events: How many events were applied.
@@ -32,6 +33,7 @@ class SearchState:
     trials: dict[str, Trial] = field(default_factory=dict)
     stages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    test_looks: int = 0
     seconds: float = 0.0
     events: int = 0
     last_time: float = 0.0
@@ -133,6 +135,10 @@ def _stage(state: SearchState, event: Event) -> None:
     state.stages[event["stage"]] = event.get("result", {})
 
 
+def _test_look(state: SearchState, event: Event) -> None:
+    state.test_looks += 1
+
+
 def _note(state: SearchState, event: Event) -> None:
     state.notes.append(event["text"])
 
@@ -150,5 +156,6 @@ _HANDLERS: dict[str, Callable[[SearchState, Event], None]] = {
     "trial_paused": _trial_over,
     "trial_ended": _trial_over,
     "stage": _stage,
+    "test_look": _test_look,
     "note": _note,
 }

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 Builder = Callable[..., Any]
 ROOT = "space"
+MAX_LISTED_VALUES = 12
 
 
 class TrackedHyperParameters(keras_tuner.HyperParameters):
@@ -231,6 +232,23 @@ def _telling_values(hp: Any) -> list[Scalar]:
     if "min_value" in config:
         return [config["min_value"], config["max_value"]]
     return list(hp.values)
+
+
+def describe_hyperparameter(hp: Any) -> str:
+    """Returns a hyperparameter in a line for people: name, type, range, default, condition."""
+    config = hp.get_config()
+    values = [] if config.get("step", 1) is None else list(hp.values)
+    if values and len(values) <= MAX_LISTED_VALUES:
+        span = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+    else:
+        scale = " on a log scale" if config["sampling"] == "log" else ""
+        span = f"{config['min_value']:g} to {config['max_value']:g}{scale}"
+    parents = [c for c in hp.conditions if c.name != ROOT]
+    only = "".join(
+        f"; only if {c.name.partition('/')[2]} is {' or '.join(map(str, c.values))}"
+        for c in parents
+    )
+    return f"{hp.name.partition('/')[2]:<22}{type(hp).__name__:<8}{span} (default {hp.default}){only}"
 
 
 def _takes_data(builder: Builder) -> bool:

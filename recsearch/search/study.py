@@ -174,6 +174,10 @@ class Study:
         """Records that an end stage is done, and what it left."""
         self._record("stage", stage=name, result=result)
 
+    def test_look(self) -> None:
+        """Records that the test part is about to be looked at; every look is counted."""
+        self._record("test_look")
+
     def note(self, text: str) -> None:
         """Records a remark for people."""
         self._record("note", text=text)
@@ -224,8 +228,8 @@ class Study:
 
     def _drop_checkpoints(self) -> None:
         """Deletes every checkpoint from which no trial can be continued any more."""
-        ended = (TrialState.COMPLETED, TrialState.STOPPED_EARLY, TrialState.FAILED)
-        needed = {t.checkpoint for t in self.trials if t.checkpoint and t.state not in ended}
+        going_on = (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
+        needed = {t.checkpoint for t in self.trials if t.checkpoint and t.state in going_on}
         for path in (self.directory / "checkpoints").glob("*.npz"):
             if f"checkpoints/{path.name}" not in needed and not self._in_flight(path.stem):
                 path.unlink(missing_ok=True)

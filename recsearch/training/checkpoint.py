@@ -5,6 +5,7 @@ with the same values makes the same variables; shapes are checked all the same.
 """
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = [stored[f"{i:04d}"] for i in range(len(stored.files))]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunDirectoryError(f"The checkpoint {path.name} cannot be read: {error}") from error
     expected = [tuple(variable.shape) for variable in variables]
     if [array.shape for array in arrays] != expected:

@@ -98,11 +98,16 @@ class ModelScorer:
         whole = self.model(self.feed.inputs(self.model, user, item), training=False)
         parts = split.joint(
             [
-                *self._side(split.user, split.user_inputs, user),
-                *self._side(split.item, split.item_inputs, item),
+                # A tensor of Keras carries its mask as an attribute; the copies that a catalogue is
+                # scored with do not, so it must not help here either.
+                tf.identity(tensor)
+                for tensor in (
+                    *self._side(split.user, split.user_inputs, user),
+                    *self._side(split.item, split.item_inputs, item),
+                )
             ]
         )
-        if np.allclose(whole, parts, rtol=TOLERANCE, atol=TOLERANCE):
+        if np.allclose(whole, parts, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             return split
         logger.warning(
             "%s cannot be split into a user and an item part (the parts give other scores): "

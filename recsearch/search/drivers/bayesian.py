@@ -1,6 +1,7 @@
 """Bayesian optimisation: a Gaussian process of the scores, and expected improvement over it.
 
-Letters: n trials, c candidates, D columns of `encoding`. Scores are turned so that less is better.
+Letters: n trials, m of them finished, c candidates, D columns of `encoding`. Scores are turned so
+that less is better.
 
     EI(x) = (best - mean(x)) Phi(z) + sd(x) phi(z),   z = (best - mean(x)) / sd(x)
 
@@ -9,7 +10,7 @@ changes for noisy scores: `best` is the lowest posterior mean at a finished tria
 of the function, without the noise of one training. The kernel is a Matern 5/2 with one length scale
 a column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn.
 
-A trial that still runs enters with the mean of all scores (the constant liar of Ginsbourger,
+A trial that still runs enters with the mean of the others (the constant liar of Ginsbourger,
 Le Riche and Carraro, 2010), a failed or infeasible one with the worst score seen.
 """
 
@@ -55,17 +56,15 @@ _JITTER = 1e-6  # keeps the covariance of equal points invertible
 
 @dataclass(frozen=True)
 class Observations:
-    """What the Gaussian process is told: finished trials in the order of their ids, then others.
+    """What is known of the trials: finished ones in the order of their ids, then running ones.
 
     Attributes:
         points: [n, D].
-        scores: [n]; less is better.
-        num_finished: The first so many are results, the others stand-ins for running trials.
+        scores: [m] of the m finished ones; less is better, infinite if failed.
     """
 
     points: NDArray[np.float64]
     scores: NDArray[np.float64]
-    num_finished: int
 
 
 @dataclass(frozen=True)
@@ -160,51 +159,66 @@ class BayesianDriver:
         return candidates
 
     def _kernel(self, observations: Observations) -> Any:
-        """Returns the kernel fitted on the first finished trials of the refit schedule.
-
-        It follows from the trials alone, so a resumed search finds the same one.
-        """
-        num_fitted = _refit_size(observations.num_finished)
-        points = observations.points[:num_fitted]
-        scores = observations.scores[:num_fitted]
-        key = points.tobytes() + scores.tobytes()
+        """Returns the kernel fitted on the part of the trials that the refit schedule names."""
+        part = first_part(observations)
+        key = part.points.tobytes() + part.scores.tobytes()
         if key not in self._kernels:
             self._kernels.clear()
-            self._kernels[key] = fit_kernel(points, scores, seed=self.seed)
+            self._kernels[key] = fit_kernel(part.points, targets(part.scores), seed=self.seed)
         return self._kernels[key]
 
 
 def observe(
     space: "HyperParameters", objective: Objective, trials: Sequence[Trial]
 ) -> Observations | None:
-    """Returns what is known of the trials; None with fewer than 3 finite scores.
-
-    Scores beyond the outer fence (upper quartile plus three interquartile ranges; Tukey, 1977) are
-    moved to it: one diverged training would else flatten all differences between the others.
-    """
+    """Returns what is known of the trials; None with fewer than 3 finite scores."""
     finished = [trial for trial in trials if trial.state not in UNFINISHED]
     running = [trial for trial in trials if trial.state in UNFINISHED]
     scores = np.array(
         [objective.sort_key(None if t.state in _LOST else t.score) for t in finished],
         dtype=np.float64,
     )
-    known = np.isfinite(scores)
-    if known.sum() < _MIN_SCORES:
+    if np.isfinite(scores).sum() < _MIN_SCORES:
         return None
-    lower, upper = np.quantile(scores[known], [0.25, 0.75])
-    scores[known] = np.minimum(scores[known], upper + 3.0 * (upper - lower))
-    lie = scores[known].mean()
-    scores[~known] = scores[known].max()
     points = encode(space, [(trial.space, dict(trial.values)) for trial in finished + running])
-    return Observations(points, np.concatenate([scores, np.full(len(running), lie)]), len(finished))
+    return Observations(points, scores)
 
 
-def fit_kernel(points: NDArray[np.float64], scores: NDArray[np.float64], seed: int) -> Any:
+def first_part(observations: Observations) -> Observations:
+    """Returns the first finished trials, up to the latest number of the refit schedule.
+
+    The schedule counts finite scores: 3, 4, 5, 6, 8 and so on in steps of a fifth, up to 122. Since
+    the part follows from the trials alone, a resumed search fits the same length scales.
+    """
+    finite = np.flatnonzero(np.isfinite(observations.scores))
+    size = _MIN_SCORES
+    while ceil(size * _REFIT_GROWTH) <= min(len(finite), _MAX_FITTED):
+        size = ceil(size * _REFIT_GROWTH)
+    end = finite[size - 1] + 1
+    return Observations(observations.points[:end], observations.scores[:end])
+
+
+def targets(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns scores [m] as the Gaussian process learns them: finite, of mean 0 and deviation 1.
+
+    Scores beyond the outer fence (upper quartile plus three interquartile ranges; Tukey, 1977) are
+    moved to it: one diverged training would else flatten all differences between the others.
+    Infinite scores, those of failed trials, become the worst of the finite ones.
+    """
+    finite = scores[np.isfinite(scores)]
+    lower, upper = np.quantile(finite, [0.25, 0.75])
+    worst = min(finite.max(), upper + 3.0 * (upper - lower))
+    bounded = np.minimum(scores, worst)
+    deviation = float(bounded.std()) or 1.0
+    return np.asarray((bounded - bounded.mean()) / deviation, dtype=np.float64)
+
+
+def fit_kernel(points: NDArray[np.float64], values: NDArray[np.float64], seed: int) -> Any:
     """Returns the scikit-learn kernel of the highest marginal likelihood.
 
     Args:
-        points: [n, D].
-        scores: [n]; standardised here.
+        points: [m, D].
+        values: [m], of `targets`.
         seed: Of the second start of the optimiser; the first is the kernel below.
     """
     kernel = ConstantKernel(1.0, (0.05, 20.0)) * Matern(
@@ -216,7 +230,7 @@ def fit_kernel(points: NDArray[np.float64], scores: NDArray[np.float64], seed: i
     with warnings.catch_warnings():
         # A length scale at its bound only says that a column does not matter, which is welcome.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(points, _standardised(scores))
+        process.fit(points, values)
     return process.kernel_
 
 
@@ -224,25 +238,14 @@ def expected_improvement(
     kernel: Any, observations: Observations, candidates: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Returns the expected improvement [c] of candidates [c, D], in deviations of the scores."""
+    values = targets(observations.scores)
+    num_finished = len(values)
+    lies = np.zeros(len(observations.points) - num_finished)  # the mean of `targets` is 0
     process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None)
-    process.fit(observations.points, _standardised(observations.scores))
-    best = process.predict(observations.points[: observations.num_finished]).min()
+    process.fit(observations.points, np.concatenate([values, lies]))
+    best = process.predict(observations.points[:num_finished]).min()
     mean, deviation = process.predict(candidates, return_std=True)
-    noise = kernel.k2.noise_level
-    deviation = np.sqrt(np.maximum(deviation**2 - noise, 1e-12))
+    deviation = np.sqrt(np.maximum(deviation**2 - kernel.k2.noise_level, 1e-12))
     z = (best - mean) / deviation
     improvement = (best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
     return np.asarray(improvement, dtype=np.float64)
-
-
-def _standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    deviation = float(scores.std()) or 1.0
-    return np.asarray((scores - scores.mean()) / deviation, dtype=np.float64)
-
-
-def _refit_size(num_finished: int) -> int:
-    """Returns the largest number up to `num_finished` of the schedule 3, 4, 5, 6, 8, ..., 122."""
-    size = _MIN_SCORES
-    while ceil(size * _REFIT_GROWTH) <= min(num_finished, _MAX_FITTED):
-        size = ceil(size * _REFIT_GROWTH)
-    return size

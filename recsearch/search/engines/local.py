@@ -139,15 +139,10 @@ def _work(pipe: Connection, setup: "RunnerSetup", owner: int) -> None:
 
 
 def _prepare(setup: "RunnerSetup") -> "TrialRunner":
-    import tensorflow as tf
-
     from recsearch.search.runner import TrialRunner
+    from recsearch.search.threads import use_one_thread
 
-    # One thread a worker: two such workers train about twice as many trials as one of two threads,
-    # and the numbers of a trial depend on no scheduling.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.get_logger().setLevel(logging.ERROR)
+    use_one_thread()
     return TrialRunner.of(setup)
 
 

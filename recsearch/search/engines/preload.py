@@ -4,8 +4,8 @@ TensorFlow starts its threads when it first runs an operation, and a process wit
 be forked. Importing it is what costs seconds, and that is done here once for all workers.
 """
 
-import os
+from recsearch.quiet import import_tensorflow
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow reads it
+import_tensorflow()
 
 import recsearch.search.runner  # noqa: E402, F401  the import is the purpose

@@ -1,0 +1,43 @@
+"""The Python interface: `recsearch.search(...)` does what `recsearch run` does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from recsearch.config import make_config
+from recsearch.directory import absolute_paths
+from recsearch.progress import Lines, Silent
+from recsearch.quiet import import_tensorflow
+from recsearch.results import Run
+
+
+def search(
+    spaces: str | Sequence[str] = (), *, verbose: bool = False, **settings: Any
+) -> Run:
+    """Searches for the best recommender and returns the finished run.
+
+    Args:
+        spaces: One search space or several, as on the command line; none means the default ones.
+        verbose: Whether to tell on standard error what happens.
+        **settings: The flags of `recsearch run` with `_` for `-`: data, task, tuner, max_trials,
+            max_epochs, set=["embedding_dim=64"], workers, seed, out, ...
+
+    Returns:
+        The run, as `recsearch.load` gives it.
+
+    Raises:
+        RecsearchError: With a message that a person can act on.
+
+    Example:
+        >>> import recsearch
+        >>> best = recsearch.search(  # doctest: +SKIP
+        ...     "matrix_factorization", data="ratings.csv", tuner="random", max_trials=5
+        ... )
+    """
+    named = [spaces] if isinstance(spaces, str) else list(spaces)
+    config = absolute_paths(make_config({"spaces": named or None, **settings}))
+    import_tensorflow()  # it takes seconds: faults of the settings came first
+    from recsearch.run import run
+
+    given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    command = ["recsearch.search(" + ", ".join(filter(None, [repr(named), given])) + ")"]
+    return run(config, command, Lines() if verbose else Silent())

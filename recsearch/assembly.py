@@ -1,0 +1,152 @@
+"""Puts the parts of a search together as the settings say: objective, driver, engine, description."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recsearch.config import RunConfig
+from recsearch.data.dataset import Dataset
+from recsearch.data.interactions import Task
+from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import UsageError
+from recsearch.metrics import default_objective, find_metric, metrics_for
+from recsearch.search.drivers.bayesian import BayesianDriver
+from recsearch.search.drivers.decision import Driver
+from recsearch.search.drivers.hyperband import HyperbandDriver
+from recsearch.search.drivers.random import RandomDriver
+from recsearch.search.engines.engine import Engine
+from recsearch.search.engines.inline import InlineEngine
+from recsearch.search.engines.local import LocalEngine
+from recsearch.search.overrides import Override
+from recsearch.search.runner import RunnerSetup, TrialRunner
+from recsearch.search.space import SearchSpace, load_space
+from recsearch.search.trial import Objective
+
+DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
+
+
+def make_objective(name: str | None, task: Task) -> Objective:
+    """Returns the objective with its direction; `name` None takes the task's default.
+
+    Raises:
+        UsageError: If the metric is unknown or does not suit the task.
+    """
+    metric = find_metric(name or default_objective(task))
+    suitable = metrics_for(task)
+    if metric.name not in suitable and not (task is Task.IMPLICIT and metric.cutoff):
+        raise UsageError(
+            f"--objective {metric.name} does not suit the task {task}. "
+            f"Expected one of {', '.join(suitable)}."
+        )
+    return Objective(metric.name, metric.direction)
+
+
+def trial_metrics(objective: Objective, task: Task) -> tuple[str, ...]:
+    """Returns what is measured after every epoch: the task's metrics and the objective."""
+    return tuple(dict.fromkeys([*metrics_for(task), objective.name]))
+
+
+def make_space(config: RunConfig) -> SearchSpace:
+    """Returns the search space that the settings name."""
+    return load_space(config.spaces, [Override.parse(text) for text in config.set])
+
+
+def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -> Driver:
+    """Returns the driver over the discovered hyperparameters."""
+    if config.tuner == "hyperband":
+        return HyperbandDriver(
+            hyperparameters,
+            objective,
+            config.seed,
+            config.max_epochs,
+            max_trials=config.max_trials,
+        )
+    kind = RandomDriver if config.tuner == "random" else BayesianDriver
+    max_trials = config.max_trials or DEFAULT_MAX_TRIALS
+    return kind(hyperparameters, objective, config.seed, max_trials, config.max_epochs)
+
+
+def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> Engine:
+    """Returns the engine, its workers starting."""
+    setup = RunnerSetup(
+        spaces=config.spaces,
+        overrides=tuple(Override.parse(text) for text in config.set),
+        data_dir=str(data_dir),
+        metrics=metrics,
+        seed=config.seed,
+    )
+    if config.engine == "inline":
+        return InlineEngine(TrialRunner.of(setup))
+    return LocalEngine(setup, config.workers)
+
+
+def describe_run(
+    config: RunConfig,
+    command: Sequence[str],
+    dataset: Dataset,
+    spec: DataSpec,
+    hyperparameters: Any,
+) -> dict[str, Any]:
+    """Returns what run.json says of a run, besides its plan."""
+    return {
+        "schema": 1,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "config": config.to_json(),
+        "versions": _versions(),
+        "machine": _machine(),
+        "data": _describe_data(config, dataset, spec),
+        "space": [_describe_hyperparameter(hp) for hp in hyperparameters.space],
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("recsearch", "tensorflow", "keras", "keras-tuner", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {**versions, "python": platform.python_version()}
+
+
+def _machine() -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory, 1),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _describe_data(config: RunConfig, dataset: Dataset, spec: DataSpec) -> dict[str, Any]:
+    split = dataset.split
+    parts = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
+    return {
+        "path": config.data,
+        "fingerprint": dataset.fingerprint,
+        "task": str(dataset.task),
+        "num_interactions": sum(parts.values()),
+        "num_users": spec.num_users - 1,
+        "num_items": spec.num_items - 1,
+        "label_mean": spec.label_mean,
+        "label_min": spec.label_min,
+        "label_max": spec.label_max,
+        "columns": dataset.columns,
+        "features": [column.name for column in spec.columns],
+        "notes": list(dataset.notes),
+        "split": split.description,
+        **parts,
+    }
+
+
+def _describe_hyperparameter(hp: Any) -> dict[str, Any]:
+    config = hp.get_config()
+    return {
+        "name": hp.name,
+        "kind": type(hp).__name__,
+        **{key: config.get(key) for key in ("min_value", "max_value", "step", "sampling")},
+        "values": list(hp.values) if config.get("values") else None,
+        "default": hp.default,
+        "conditions": [{"name": c.name, "values": list(c.values)} for c in hp.conditions],
+    }

@@ -1,0 +1,118 @@
+"""`recsearch check`: proves on small generated data that a search space keeps its contract."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from recsearch.data.cleaning import prepare_task
+from recsearch.data.interactions import Task
+from recsearch.data.preparation import PreparedData, Vocabularies, prepare
+from recsearch.data.readers import Loaded
+from recsearch.data.splitting import split_interactions
+from recsearch.data.synthetic import generate
+from recsearch.errors import RecsearchError, SpaceError
+from recsearch.export.saved_model import save_recommender
+from recsearch.export.verify import verify_export
+from recsearch.metrics import metrics_for
+from recsearch.pipeline import Feed, Pipeline
+from recsearch.search.sampling import sample
+from recsearch.search.space import SearchSpace
+from recsearch.search.threads import use_one_thread
+from recsearch.search.trial import Scalar
+from recsearch.training.evaluate import evaluate, make_protocol
+from recsearch.training.fit import Fitter
+from recsearch.training.scoring import ModelScorer
+
+NUM_SAMPLES = 5
+
+
+def generated_data(task: Task) -> tuple[PreparedData, Vocabularies]:
+    """Returns small generated data (60 users, 40 items, 900 ratings, with tables) for a task.
+
+    They are smaller than the tables of any builder that has their sizes as constants.
+    """
+    made = generate(num_users=60, num_items=40, num_ratings=900, seed=0)
+    labels = made.interactions.label
+    positive_from = float(np.median(labels)) if task is Task.IMPLICIT else None
+    loaded = Loaded(made.interactions, {}, True, ())
+    if task is Task.CLICK:
+        clicks = (labels >= np.median(labels)).astype(np.float32)
+        interactions = made.interactions
+        loaded = Loaded(type(interactions)(interactions.user_id, interactions.item_id, clicks), {}, True, ())
+    data = prepare_task(loaded, task, positive_from, None)
+    split = split_interactions(data.interactions, "random", task, seed=0)
+    return prepare(split.train, split.validation, task, users=made.users, items=made.items)
+
+
+def check_space(space: SearchSpace, task: Task, say: Callable[[str], None]) -> None:
+    """Builds, trains, saves, exports and reloads every family; tells each step as it passes.
+
+    Raises:
+        RecsearchError: At the first step that fails, with the values at which it did.
+    """
+    use_one_thread()
+    data, vocabularies = generated_data(task)
+    hyperparameters = space.discover(data.spec)
+    say(f"discovered {len(hyperparameters.space) - 1} hyperparameters")
+    pipeline = Pipeline(data)
+    for family in space.families:
+        for number in range(NUM_SAMPLES + 1):
+            values = _sampled(hyperparameters, family, number) if number else {}
+            _train(space, family, values, pipeline)
+        say(f"{family}: builds and trains at its defaults and at {NUM_SAMPLES} sampled points")
+        scorer = _train(space, family, {}, pipeline)
+        _check_reload(scorer, data)
+        say(f"{family}: a saved .keras file gives the same scores")
+        with tempfile.TemporaryDirectory() as folder:
+            path = save_recommender(Path(folder), scorer, data, vocabularies)
+            verification = verify_export(path, scorer, data, vocabularies)
+        say(
+            f"{family}: the SavedModel, in a process without recsearch, gives the same scores "
+            f"(largest difference {verification.max_difference:.1e}) and no seen item"
+        )
+
+
+def _sampled(hyperparameters: object, family: str, seed: int) -> dict[str, Scalar]:
+    """Returns the values of the first sample that is of the family."""
+    rng = np.random.default_rng(seed)
+    while True:
+        drawn, values = sample(hyperparameters, rng)
+        if drawn == family:
+            return values
+
+
+def _train(
+    space: SearchSpace, family: str, values: dict[str, Scalar], pipeline: Pipeline
+) -> ModelScorer:
+    """Trains one configuration for an epoch and measures it; returns its scorer."""
+    data = pipeline.data
+    try:
+        keras.utils.set_random_seed(0)
+        built = space.build(family, values, data.spec)
+        fitter = Fitter(built.recommender, pipeline, seed=0)
+        fitter.pretrain()
+        logs = fitter.run_epoch(0)
+        scorer = ModelScorer(built.recommender.model, pipeline.feed, data.spec)
+        evaluate(scorer, data, make_protocol(data, metrics_for(data.spec.task)))
+    except RecsearchError:
+        raise
+    except Exception as error:  # a builder's model may fail in any way
+        shown = ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
+        raise SpaceError(f"{family} fails at {shown}: {type(error).__name__}: {error}") from error
+    if not np.isfinite(logs["train_loss"]):
+        raise SpaceError(f"{family}: the loss is {logs['train_loss']} after one epoch at {values}.")
+    return scorer
+
+
+def _check_reload(scorer: ModelScorer, data: PreparedData) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        scorer.model.save(path)
+        model = keras.models.load_model(path, compile=False)
+    reloaded = ModelScorer(model, Feed(data.features), data.spec)
+    pairs = data.holdout.user, data.holdout.item
+    if not np.allclose(scorer.score_pairs(*pairs), reloaded.score_pairs(*pairs), atol=1e-5):
+        raise SpaceError(f"{scorer.model.name}: reloaded from a .keras file, it scores otherwise.")

@@ -1,0 +1,279 @@
+"""The command line: parses, calls one function, prints. Results to stdout, the rest to stderr.
+
+Exit codes: 0 done, 1 failed, 2 usage or bad input, 130 interrupted (resumable).
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from recsearch import __version__, commands
+from recsearch.config import DEFAULT_SPACES, ENGINES, SPLITS, TASKS, TUNERS
+from recsearch.errors import RecsearchError
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command; returns the exit code."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    command: Callable[[argparse.Namespace], None] = arguments.command
+    try:
+        command(arguments)
+    except RecsearchError as error:
+        print(f"recsearch: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("recsearch: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        sys.stderr.close()
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands."""
+    parser = _parser(
+        argparse.ArgumentParser,
+        prog="recsearch",
+        description="Find the best recommender model for a table of interactions.",
+        examples=[
+            "recsearch run --tuner hyperband",
+            "recsearch run neumf --data ratings.csv --task implicit --workers 2",
+            "recsearch recommend runs/20260101-120000-neumf --user 42",
+        ],
+    )
+    parser.add_argument("--version", action="version", version=f"recsearch {__version__}")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (_add_run, _add_resume, _add_spaces, _add_check, _add_trials, _add_report):
+        add(subparsers)
+    _add_recommend(subparsers)
+    return parser
+
+
+def _parser(make: Callable[..., Any], *names: str, examples: Sequence[str], **options: Any) -> Any:
+    """Makes a parser whose help ends with examples."""
+    epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+    return make(
+        *names, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+    )
+
+
+def _command(
+    subparsers: Any, name: str, call: Callable[..., None], help: str, examples: Sequence[str]
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _parser(
+        subparsers.add_parser, name, help=help, description=help, examples=examples
+    )
+    parser.set_defaults(command=call)
+    return parser
+
+
+def _add_run(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "run",
+        commands.run,
+        "Search for the best model, retrain it, test it once, export it and write a report.",
+        [
+            "recsearch run --tuner hyperband",
+            "recsearch run neural_cf matrix_factorization --data ratings.parquet --task rating",
+            "recsearch run neumf --data clicks.csv --task implicit --set embedding_dim=16:64",
+            "recsearch run ./mine.py:build --data ratings.csv --tuner random --max-trials 10",
+        ],
+    )
+    parser.add_argument(
+        "spaces",
+        nargs="*",
+        metavar="SPACE",
+        help="a name from `recsearch spaces`, ./file.py:build or package.module:build; several are "
+        f"one search over families (default: {' '.join(DEFAULT_SPACES)})",
+    )
+    _add_data_flags(parser.add_argument_group("data"))
+    _add_search_flags(parser.add_argument_group("search"))
+    _add_machine_flags(parser.add_argument_group("machine and output"))
+
+
+def _add_data_flags(group: Any) -> None:
+    group.add_argument(
+        "--data",
+        metavar="PATH",
+        help="interactions: CSV, TSV (also .gz), Parquet (file or directory), MovieLens, RecBole "
+        "(default: an embedded, generated data set)",
+    )
+    group.add_argument("--users", metavar="PATH", help="table of users, one row an id")
+    group.add_argument("--items", metavar="PATH", help="table of items, one row an id")
+    group.add_argument("--test", metavar="PATH", help="test interactions, if they are given")
+    group.add_argument(
+        "--validation", metavar="PATH", help="validation interactions, if they are given"
+    )
+    group.add_argument(
+        "--test-candidates",
+        metavar="PATH",
+        help="lists to rank the test positives in: columns user, item, then the negatives",
+    )
+    for role in ("user", "item", "label", "timestamp"):
+        group.add_argument(
+            f"--{role}-column",
+            metavar="NAME",
+            help=f"name of the {role} column (default: found by its usual names)",
+        )
+    group.add_argument("--task", choices=TASKS, help="what to learn (default: detected, and told)")
+    group.add_argument(
+        "--positive-from",
+        type=float,
+        metavar="X",
+        help="for --task implicit: labels from X up are positives (default: every row is)",
+    )
+    group.add_argument(
+        "--missing-label", type=float, metavar="X", help="a label that means 'not rated'"
+    )
+    group.add_argument(
+        "--split",
+        choices=SPLITS,
+        help="how to cut train, validation and test, 80/10/10 where a ratio applies (default: "
+        "random for ratings and clicks, leave-last-out for implicit)",
+    )
+
+
+def _add_search_flags(group: Any) -> None:
+    group.add_argument("--tuner", choices=TUNERS, help="what decides on trials (default: hyperband)")
+    group.add_argument(
+        "--objective",
+        metavar="METRIC",
+        help="validation metric to optimise (default: rmse, ndcg@10 or auc, by task)",
+    )
+    group.add_argument(
+        "--max-trials",
+        type=int,
+        metavar="N",
+        help="configurations to try (default: 20; for hyperband its whole plan)",
+    )
+    group.add_argument(
+        "--max-epochs", type=int, metavar="N", help="epochs of a fully trained trial (default: 9)"
+    )
+    group.add_argument(
+        "--minutes", type=float, metavar="M", help="start no trial after M minutes of search"
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="fix or narrow a hyperparameter: NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C; repeatable",
+    )
+    group.add_argument(
+        "--enqueue",
+        action="append",
+        metavar="NAME=VALUE,...",
+        help="a configuration to try first, or a hyperparameters.json of an earlier run; repeatable",
+    )
+
+
+def _add_machine_flags(group: Any) -> None:
+    group.add_argument("--workers", type=int, metavar="N", help="worker processes (default: 1)")
+    group.add_argument(
+        "--engine", choices=ENGINES, help="where trials run (default: local worker processes)"
+    )
+    group.add_argument("--seed", type=int, metavar="N", help="seed of everything (default: 0)")
+    group.add_argument(
+        "--out", metavar="DIR", help="run directory (default: runs/<date-time>-<spaces>)"
+    )
+    group.add_argument(
+        "--config", metavar="FILE.toml", help="settings from a file; flags win over it"
+    )
+    _add_verbosity(group)
+
+
+def _add_verbosity(group: Any) -> None:
+    group.add_argument("--quiet", action="store_true", help="print nothing but the result")
+
+
+def _add_resume(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "resume",
+        commands.resume,
+        "Continue a run that was stopped or killed.",
+        ["recsearch resume runs/night", "recsearch resume runs/night --max-trials 100"],
+    )
+    _add_directory(parser)
+    parser.add_argument("--max-trials", type=int, metavar="N", help="raise the number of trials")
+    parser.add_argument("--minutes", type=float, metavar="M", help="raise the time of search")
+    parser.add_argument("--workers", type=int, metavar="N", help="worker processes from now on")
+    _add_verbosity(parser)
+
+
+def _add_spaces(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "spaces",
+        commands.spaces,
+        "List the search spaces, or the hyperparameters of one.",
+        ["recsearch spaces", "recsearch spaces neumf --task implicit"],
+    )
+    parser.add_argument("space", nargs="?", metavar="SPACE", help="show its hyperparameters")
+    parser.add_argument(
+        "--task", choices=TASKS, help="the task that they are shown for (default: rating)"
+    )
+
+
+def _add_check(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "check",
+        commands.check,
+        "Build, train, save, export and reload a search space on small generated data.",
+        ["recsearch check ./mine.py:build", "recsearch check neumf --task implicit"],
+    )
+    parser.add_argument("space", metavar="SPACE", help="a name, ./file.py:build or module:build")
+    parser.add_argument("--task", choices=TASKS, help="task of the data (default: rating)")
+
+
+def _add_trials(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "trials",
+        commands.trials,
+        "Show the trials of a run, the best first.",
+        ["recsearch trials runs/night --best 5", "recsearch trials runs/night --format csv"],
+    )
+    _add_directory(parser)
+    parser.add_argument(
+        "--format", choices=("table", "csv", "json"), help="how to print them (default: table)"
+    )
+    parser.add_argument("--best", type=int, metavar="K", help="only the K best")
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "report",
+        commands.report,
+        "Write report.html anew from the journal and the results of a run.",
+        ["recsearch report runs/night"],
+    )
+    _add_directory(parser)
+
+
+def _add_recommend(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "recommend",
+        commands.recommend,
+        "Recommend items to a user with the exported model of a run.",
+        ["recsearch recommend runs/night --user 42", "recsearch recommend runs/night --user 42 -k 3"],
+    )
+    _add_directory(parser)
+    parser.add_argument("--user", required=True, metavar="ID", help="raw id of the user")
+    parser.add_argument("-k", type=int, metavar="K", help="how many items (default: 10)")
+    parser.add_argument(
+        "--include-seen", action="store_true", help="also items that the user has in the data"
+    )
+    parser.add_argument(
+        "--format", choices=("table", "json"), help="how to print them (default: table)"
+    )
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="the run directory")

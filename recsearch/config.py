@@ -1,0 +1,185 @@
+"""All settings of a run: defaults, then a TOML file, then flags."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from recsearch.errors import ConfigError
+
+TASKS = ("rating", "implicit", "click")
+SPLITS = ("random", "leave-last-out", "temporal")
+TUNERS = ("random", "hyperband", "bayesian")
+ENGINES = ("local", "inline")
+DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of one run, validated as a whole.
+
+    Attributes:
+        spaces: Search spaces by reference; several are one search over families.
+        data: Interactions; None for the embedded, generated data set.
+        users: Table of users.
+        items: Table of items.
+        test: Test interactions, if they are given rather than split off.
+        validation: Validation interactions, likewise.
+        test_candidates: Lists in which the test positives are ranked.
+        user_column: Name of the user column, if it is not a usual one.
+        item_column: Name of the item column, likewise.
+        label_column: Name of the label column, likewise.
+        timestamp_column: Name of the timestamp column, likewise.
+        task: rating, implicit or click; None to detect it.
+        positive_from: Labels from here up are positives (implicit).
+        missing_label: A label that means "not rated".
+        split: random, leave-last-out or temporal; None for the task's default.
+        tuner: random, hyperband or bayesian.
+        objective: Metric to optimise; None for the task's default.
+        max_trials: Configurations; None for 20, or for Hyperband's whole plan.
+        max_epochs: Epochs of a fully trained trial.
+        minutes: Of search; None for no limit.
+        set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
+        enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
+        workers: Worker processes.
+        engine: local (worker processes) or inline (this process).
+        seed: Seeds split, search and training.
+        out: Run directory; None for runs/<date-time>-<spaces>.
+    """
+
+    spaces: tuple[str, ...] = DEFAULT_SPACES
+    data: str | None = None
+    users: str | None = None
+    items: str | None = None
+    test: str | None = None
+    validation: str | None = None
+    test_candidates: str | None = None
+    user_column: str | None = None
+    item_column: str | None = None
+    label_column: str | None = None
+    timestamp_column: str | None = None
+    task: str | None = None
+    positive_from: float | None = None
+    missing_label: float | None = None
+    split: str | None = None
+    tuner: str = "hyperband"
+    objective: str | None = None
+    max_trials: int | None = None
+    max_epochs: int = 9
+    minutes: float | None = None
+    set: tuple[str, ...] = ()
+    enqueue: tuple[str, ...] = ()
+    workers: int = 1
+    engine: str = "local"
+    seed: int = 0
+    out: str | None = None
+
+    def __post_init__(self) -> None:
+        faults = [*_choice_faults(self), *_number_faults(self), *_part_faults(self)]
+        if faults:
+            raise ConfigError("The settings do not fit together", faults)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as JSON holds them."""
+        return asdict(self)
+
+
+def make_config(*layers: Mapping[str, Any]) -> RunConfig:
+    """Returns the settings of the layers, a later one over an earlier; None means "not given".
+
+    Raises:
+        ConfigError: If a name is unknown, a value is of the wrong type, or the whole does not fit.
+    """
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given |= {name: value for name, value in layer.items() if value is not None}
+    known = {field.name: _type_name(field.type) for field in fields(RunConfig)}
+    faults = []
+    for name, value in given.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            faults.append(f"There is no setting {name!r}.{hint}")
+        elif not _fits(value, known[name]):
+            faults.append(f"{name} must be of the type {known[name]}. Received: {value!r}.")
+    if faults:
+        raise ConfigError("The settings cannot be read", faults)
+    return RunConfig(**{name: _frozen(value) for name, value in given.items()})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Returns the settings of a TOML file; `-` and `_` are the same in names.
+
+    Raises:
+        ConfigError: If it cannot be read or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            settings = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The run file {path}", [str(error)]) from error
+    return {name.replace("-", "_"): value for name, value in settings.items()}
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Returns whether a value from TOML, JSON or a flag suits a field's annotation."""
+    if value is None:
+        return annotation.endswith("None")
+    if annotation.startswith("tuple"):
+        return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+    kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+    expected = kinds[annotation.removesuffix(" | None")]
+    return isinstance(value, expected) and not isinstance(value, bool)
+
+
+def _choice_faults(config: RunConfig) -> list[str]:
+    allowed = {"task": TASKS, "split": SPLITS, "tuner": TUNERS, "engine": ENGINES}
+    faults = []
+    for name, choices in allowed.items():
+        value = getattr(config, name)
+        if value is not None and value not in choices:
+            expected = ", ".join(choices)
+            faults.append(f"--{name} must be one of {expected}. Received: {value!r}.")
+    if not config.spaces:
+        faults.append("At least one search space is needed. See `recsearch spaces`.")
+    return faults
+
+
+def _number_faults(config: RunConfig) -> list[str]:
+    faults = []
+    for name in ("max_trials", "max_epochs", "workers"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            faults.append(f"--{name.replace('_', '-')} must be at least 1. Received: {value}.")
+    if config.minutes is not None and config.minutes <= 0:
+        faults.append(f"--minutes must be above 0. Received: {config.minutes:g}.")
+    if config.seed < 0:
+        faults.append(f"--seed must not be negative. Received: {config.seed}.")
+    if config.engine == "inline" and config.workers > 1:
+        faults.append(f"--engine inline has one worker. Received: --workers {config.workers}.")
+    return faults
+
+
+def _part_faults(config: RunConfig) -> list[str]:
+    faults = []
+    if config.data is None:
+        for name in ("users", "items", "test", "validation", "test_candidates", "missing_label"):
+            if getattr(config, name) is not None:
+                faults.append(f"--{name.replace('_', '-')} needs --data.")
+    if config.validation is not None and config.test is None:
+        faults.append("--validation needs --test: without it both are split off the data.")
+    if config.test_candidates is not None and config.test is None:
+        faults.append("--test-candidates needs --test, whose rows hold the positives.")
+    if config.test is not None and config.split is not None:
+        faults.append("--split and --test exclude each other: with --test the parts are given.")
+    return faults

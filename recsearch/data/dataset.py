@@ -1,0 +1,149 @@
+"""From settings to a split data set: everything that is read of the user's files, in one value."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from recsearch.config import RunConfig
+from recsearch.data.cleaning import TaskData, prepare_task
+from recsearch.data.columns import ColumnNames
+from recsearch.data.features import load_features, title_column
+from recsearch.data.interactions import Features, Interactions, Split, Task
+from recsearch.data.readers import Loaded, load_candidates, load_interactions
+from recsearch.data.splitting import resolve_split_method, split_given, split_interactions
+from recsearch.data.synthetic import generate
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that are ready to be prepared for models.
+
+    Attributes:
+        task: What is to be learned.
+        split: Train, validation and test.
+        users: User table, or None.
+        items: Item table, or None.
+        columns: Role -> name of the column that it was found in.
+        notes: What was decided and dropped on the way, for people.
+        fingerprint: SHA-256 of the files' bytes: other data have another one.
+    """
+
+    task: Task
+    split: Split
+    users: Features | None
+    items: Features | None
+    columns: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
+def load_dataset(config: RunConfig) -> Dataset:
+    """Reads, checks and splits what the settings name.
+
+    Raises:
+        DataError: If a file cannot be used; all its faults together.
+        UsageError: If the settings do not suit the data.
+    """
+    if config.data is None:
+        return _generated(config)
+    names = ColumnNames(
+        config.user_column, config.item_column, config.label_column, config.timestamp_column
+    )
+    loaded = load_interactions(Path(config.data), names)
+    data = prepare_task(loaded, _task(config), config.positive_from, config.missing_label)
+    users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
+    items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
+    split, part_notes = _split(config, data, names)
+    notes = (*loaded.notes, *data.notes, *user_notes, *item_notes, *part_notes, *split.notes)
+    return Dataset(
+        data.task, split, users, items, loaded.columns, notes, _fingerprint(_paths(config))
+    )
+
+
+def _task(config: RunConfig) -> Task | None:
+    return None if config.task is None else Task(config.task)
+
+
+def _generated(config: RunConfig) -> Dataset:
+    """Returns the embedded data set, for the task that was asked for, or ratings."""
+    made = generate()
+    loaded = Loaded(made.interactions, {}, True, (), source="the embedded data set")
+    data = prepare_task(loaded, _task(config) or Task.RATING, config.positive_from, None)
+    method = resolve_split_method(config.split, data.task, True)
+    split = split_interactions(data.interactions, method, data.task, config.seed)
+    notes = ("No --data was given: these are the embedded data, generated with seed 0.",)
+    digest = hashlib.sha256(made.interactions.label.tobytes()).hexdigest()
+    return Dataset(
+        data.task, split, made.users, made.items, {}, (*notes, *data.notes, *split.notes), digest
+    )
+
+
+def _table(
+    path: str | None, role: str, names: ColumnNames, like: pa.Array
+) -> tuple[Features | None, tuple[str, ...]]:
+    return (None, ()) if path is None else load_features(Path(path), role, names, like)
+
+
+def _split(
+    config: RunConfig, data: TaskData, names: ColumnNames
+) -> tuple[Split, tuple[str, ...]]:
+    if config.test is None:
+        has_time = data.interactions.timestamp is not None
+        method = resolve_split_method(config.split, data.task, has_time)
+        return split_interactions(data.interactions, method, data.task, config.seed), ()
+    test, test_notes = _part(config, config.test, data, names)
+    validation, validation_notes = None, ()
+    if config.validation is not None:
+        validation, validation_notes = _part(config, config.validation, data, names)
+    candidates = None
+    if config.test_candidates is not None:
+        candidates = load_candidates(Path(config.test_candidates), names, data.interactions)
+    split = split_given(
+        data.interactions, test, validation, candidates, data.task, config.seed
+    )
+    return split, (*test_notes, *validation_notes)
+
+
+def _part(
+    config: RunConfig, path: str, data: TaskData, names: ColumnNames
+) -> tuple[Interactions, tuple[str, ...]]:
+    """Reads a given test or validation part, as the training part was read."""
+    loaded = load_interactions(Path(path), names, like=data.interactions)
+    part = prepare_task(
+        loaded, data.task, config.positive_from, config.missing_label, min_users=1, min_items=1
+    )
+    return part.interactions, tuple(f"{loaded.source}: {note}" for note in part.notes)
+
+
+def _paths(config: RunConfig) -> list[Path]:
+    named = (
+        config.data,
+        config.users,
+        config.items,
+        config.test,
+        config.validation,
+        config.test_candidates,
+    )
+    return [Path(name) for name in named if name is not None]
+
+
+def _fingerprint(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def item_titles(items: Features | None) -> pa.Table | None:
+    """Returns a table of `id` and `title` to show items by, or None if there are no titles."""
+    name = title_column(items) if items is not None else None
+    if items is None or name is None:
+        return None
+    ids = items.id.dictionary_decode() if pa.types.is_dictionary(items.id.type) else items.id
+    return pa.table({"id": ids, "title": items.columns[name].values})

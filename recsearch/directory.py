@@ -1,0 +1,90 @@
+"""A run directory: making it, filling data/, and settings that hold from anywhere."""
+
+import shutil
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from recsearch.config import RunConfig
+from recsearch.data.dataset import Dataset, item_titles
+from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, prepare
+from recsearch.data.store import write_prepared
+from recsearch.errors import RunDirectoryError
+
+
+def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
+    """Returns what the search may see: the training part, and validation held out."""
+    split = dataset.split
+    return prepare(
+        split.train, split.validation, dataset.task, users=dataset.users, items=dataset.items
+    )
+
+
+def write_data(
+    directory: Path, dataset: Dataset, searched: tuple[PreparedData, Vocabularies]
+) -> None:
+    """Writes data/: `search` without the test part, `final` with it; whole or not at all."""
+    split = dataset.split
+    final = prepare(
+        concatenate(split.train, split.validation),
+        split.test,
+        dataset.task,
+        users=dataset.users,
+        items=dataset.items,
+        candidates=split.candidates,
+    )
+    beside = directory / "data.partial"
+    shutil.rmtree(beside, ignore_errors=True)  # what a killed process left half-written
+    write_prepared(beside / "search", *searched)
+    write_prepared(beside / "final", *final)
+    titles = item_titles(dataset.items)
+    if titles is not None:
+        pq.write_table(titles, beside / "titles.parquet")
+    beside.rename(directory / "data")
+
+
+def new_directory(config: RunConfig) -> Path:
+    """Makes the directory of a new run and returns it.
+
+    Raises:
+        RunDirectoryError: If `--out` names one that holds something.
+    """
+    if config.out is not None:
+        directory = Path(config.out)
+        if directory.exists() and any(directory.iterdir()):
+            raise RunDirectoryError(
+                f"{directory} exists and is not empty; nothing is ever overwritten. Continue it "
+                f"with `recsearch resume {directory}`, or give another --out."
+            )
+    else:
+        names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
+        directory = _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{names}")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def _unused(path: Path) -> Path:
+    """Returns the path, or the first one of path-2, path-3, ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def absolute_paths(config: RunConfig) -> RunConfig:
+    """Returns the settings with every path made absolute, so that a resume may start anywhere."""
+    names = ("data", "users", "items", "test", "validation", "test_candidates")
+    paths = {n: getattr(config, n) for n in names}
+    found = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
+    spaces = tuple(_absolute_reference(space) for space in config.spaces)
+    return replace(config, spaces=spaces, **found)
+
+
+def _absolute_reference(reference: str) -> str:
+    location, colon, attribute = reference.partition(":")
+    if not location.endswith(".py"):
+        return reference
+    return f"{Path(location).resolve()}{colon}{attribute}"

@@ -1,0 +1,60 @@
+"""The model card that lies beside an exported model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from recsearch.files import write_text
+
+TEMPLATE = """\
+# Model card: {{ winner.space }}
+
+{{ verdict }}
+
+- Task: {{ protocol.task }}; split: {{ protocol.split }}
+- Trained on {{ protocol.retrained_on }} for {{ winner.epochs }} epochs; \
+{{ "{:,}".format(winner.num_parameters) }} parameters
+- Chosen by {{ objective.name }} on validation ({{ protocol.validation }})
+- Test part looked at {{ test_looks }} time{{ "" if test_looks == 1 else "s" }}: {{ protocol.test }}; \
+{{ protocol.ties }}
+
+| | {{ test.keys() | join(" | ") }} |
+|---|{{ "---|" * (test | length) }}
+| **{{ winner.space }}** | {{ test.values() | map("metric") | join(" | ") }} |
+{% for name, values in baselines.items() -%}
+{% if "skipped" in values -%}
+| {{ name }} | skipped: {{ values.skipped }} |
+{% else -%}
+| {{ name }} | {{ values.values() | map("metric") | join(" | ") }} |
+{% endif -%}
+{% endfor %}
+## Hyperparameters
+
+{% for name, value in winner.hyperparameters.items() -%}
+- `{{ name }}`: {{ value }}
+{% endfor %}
+## Use
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("saved_model/1")
+model.signatures["recommend"](user_id=tf.constant([...]), k=tf.constant(10))
+```
+
+`recommend` gives `item_id`, `score` and `known_user`, without the items that a user has in the
+training data; an unknown user gets the popular items. `serving_default` scores pairs of `user_id`
+and `item_id`.
+"""
+
+
+def write_card(best_dir: Path, metrics: Mapping[str, Any]) -> Path:
+    """Writes MODEL_CARD.md from what metrics.json says; returns its path."""
+    # Markdown, read as text: escaping for HTML would spoil it. Values are numbers and names.
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
+    environment.filters["metric"] = lambda value: "n/a" if value is None else f"{value:.4f}"
+    return write_text(
+        best_dir / "MODEL_CARD.md", environment.from_string(TEMPLATE).render(**metrics)
+    )

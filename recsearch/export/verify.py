@@ -1,0 +1,124 @@
+"""Proves that an export answers as the model in memory does: asked in a fresh process."""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recsearch.data.preparation import PreparedData, Vocabularies
+from recsearch.errors import ExportError
+from recsearch.scorer import Scorer
+
+NUM_QUESTIONS = 32
+K = 10
+TOLERANCE = 1e-4  # relative, and absolute for scores below 1: another graph may add in another order
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How an export compares.
+
+    Attributes:
+        max_difference: Largest absolute difference of a score.
+        num_pairs: Pairs compared.
+        num_users: Users whose K best unseen items were compared.
+    """
+
+    max_difference: float
+    num_pairs: int
+    num_users: int
+
+
+def verify_export(
+    path: Path, scorer: Scorer, data: PreparedData, vocabularies: Vocabularies
+) -> Verification:
+    """Compares the SavedModel at `path`, reloaded in a fresh process, with the model in memory.
+
+    Raises:
+        ExportError: If it cannot be loaded, or a score or a recommendation differs.
+    """
+    rng = np.random.default_rng(0)
+    user = rng.integers(1, data.spec.num_users, NUM_QUESTIONS).astype(np.int32)
+    item = rng.integers(1, data.spec.num_items, NUM_QUESTIONS).astype(np.int32)
+    answers = _ask(path, vocabularies, user, item)
+    difference = [
+        _compare("score", answers["score"], scorer.score_pairs(user, item)),
+        _compare("recommend", answers["best_score"], _best_scores(scorer, data, user)),
+    ]
+    _check_unseen(answers["best_item"], data, vocabularies, user)
+    return Verification(max(difference), NUM_QUESTIONS, NUM_QUESTIONS)
+
+
+def _ask(
+    path: Path, vocabularies: Vocabularies, user: NDArray[np.int32], item: NDArray[np.int32]
+) -> dict[str, NDArray[Any]]:
+    script = Path(__file__).with_name("ask.py")
+    with tempfile.TemporaryDirectory() as folder:
+        questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
+        np.savez(
+            questions,
+            user_id=_raw(vocabularies.users.decode(user)),
+            item_id=_raw(vocabularies.items.decode(item)),
+            k=np.int32(K),
+        )
+        command = [sys.executable, "-I", str(script), str(path), str(questions), str(answers)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own script and paths, no shell
+        if done.returncode:
+            raise ExportError(f"The SavedModel cannot be used by itself:\n{done.stderr[-2000:]}")
+        with np.load(answers, allow_pickle=False) as stored:
+            return {name: stored[name] for name in ("score", "best_score", "best_item")}
+
+
+def _raw(ids: pa.Array) -> NDArray[np.int64] | NDArray[np.str_]:
+    return np.array(ids.to_pylist())
+
+
+def _best_scores(
+    scorer: Scorer, data: PreparedData, user: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Returns the K best scores of each user's unseen items, [B, K], -inf where there are fewer."""
+    scores = scorer.score_catalogue(user)
+    scores[:, 0] = -np.inf
+    scores[data.seen.rows(user)] = -np.inf
+    best = -np.sort(-scores, axis=1)[:, :K]
+    missing = K - best.shape[1]
+    return np.pad(best, [(0, 0), (0, max(0, missing))], constant_values=-np.inf)
+
+
+def _compare(what: str, exported: NDArray[np.float32], memory: NDArray[np.float32]) -> float:
+    """Returns the largest difference of two arrays of scores of one shape."""
+    finite = np.isfinite(memory)
+    same_places = exported.shape == memory.shape and np.array_equal(np.isfinite(exported), finite)
+    close = same_places and np.allclose(
+        exported[finite], memory[finite], rtol=TOLERANCE, atol=TOLERANCE
+    )
+    if not close:
+        raise ExportError(
+            f"The exported model's {what} differs from the model in memory: "
+            f"received {exported.ravel()[:5]}, expected {memory.ravel()[:5]}."
+        )
+    return float(np.abs(exported[finite] - memory[finite]).max(initial=0.0))
+
+
+def _check_unseen(
+    best_item: NDArray[Any],
+    data: PreparedData,
+    vocabularies: Vocabularies,
+    user: NDArray[np.int32],
+) -> None:
+    """Refuses an export that recommends what a user has seen in training."""
+    raw = np.char.decode(best_item, "utf-8") if vocabularies.items.is_text else best_item
+    index = vocabularies.items.encode(pa.array(raw.ravel().tolist())).reshape(best_item.shape)
+    row, seen = data.seen.rows(user)
+    known = set(zip(row.tolist(), seen.tolist(), strict=True))
+    shown = zip(np.repeat(np.arange(len(user)), index.shape[1]), index.ravel(), strict=True)
+    repeated = [(int(user[r]), int(i)) for r, i in shown if (int(r), int(i)) in known]
+    if repeated:
+        raise ExportError(f"The exported model recommends seen items, as (user, item) {repeated[:3]}.")
+

@@ -1,0 +1,181 @@
+"""What a person sees of a run while it works: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from recsearch.search.drivers.decision import Plan
+from recsearch.search.replay import SearchState
+from recsearch.search.trial import Trial, TrialState
+
+SHOWN_TRIALS = 8
+
+
+class Observer(Protocol):
+    """Is told what happens in a run."""
+
+    def say(self, text: str) -> None:
+        """Hears one line for people."""
+
+    def begin_search(self, plan: Plan, state: SearchState) -> None:
+        """Hears that trials start."""
+
+    def news(self, state: SearchState) -> None:
+        """Hears that a trial has moved on."""
+
+    def end_search(self, reason: str, state: SearchState) -> None:
+        """Hears that no more trials will run."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Ignores it."""
+
+    def begin_search(self, plan: Plan, state: SearchState) -> None:
+        """Ignores it."""
+
+    def news(self, state: SearchState) -> None:
+        """Ignores it."""
+
+    def end_search(self, reason: str, state: SearchState) -> None:
+        """Ignores it."""
+
+
+class Lines:
+    """One plain line for each trial that ends, on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._told: dict[str, TrialState] = {}
+        self._plan = Plan(0, 0)
+        self._begun = 0.0
+
+    def say(self, text: str) -> None:
+        """Prints the line."""
+        self._console.print(Text(text))
+
+    def begin_search(self, plan: Plan, state: SearchState) -> None:
+        """Prints the plan."""
+        self._plan, self._begun = plan, time.monotonic()
+        for line in describe_plan(plan):
+            self.say(line)
+        self._told = {trial.trial_id: trial.state for trial in state.trials.values()}
+
+    def news(self, state: SearchState) -> None:
+        """Prints a line for each trial that has ended or paused since the last news."""
+        for trial in state.trials.values():
+            over = trial.state not in (TrialState.WAITING, TrialState.RUNNING)
+            if over and self._told.get(trial.trial_id) is not trial.state:
+                self.say(f"{describe_trial(trial, state)}   {self._eta(state)}")
+            self._told[trial.trial_id] = trial.state
+
+    def end_search(self, reason: str, state: SearchState) -> None:
+        """Prints why it ended and what is best."""
+        self.say(describe_end(reason, state))
+
+    def _eta(self, state: SearchState) -> str:
+        return describe_progress(self._plan, state, time.monotonic() - self._begun)
+
+
+class LiveTable(Lines):
+    """A table of the best and the running trials that is drawn anew as the search goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._live: Live | None = None
+
+    def begin_search(self, plan: Plan, state: SearchState) -> None:
+        """Prints the plan and opens the table."""
+        super().begin_search(plan, state)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._live.start()
+
+    def news(self, state: SearchState) -> None:
+        """Draws the table anew."""
+        if self._live is not None:
+            self._live.update(self._table(state))
+
+    def end_search(self, reason: str, state: SearchState) -> None:
+        """Closes the table and prints what is best."""
+        self.close()
+        super().end_search(reason, state)
+
+    def close(self) -> None:
+        """Gives the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _table(self, state: SearchState) -> RenderableType:
+        objective = state.objective.name if state.objective else "score"
+        table = Table("trial", "space", "state", "epoch", objective, "values", expand=True)
+        running = [t for t in state.trials.values() if t.state is TrialState.RUNNING]
+        for trial in _distinct([*running, *state.ranked()[:SHOWN_TRIALS]]):
+            score = "" if trial.score is None else f"{trial.score:.4f}"
+            cells = (trial.trial_id, trial.space, trial.state.lower(), str(len(trial.curve)), score)
+            table.add_row(*cells, Text(_values(trial), overflow="ellipsis", no_wrap=True))
+        return Group(table, Text(self._eta(state)))
+
+
+def _distinct(trials: Iterable[Trial]) -> list[Trial]:
+    return list({trial.trial_id: trial for trial in trials}.values())
+
+
+def _values(trial: Trial) -> str:
+    return " ".join(f"{name}={_short(value)}" for name, value in trial.values.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def describe_plan(plan: Plan) -> list[str]:
+    """Returns the plan in lines."""
+    return [f"plan: {plan.configurations} configurations, {plan.epochs} epochs in all", *plan.lines]
+
+
+def describe_trial(trial: Trial, state: SearchState) -> str:
+    """Returns how a trial stands, in a line."""
+    objective = state.objective.name if state.objective else "score"
+    if trial.state in (TrialState.FAILED, TrialState.INFEASIBLE):
+        return f"trial {trial.trial_id} {trial.space}: {trial.state}: {trial.message}"
+    score = "none" if trial.score is None else f"{trial.score:.4f}"
+    return (
+        f"trial {trial.trial_id} {trial.space}: {objective} {score} "
+        f"(epoch {trial.best_epoch} of {len(trial.curve)}, {trial.seconds:.1f} s, "
+        f"{trial.state.lower().replace('_', ' ')})"
+    )
+
+
+def describe_progress(plan: Plan, state: SearchState, seconds: float) -> str:
+    """Returns how many of the planned epochs are done, and about how long the rest will take."""
+    done = sum(len(trial.curve) for trial in state.trials.values())
+    text = f"[{done} of {plan.epochs} epochs"
+    if done and plan.epochs > done and seconds > 0:
+        left = seconds / done * (plan.epochs - done)
+        text += f", about {describe_seconds(left)} left"
+    return text + "]"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Returns a duration for people: "45 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def describe_end(reason: str, state: SearchState) -> str:
+    """Returns why the search ended and what is best, in a line."""
+    ranked = state.ranked()
+    best = f"; best is {describe_trial(ranked[0], state)}" if ranked else ""
+    return f"search over ({reason}): {len(state.trials)} trials{best}"

@@ -1,0 +1,208 @@
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsearch.data import preparation
+from recsearch.data.interactions import (
+    Candidates,
+    ColumnKind,
+    Encoded,
+    FeatureColumn,
+    Features,
+    Interactions,
+    Task,
+)
+from recsearch.data.preparation import SeenItems, concatenate, prepare
+from recsearch.data.vocabulary import ColumnSpec
+
+
+def interactions(user: list, item: list, label: list[float] | None = None, text=False) -> Interactions:
+    ids = (pa.array(user), pa.array(item))
+    if text:
+        ids = tuple(array.dictionary_encode() for array in ids)
+    return Interactions(*ids, np.array(label or [1.0] * len(user), np.float32))
+
+
+TRAIN = interactions([7, 7, 5], [30, 10, 10], [1.0, 2.0, 6.0])
+HOLDOUT = interactions([5, 9], [30, 40], [100.0, -100.0])
+
+
+def item_features(kind: ColumnKind, values: pa.Array, ids: tuple[int, ...] = (10, 30)) -> Features:
+    return Features(pa.array(ids), {"x": FeatureColumn(kind, values)})
+
+
+def encoded_column(features: Features) -> tuple[ColumnSpec, np.ndarray]:
+    data, _ = prepare(TRAIN, HOLDOUT, Task.RATING, items=features)
+    return data.spec.item_columns[0], data.features["item_x"]
+
+
+def test_prepare_fits_vocabularies_and_statistics_on_train_only() -> None:
+    data, vocabularies = prepare(TRAIN, HOLDOUT, Task.RATING)
+    assert vocabularies.users.ids.to_pylist() == [5, 7]
+    assert vocabularies.items.ids.to_pylist() == [10, 30]
+    assert (data.spec.num_users, data.spec.num_items, data.spec.num_interactions) == (3, 3, 3)
+    assert (data.spec.label_mean, data.spec.label_min, data.spec.label_max) == (9 / 3, 1.0, 6.0)
+    assert data.train.user.tolist() == [2, 2, 1]
+    assert data.holdout.user.tolist() == [1, 0]  # user 9 and item 40 are unknown
+    assert data.holdout.item.tolist() == [2, 0]
+
+
+def test_numeric_statistics_come_from_items_of_train_only() -> None:
+    values = pa.array([1.0, 3.0, 1000.0])  # 10 and 30 have mean 2, deviation 1; 40 is not in train
+    spec, array = encoded_column(item_features(ColumnKind.NUMERIC, values, (10, 30, 40)))
+    assert spec == ColumnSpec("item_x", ColumnKind.NUMERIC)
+    assert array.tolist() == [0.0, -1.0, 1.0]
+    assert array.dtype == np.float32
+
+
+def test_numeric_missing_values_are_the_mean() -> None:
+    assert encoded_column(item_features(ColumnKind.NUMERIC, pa.array([None, 5.0])))[1].tolist() == [
+        0.0,
+        0.0,
+        0.0,
+    ]
+    nan = pa.array([float("nan"), float("inf")])
+    assert encoded_column(item_features(ColumnKind.NUMERIC, nan))[1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_categories_are_numbered_by_frequency_and_0_is_missing() -> None:
+    train = interactions([1] * 4, [10, 20, 30, 40])
+    values = pa.array(["rare", "often", None, "often"])
+    features = item_features(ColumnKind.CATEGORICAL, values, (10, 20, 30, 40))
+    data, _ = prepare(train, HOLDOUT, Task.RATING, items=features)
+    assert data.spec.item_columns == (ColumnSpec("item_x", ColumnKind.CATEGORICAL, size=3),)
+    assert data.features["item_x"].tolist() == [0, 2, 1, 0, 1]
+
+
+def test_categories_of_items_outside_train_are_not_learned() -> None:
+    values = pa.array(["a", "only of 40"])
+    spec, array = encoded_column(item_features(ColumnKind.CATEGORICAL, values, (10, 40)))
+    assert spec.size == 2
+    assert array.tolist() == [0, 1, 0]  # item 30 has no row in the table
+
+
+def test_categories_beyond_the_limit_are_unknown(monkeypatch) -> None:
+    monkeypatch.setattr(preparation, "MAX_CATEGORIES", 1)
+    spec, array = encoded_column(item_features(ColumnKind.CATEGORICAL, pa.array(["b", "a"])))
+    assert spec.size == 2
+    assert array.tolist() == [0, 0, 1]  # of equally frequent ones the first in the alphabet
+
+
+def test_multi_values_are_padded_with_0() -> None:
+    values = pa.array([["a", "b"], ["b"]])
+    spec, array = encoded_column(item_features(ColumnKind.MULTI, values))
+    assert spec == ColumnSpec("item_x", ColumnKind.MULTI, size=3, length=2)
+    assert array.tolist() == [[0, 0], [2, 1], [1, 0]]  # b comes twice, so it has index 1
+
+
+def test_multi_null_and_empty_rows_are_padding() -> None:
+    values = pa.array([None, []], pa.list_(pa.string()))
+    spec, array = encoded_column(item_features(ColumnKind.MULTI, values))
+    assert (spec.size, spec.length) == (1, 1)
+    assert array.tolist() == [[0], [0], [0]]
+
+
+def test_multi_longer_rows_are_cut(monkeypatch) -> None:
+    monkeypatch.setattr(preparation, "MAX_VALUES_A_ROW", 2)
+    spec, array = encoded_column(item_features(ColumnKind.MULTI, pa.array([list("abc"), ["a"]])))
+    assert (spec.size, spec.length) == (4, 2)
+    assert array.tolist() == [[0, 0], [1, 2], [1, 0]]
+
+
+def test_text_columns_are_no_model_inputs() -> None:
+    features = item_features(ColumnKind.TEXT, pa.array(["a title", "b"]))
+    data, _ = prepare(TRAIN, HOLDOUT, Task.RATING, items=features)
+    assert data.spec.columns == ()
+    assert data.features == {}
+
+
+def test_user_columns_come_before_item_columns() -> None:
+    users = Features(
+        pa.array([5, 7]), {"x": FeatureColumn(ColumnKind.NUMERIC, pa.array([1.0, 2.0]))}
+    )
+    items = item_features(ColumnKind.NUMERIC, pa.array([1.0, 2.0]))
+    data, _ = prepare(TRAIN, HOLDOUT, Task.RATING, users=users, items=items)
+    assert [column.name for column in data.spec.columns] == ["user_x", "item_x"]
+
+
+def test_features_of_text_ids_are_found() -> None:
+    train = interactions(["u"], ["01"], text=True)
+    ids = pa.array(["1", "01"]).dictionary_encode()
+    column = FeatureColumn(ColumnKind.CATEGORICAL, pa.array(["wrong", "right"]))
+    data, _ = prepare(train, train, Task.IMPLICIT, items=Features(ids, {"x": column}))
+    assert data.features["item_x"].tolist() == [0, 1]
+    assert data.spec.item_columns[0].size == 2
+
+
+def check_candidates(text: bool) -> None:
+    ids = (lambda x: pa.array(x, pa.string()).dictionary_encode()) if text else pa.array
+    names = ["1", "2", "3", "9"] if text else [1, 2, 3, 9]
+    one, two, three, unknown = names
+    train = interactions([one, two], [one, two], text=text)
+    train = concatenate(train, interactions([one], [three], text=text))
+    lists = Candidates(
+        user_id=ids([two, unknown]),
+        item_id=ids([one, unknown]),
+        negative_ids=ids([two, one, unknown, three, three, None]),
+        num_negatives=3,
+    )
+    data, _ = prepare(train, train, Task.IMPLICIT, candidates=lists)
+    assert data.candidates is not None
+    assert data.candidates.user.tolist() == [2, 0]
+    assert data.candidates.item.tolist() == [[1, 2, -1, 0], [0, 3, 3, -1]]
+    assert data.candidates.item.dtype == np.int32
+
+
+def test_candidates_of_integer_ids_drop_repeated_positives_and_padding() -> None:
+    check_candidates(text=False)
+
+
+def test_candidates_of_text_ids_drop_repeated_positives_and_padding() -> None:
+    check_candidates(text=True)
+
+
+def test_seen_items_rows_name_each_item_once() -> None:
+    train = Encoded(
+        np.array([3, 1, 3, 3], np.int32), np.array([2, 4, 1, 2], np.int32), np.ones(4, np.float32)
+    )
+    seen = SeenItems.of(train, num_users=5, num_items=5)
+    assert seen.counts().tolist() == [0, 1, 0, 2, 0]
+    row, item = seen.rows(np.array([3, 0, 3, 1], np.int32))
+    assert row.tolist() == [0, 0, 2, 2, 3]
+    assert item.tolist() == [1, 2, 1, 2, 4]
+
+
+@given(pairs=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6))), asked=st.lists(st.integers(0, 4)))
+def test_seen_items_rows_equal_a_plain_loop(pairs: set[tuple[int, int]], asked: list[int]) -> None:
+    columns = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+    train = Encoded(columns[:, 0], columns[:, 1], np.ones(len(columns), np.float32))
+    row, item = SeenItems.of(train, 5, 7).rows(np.array(asked, np.int32))
+    expected = [(r, i) for r, user in enumerate(asked) for u, i in sorted(pairs) if u == user]
+    assert list(zip(row.tolist(), item.tolist(), strict=True)) == expected
+
+
+def test_concatenate_keeps_order_and_time() -> None:
+    first = Interactions(pa.array([1]), pa.array([2]), np.ones(1, np.float32), np.array([10]))
+    second = Interactions(pa.array([3]), pa.array([4]), np.zeros(1, np.float32), np.array([5]))
+    both = concatenate(first, second)
+    assert both.user_id.to_pylist() == [1, 3]
+    assert both.item_id.to_pylist() == [2, 4]
+    assert both.label.tolist() == [1.0, 0.0]
+    assert both.timestamp is not None
+    assert both.timestamp.tolist() == [10, 5]
+
+
+def test_concatenate_without_time_in_one_part_has_none() -> None:
+    timed = Interactions(pa.array([1]), pa.array([2]), np.ones(1, np.float32), np.array([10]))
+    assert concatenate(timed, TRAIN).timestamp is None
+
+
+def test_concatenate_unifies_dictionaries() -> None:
+    both = concatenate(
+        interactions(["b"], ["x"], text=True), interactions(["a", "b"], ["x", "y"], text=True)
+    )
+    assert both.user_id.to_pylist() == ["b", "a", "b"]
+    assert both.item_id.to_pylist() == ["x", "x", "y"]
+    assert pa.types.is_dictionary(both.user_id.type)
+    assert len(both.take(np.array([0, 2]))) == 2
