@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from recsearch.config import make_config
+from recsearch.data.dataset import load_dataset
 from recsearch.directory import absolute_paths
 from recsearch.progress import Lines, Silent
 from recsearch.quiet import import_tensorflow
 from recsearch.results import Run
 
 
-def search(
-    spaces: str | Sequence[str] = (), *, verbose: bool = False, **settings: Any
-) -> Run:
+def search(spaces: str | Sequence[str] = (), *, verbose: bool = False, **settings: Any) -> Run:
     """Searches for the best recommender and returns the finished run.
 
     Args:
@@ -35,9 +34,10 @@ def search(
     """
     named = [spaces] if isinstance(spaces, str) else list(spaces)
     config = absolute_paths(make_config({"spaces": named or None, **settings}))
-    import_tensorflow()  # it takes seconds: faults of the settings came first
+    dataset = load_dataset(config)
+    import_tensorflow()  # it takes seconds: faults of settings and data came first
     from recsearch.run import run
 
     given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     command = ["recsearch.search(" + ", ".join(filter(None, [repr(named), given])) + ")"]
-    return run(config, command, Lines() if verbose else Silent())
+    return run(config, dataset, command, Lines() if verbose else Silent())

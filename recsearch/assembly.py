@@ -1,9 +1,10 @@
-"""Puts the parts of a search together as the settings say: objective, driver, engine, description."""
+"""Puts a search together as the settings say: objective, space, driver, engine, description."""
 
 import importlib.metadata
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset
 from recsearch.data.interactions import Task
+from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
@@ -25,6 +27,7 @@ from recsearch.search.overrides import Override
 from recsearch.search.runner import RunnerSetup, TrialRunner
 from recsearch.search.space import SearchSpace, load_space
 from recsearch.search.trial import Objective
+from recsearch.training.evaluate import trial_protocol
 
 DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
 
@@ -88,10 +91,12 @@ def describe_run(
     config: RunConfig,
     command: Sequence[str],
     dataset: Dataset,
-    spec: DataSpec,
+    searched: PreparedData,
     hyperparameters: Any,
 ) -> dict[str, Any]:
-    """Returns what run.json says of a run, besides its plan."""
+    """Returns what run.json says of a run."""
+    objective = make_objective(config.objective, dataset.task)
+    protocol = trial_protocol(searched, trial_metrics(objective, dataset.task), config.seed)
     return {
         "schema": 1,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,7 +104,10 @@ def describe_run(
         "config": config.to_json(),
         "versions": _versions(),
         "machine": _machine(),
-        "data": _describe_data(config, dataset, spec),
+        "data": _describe_data(config, dataset, searched.spec),
+        "objective": asdict(objective),
+        "plan": asdict(make_driver(config, hyperparameters, objective).plan()),
+        "validation_protocol": protocol.description,
         "space": [_describe_hyperparameter(hp) for hp in hyperparameters.space],
     }
 

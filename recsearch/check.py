@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -40,8 +41,7 @@ def generated_data(task: Task) -> tuple[PreparedData, Vocabularies]:
     loaded = Loaded(made.interactions, {}, True, ())
     if task is Task.CLICK:
         clicks = (labels >= np.median(labels)).astype(np.float32)
-        interactions = made.interactions
-        loaded = Loaded(type(interactions)(interactions.user_id, interactions.item_id, clicks), {}, True, ())
+        loaded = Loaded(replace(made.interactions, label=clicks), {}, True, ())
     data = prepare_task(loaded, task, positive_from, None)
     split = split_interactions(data.interactions, "random", task, seed=0)
     return prepare(split.train, split.validation, task, users=made.users, items=made.items)

@@ -52,7 +52,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parser(make: Callable[..., Any], *names: str, examples: Sequence[str], **options: Any) -> Any:
+def _parser(
+    make: Callable[..., argparse.ArgumentParser],
+    *names: str,
+    examples: Sequence[str],
+    **options: Any,
+) -> argparse.ArgumentParser:
     """Makes a parser whose help ends with examples."""
     epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
     return make(
@@ -138,7 +143,7 @@ def _add_data_flags(group: Any) -> None:
 
 
 def _add_search_flags(group: Any) -> None:
-    group.add_argument("--tuner", choices=TUNERS, help="what decides on trials (default: hyperband)")
+    group.add_argument("--tuner", choices=TUNERS, help="what decides (default: hyperband)")
     group.add_argument(
         "--objective",
         metavar="METRIC",
@@ -166,7 +171,7 @@ def _add_search_flags(group: Any) -> None:
         "--enqueue",
         action="append",
         metavar="NAME=VALUE,...",
-        help="a configuration to try first, or a hyperparameters.json of an earlier run; repeatable",
+        help="a configuration to try first, or an earlier run's hyperparameters.json; repeatable",
     )
 
 
@@ -262,7 +267,7 @@ def _add_recommend(subparsers: Any) -> None:
         "recommend",
         commands.recommend,
         "Recommend items to a user with the exported model of a run.",
-        ["recsearch recommend runs/night --user 42", "recsearch recommend runs/night --user 42 -k 3"],
+        ["recsearch recommend runs/night --user 42 -k 5"],
     )
     _add_directory(parser)
     parser.add_argument("--user", required=True, metavar="ID", help="raw id of the user")

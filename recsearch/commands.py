@@ -24,15 +24,17 @@ _NOT_SETTINGS = ("command", "config", "quiet", "directory")
 
 def run(arguments: argparse.Namespace) -> None:
     """Searches, finishes and reports."""
+    from recsearch.data.dataset import load_dataset
     from recsearch.directory import absolute_paths
 
     from_file = read_toml(Path(arguments.config)) if arguments.config else {}
     config = absolute_paths(make_config(from_file, _settings(arguments)))
+    dataset = load_dataset(config)  # a fault of the data must not wait for TensorFlow
     import_tensorflow()
     from recsearch.run import run as run_search
 
     with _observer(arguments.quiet) as observer:
-        finished = run_search(config, ["recsearch", *sys.argv[1:]], observer)
+        finished = run_search(config, dataset, ["recsearch", *sys.argv[1:]], observer)
     _print_result(finished)
 
 
@@ -81,7 +83,7 @@ def spaces(arguments: argparse.Namespace) -> None:
 
         for name in builtin_names():
             print(f"{name:<24}{summary(name)}")
-        print("\nYour own: ./file.py:build or package.module:build. Check it: recsearch check SPACE")
+        print("\nYour own: ./file.py:build or package.module:build (see `recsearch check`).")
         return
     import_tensorflow()
     from recsearch.check import generated_data

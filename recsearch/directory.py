@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -78,7 +79,7 @@ def absolute_paths(config: RunConfig) -> RunConfig:
     """Returns the settings with every path made absolute, so that a resume may start anywhere."""
     names = ("data", "users", "items", "test", "validation", "test_candidates")
     paths = {n: getattr(config, n) for n in names}
-    found = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
+    found: dict[str, Any] = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
     spaces = tuple(_absolute_reference(space) for space in config.spaces)
     return replace(config, spaces=spaces, **found)
 

@@ -39,8 +39,10 @@ class FaultsError(UsageError):
 
     def __init__(self, subject: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        lines = "\n".join(f"  - {fault}" for fault in self.faults)
-        super().__init__(f"{subject}:\n{lines}" if len(self.faults) != 1 else f"{subject}: {faults[0]}")
+        lines = "".join(f"\n  - {fault}" for fault in self.faults)
+        super().__init__(
+            f"{subject}: {faults[0]}" if len(self.faults) == 1 else f"{subject}:{lines}"
+        )
 
 
 class ConfigError(FaultsError):

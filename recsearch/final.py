@@ -13,7 +13,6 @@ from typing import Any
 import keras
 
 from recsearch.baselines import TooLargeError, applicable, choose_ease_l2, fit_baseline
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.store import open_prepared, read_vocabularies
 from recsearch.errors import SearchError
@@ -27,7 +26,7 @@ from recsearch.scorer import Scorer
 from recsearch.search.space import SearchSpace
 from recsearch.search.study import Study, trial_seed
 from recsearch.search.trial import Objective, Trial
-from recsearch.training.evaluate import evaluate, make_protocol, users_within_budget
+from recsearch.training.evaluate import evaluate, make_protocol, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
 
@@ -133,9 +132,7 @@ def _fit_baseline(name: str, finale: Finale, data: PreparedData) -> Scorer:
 def _choose_l2(finale: Finale) -> float:
     """Returns the L2 of EASE that is best on the validation part."""
     data = finale.search_data()
-    protocol = make_protocol(
-        data, [finale.objective.name], users_within_budget(data), finale.study.seed
-    )
+    protocol = trial_protocol(data, [finale.objective.name], finale.study.seed)
     sign = 1.0 if finale.objective.direction == "max" else -1.0
     return choose_ease_l2(
         data.train,
@@ -198,8 +195,7 @@ def _write_metrics(finale: Finale) -> None:
 
 def _describe_protocol(finale: Finale, test_protocol: str) -> dict[str, str]:
     data = finale.search_data()
-    max_users = users_within_budget(data) if data.spec.task is Task.IMPLICIT else None
-    validation = make_protocol(data, finale.metrics, max_users, finale.study.seed)
+    validation = trial_protocol(data, finale.metrics, finale.study.seed)
     return {
         "task": str(data.spec.task),
         "split": finale.split,
@@ -220,5 +216,6 @@ def verdict(
     if not known:
         return f"{space} reaches {name} {own:.4f} on the test part; no baseline could be fitted."
     best = min(known, key=lambda k: objective.sort_key(known[k]))
-    words = "beats every baseline" if objective.better(own, known[best]) else f"does not beat {best}"
+    beats = objective.better(own, known[best])
+    words = "beats every baseline" if beats else f"does not beat {best}"
     return f"{space} {words} on {name}: {own:.4f} against {known[best]:.4f} ({best})."

@@ -16,6 +16,29 @@ from recsearch.search.trial import Trial, TrialState
 SHOWN_TRIALS = 8
 
 
+class Clock:
+    """Estimates how long a search will still take, from the pace since its first epoch."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+        self._before = 0
+
+    def progress(self, plan: Plan, state: SearchState) -> str:
+        """Returns how many of the planned epochs are done, and about how long the rest takes.
+
+        The time before the first epoch does not count: workers start once.
+        """
+        done = sum(len(trial.curve) for trial in state.trials.values())
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun, self._before = now, done
+        text = f"[{done} of {plan.epochs} epochs"
+        if plan.epochs > done > self._before:
+            pace = (now - self._begun) / (done - self._before)
+            text += f", about {describe_seconds(pace * (plan.epochs - done))} left"
+        return text + "]"
+
+
 class Observer(Protocol):
     """Is told what happens in a run."""
 
@@ -55,7 +78,7 @@ class Lines:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._told: dict[str, TrialState] = {}
         self._plan = Plan(0, 0)
-        self._begun = 0.0
+        self._clock = Clock()
 
     def say(self, text: str) -> None:
         """Prints the line."""
@@ -63,25 +86,25 @@ class Lines:
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Prints the plan."""
-        self._plan, self._begun = plan, time.monotonic()
+        self._plan, self._clock = plan, Clock()
         for line in describe_plan(plan):
             self.say(line)
         self._told = {trial.trial_id: trial.state for trial in state.trials.values()}
 
     def news(self, state: SearchState) -> None:
         """Prints a line for each trial that has ended or paused since the last news."""
+        progress = self._clock.progress(self._plan, state)
         for trial in state.trials.values():
             over = trial.state not in (TrialState.WAITING, TrialState.RUNNING)
-            if over and self._told.get(trial.trial_id) is not trial.state:
-                self.say(f"{describe_trial(trial, state)}   {self._eta(state)}")
+            told = self._told.get(trial.trial_id)
+            # That a paused trial will not be promoted is no news of the trial itself.
+            if over and told not in (trial.state, TrialState.PAUSED):
+                self.say(f"{describe_trial(trial, state)}   {progress}")
             self._told[trial.trial_id] = trial.state
 
     def end_search(self, reason: str, state: SearchState) -> None:
         """Prints why it ended and what is best."""
         self.say(describe_end(reason, state))
-
-    def _eta(self, state: SearchState) -> str:
-        return describe_progress(self._plan, state, time.monotonic() - self._begun)
 
 
 class LiveTable(Lines):
@@ -100,7 +123,8 @@ class LiveTable(Lines):
     def news(self, state: SearchState) -> None:
         """Draws the table anew."""
         if self._live is not None:
-            self._live.update(self._table(state))
+            progress = self._clock.progress(self._plan, state)
+            self._live.update(_table(state, progress))
 
     def end_search(self, reason: str, state: SearchState) -> None:
         """Closes the table and prints what is best."""
@@ -113,15 +137,16 @@ class LiveTable(Lines):
             self._live.stop()
             self._live = None
 
-    def _table(self, state: SearchState) -> RenderableType:
-        objective = state.objective.name if state.objective else "score"
-        table = Table("trial", "space", "state", "epoch", objective, "values", expand=True)
-        running = [t for t in state.trials.values() if t.state is TrialState.RUNNING]
-        for trial in _distinct([*running, *state.ranked()[:SHOWN_TRIALS]]):
-            score = "" if trial.score is None else f"{trial.score:.4f}"
-            cells = (trial.trial_id, trial.space, trial.state.lower(), str(len(trial.curve)), score)
-            table.add_row(*cells, Text(_values(trial), overflow="ellipsis", no_wrap=True))
-        return Group(table, Text(self._eta(state)))
+
+def _table(state: SearchState, progress: str) -> RenderableType:
+    objective = state.objective.name if state.objective else "score"
+    table = Table("trial", "space", "state", "epoch", objective, "values", expand=True)
+    running = [t for t in state.trials.values() if t.state is TrialState.RUNNING]
+    for trial in _distinct([*running, *state.ranked()[:SHOWN_TRIALS]]):
+        score = "" if trial.score is None else f"{trial.score:.4f}"
+        cells = (trial.trial_id, trial.space, trial.state.lower(), str(len(trial.curve)), score)
+        table.add_row(*cells, Text(_values(trial), overflow="ellipsis", no_wrap=True))
+    return Group(table, Text(progress))
 
 
 def _distinct(trials: Iterable[Trial]) -> list[Trial]:
@@ -152,16 +177,6 @@ def describe_trial(trial: Trial, state: SearchState) -> str:
         f"(epoch {trial.best_epoch} of {len(trial.curve)}, {trial.seconds:.1f} s, "
         f"{trial.state.lower().replace('_', ' ')})"
     )
-
-
-def describe_progress(plan: Plan, state: SearchState, seconds: float) -> str:
-    """Returns how many of the planned epochs are done, and about how long the rest will take."""
-    done = sum(len(trial.curve) for trial in state.trials.values())
-    text = f"[{done} of {plan.epochs} epochs"
-    if done and plan.epochs > done and seconds > 0:
-        left = seconds / done * (plan.epochs - done)
-        text += f", about {describe_seconds(left)} left"
-    return text + "]"
 
 
 def describe_seconds(seconds: float) -> str:

@@ -18,8 +18,8 @@ def import_tensorflow() -> None:
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
+        import keras  # noqa: F401  it loads TensorFlow's parts that write the same notes
         import tensorflow  # noqa: F401  the import is the purpose
-        import keras  # noqa: F401, I001  it loads TensorFlow's parts that write the same notes
     finally:
         os.dup2(kept, 2)
         os.close(sink)

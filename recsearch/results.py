@@ -171,16 +171,19 @@ class Run:
 
         return tf.saved_model.load(str(path))
 
-    def recommend(self, user_id: int | str, k: int = 10) -> pd.DataFrame:
+    def recommend(
+        self, user_id: int | str, k: int = 10, *, include_seen: bool = False
+    ) -> pd.DataFrame:
         """Returns the k best items for a user, by the exported model.
 
         Args:
             user_id: Raw id, as in the data.
             k: How many items; fewer come back if the model has no more to offer.
+            include_seen: Whether items may come back that the user has in the data.
 
         Returns:
-            Columns item_id and score, the best first; `attrs["known_user"]` says whether the user
-            was in the data.
+            Columns item_id, title (where an item table had one) and score, the best first;
+            `attrs["known_user"]` says whether the user was in the data.
 
         Raises:
             RunDirectoryError: If the run has exported no model.
@@ -188,16 +191,27 @@ class Run:
         """
         if k < 1:
             raise UsageError(f"k must be at least 1. Received {k}.")
-        signature = self.recommender().signatures["recommend"]
+        name = "recommend_with_seen" if include_seen else "recommend"
+        signature = self.recommender().signatures[name]
         import tensorflow as tf
 
-        user = _as_id(user_id, signature.structured_input_signature[1]["user_id"].dtype.name)
-        answer = signature(user_id=tf.constant([user]), k=tf.constant(k, tf.int32))
+        dtype = signature.structured_input_signature[1]["user_id"].dtype
+        user = tf.constant([_as_id(user_id, dtype.name)], dtype)
+        answer = signature(user_id=user, k=tf.constant(k, tf.int32))
         items = [_decoded(item) for item in answer["item_id"].numpy()[0]]
         frame = pd.DataFrame({"item_id": items, "score": answer["score"].numpy()[0]})
         frame = frame[frame["score"] > -math.inf].reset_index(drop=True)  # the rest is padding
+        frame = self._with_titles(frame)
         frame.attrs["known_user"] = bool(answer["known_user"].numpy()[0])
         return frame
+
+    def _with_titles(self, items: pd.DataFrame) -> pd.DataFrame:
+        path = self.directory / "data" / "titles.parquet"
+        if not path.is_file():
+            return items
+        titles = pd.read_parquet(path).set_index("id")["title"]
+        items.insert(1, "title", items["item_id"].map(titles))
+        return items
 
 
 def load_run(directory: str | Path) -> Run:

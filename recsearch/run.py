@@ -30,11 +30,12 @@ from recsearch.search.study import Study
 from recsearch.search.threads import use_one_thread
 
 
-def run(config: RunConfig, command: Sequence[str], observer: Observer) -> Run:
+def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: Observer) -> Run:
     """Runs everything that the settings ask for; returns the finished run.
 
     Args:
         config: The settings.
+        dataset: What `load_dataset` read of them.
         command: What was typed, for the report.
         observer: Is told what happens.
 
@@ -42,19 +43,17 @@ def run(config: RunConfig, command: Sequence[str], observer: Observer) -> Run:
         RecsearchError: With a message that a person can act on.
     """
     use_one_thread()
-    dataset = load_dataset(config)
     observer.say(f"data: {_describe(dataset)}")
     for note in dataset.notes:
         observer.say(f"  note: {note}")
     space = make_space(config)
     prepared = prepare_search(dataset)
-    objective = make_objective(config.objective, dataset.task)
     hyperparameters = space.discover(prepared[0].spec)
-    make_driver(config, hyperparameters, objective)  # an impossible setting shows itself here
+    # All that can be wrong with the settings shows itself before a directory is made.
+    description = describe_run(config, command, dataset, prepared[0], hyperparameters)
     _proposals(config, hyperparameters)
     directory = new_directory(config)
     with lock_directory(directory):
-        description = describe_run(config, command, dataset, prepared[0].spec, hyperparameters)
         write_json(directory / "run.json", description)
         write_data(directory, dataset, prepared)
         return _work(directory, config, space, hyperparameters, observer)
@@ -81,7 +80,8 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
             write_data(directory, dataset, prepare_search(dataset))
         space = make_space(config)
         hyperparameters = space.discover(read_spec(directory / "data" / "search"))
-        return _work(directory, config, space, hyperparameters, observer)
+        more = any(name in changes for name in ("max_trials", "minutes"))
+        return _work(directory, config, space, hyperparameters, observer, more=more)
 
 
 def _work(
@@ -90,8 +90,19 @@ def _work(
     space: SearchSpace,
     hyperparameters: Any,
     observer: Observer,
+    *,
+    more: bool = False,
 ) -> Run:
-    """Searches, finishes and reports; takes up whatever the journal says is left."""
+    """Searches, finishes and reports; takes up whatever the journal says is left.
+
+    Args:
+        directory: The run directory, owned by this process.
+        config: The settings.
+        space: The families.
+        hyperparameters: What discovery found in them.
+        observer: Is told what happens.
+        more: Whether a search that is over goes on, with a larger budget.
+    """
     spec = read_spec(directory / "data" / "search")
     objective = make_objective(config.objective, spec.task)
     metrics = trial_metrics(objective, spec.task)
@@ -101,6 +112,9 @@ def _work(
         if not study.trials:
             for proposal in _proposals(config, hyperparameters):
                 study.enqueue(proposal)
+        if more and study.state.stages:
+            study.reopen()
+            (directory / "best" / "metrics.json").unlink(missing_ok=True)  # no longer the verdict
         observer.begin_search(driver.plan(), study.state)
         reason = _search(study, directory, config, metrics, observer)
         observer.end_search(reason, study.state)
@@ -125,13 +139,16 @@ def _search(
     metrics: tuple[str, ...],
     observer: Observer,
 ) -> str:
-    if study.state.stages:  # the winner is chosen and retrained: more trials would change it
-        return "it was over before"
+    """Runs the trials that are left; returns why the search ended."""
+    if "searched" in study.state.stages:
+        return str(study.state.stages["searched"]["reason"])
     engine = make_engine(config, directory / "data" / "search", metrics)
     try:
-        return search(study, engine, Budget(config.minutes), lambda _: observer.news(study.state))
+        reason = search(study, engine, Budget(config.minutes), lambda _: observer.news(study.state))
     finally:
         engine.close()
+    study.stage("searched", {"reason": reason, "seconds": round(study.state.seconds, 3)})
+    return reason
 
 
 def _proposals(config: RunConfig, hyperparameters: Any) -> list[Propose]:

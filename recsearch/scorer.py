@@ -12,9 +12,7 @@ class Scorer(Protocol):
     Dimension letters: B users or pairs, N items (with index 0, the unknown item).
     """
 
-    def score_pairs(
-        self, user: NDArray[np.int32], item: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
+    def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns one score a pair, [B]; for ratings and clicks in the unit of the label."""
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:

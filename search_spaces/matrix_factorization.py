@@ -5,11 +5,20 @@ The global bias is absorbed: by the mean label for ratings, and it changes no ra
 """
 
 from keras import Model, layers
+from keras_tuner import HyperParameters
 
-from recsearch.nn import Embedding, compile_recommender, id_inputs, read_training, task_output
+from recsearch.data.vocabulary import DataSpec
+from recsearch.nn import (
+    Embedding,
+    Recommender,
+    compile_recommender,
+    id_inputs,
+    read_training,
+    task_output,
+)
 
 
-def build(hp, data):
+def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: two embeddings and their biases, joined by a dot product."""
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)

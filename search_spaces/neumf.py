@@ -6,11 +6,16 @@ factorisation (GMF) and an MLP with embeddings of their own, joined by one dense
 a = 0.5; here it is a choice of the search, with as many epochs as `pretrain_epochs` for each part.
 """
 
-from keras import Model, layers
+from typing import Any
 
+from keras import Model, layers, ops
+from keras_tuner import HyperParameters
+
+from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     Embedding,
     Pretraining,
+    Recommender,
     compile_model,
     compile_recommender,
     id_inputs,
@@ -22,14 +27,14 @@ from recsearch.nn import (
 GMF_SHARE = 0.5  # the paper's a
 
 
-def build(hp, data):
+def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: GMF and MLP side by side, pre-trained or not."""
     user, item = id_inputs()
     gmf_dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
     mlp_dim = hp.Int("mlp_embedding_dim", 8, 128, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
 
-    def vectors(part, dim):
+    def vectors(part: str, dim: int) -> tuple[Any, Any]:
         return (
             Embedding(data.num_users, dim, l2=l2, name=f"{part}_user")(user),
             Embedding(data.num_items, dim, l2=l2, name=f"{part}_item")(item),
@@ -58,10 +63,8 @@ def build(hp, data):
     return compile_recommender(model, training, data, pretraining)
 
 
-def _join(join, gmf_head, mlp_head):
+def _join(join: layers.Dense, gmf_head: layers.Dense, mlp_head: layers.Dense) -> None:
     """Sets the joining layer's weights from those of the two heads."""
-    from keras import ops
-
     shares = (GMF_SHARE, 1 - GMF_SHARE)
     heads = (gmf_head, mlp_head)
     join.kernel.assign(ops.concatenate([a * h.kernel for a, h in zip(shares, heads, strict=True)]))

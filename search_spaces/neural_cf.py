@@ -1,15 +1,25 @@
 """Neural collaborative filtering: score(u, i) = h . MLP([p_u, q_i]).
 
-He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, section 3.3 (their MLP part): two
-embeddings, concatenated, through dense layers with ReLU.
+He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, section 3.3 (their MLP part):
+two embeddings, concatenated, through dense layers with ReLU.
 """
 
 from keras import Model, layers
+from keras_tuner import HyperParameters
 
-from recsearch.nn import Embedding, compile_recommender, id_inputs, mlp, read_training, task_output
+from recsearch.data.vocabulary import DataSpec
+from recsearch.nn import (
+    Embedding,
+    Recommender,
+    compile_recommender,
+    id_inputs,
+    mlp,
+    read_training,
+    task_output,
+)
 
 
-def build(hp, data):
+def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: two embeddings, concatenation, MLP."""
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)

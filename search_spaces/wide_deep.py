@@ -1,20 +1,24 @@
 """Wide & Deep: score(u, i) = w . [x, crosses(x)] + h . MLP(embeddings(x)).
 
-Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems", arXiv 1606.07792. x holds the user,
-the item and their columns, where tables were given. The wide part has a weight for each user, each
-item and each hashed cross-product of a user's and an item's category; without any category it
+Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems", arXiv 1606.07792. x holds the
+user, the item and their columns, where tables were given. The wide part has a weight for each user,
+each item and each hashed cross-product of a user's and an item's category; without any category it
 crosses user and item. One optimizer trains both parts (the paper uses FTRL for the wide one).
 """
 
 from itertools import product
+from typing import Any
 
 from keras import Model, layers
+from keras_tuner import HyperParameters
 
 from recsearch.data.interactions import ColumnKind
+from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     Embedding,
     HashedCross,
     MeanEmbedding,
+    Recommender,
     column_vectors,
     compile_recommender,
     id_inputs,
@@ -26,7 +30,7 @@ from recsearch.nn import (
 MAX_CROSSES = 12  # of a table with many columns, the first ones are crossed
 
 
-def build(hp, data):
+def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: a linear part over crosses and an MLP over embeddings."""
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
@@ -54,7 +58,7 @@ def build(hp, data):
     return compile_recommender(model, read_training(hp, data), data)
 
 
-def _crosses(data, inputs, num_buckets, l2):
+def _crosses(data: DataSpec, inputs: dict[str, Any], num_buckets: int, l2: float) -> list[Any]:
     """Returns one weight [B, 1] a cross: user or its categories with the item or its categories."""
     users = ["user_id", *(c.name for c in data.user_columns if c.kind is ColumnKind.CATEGORICAL)]
     items = ["item_id", *(c.name for c in data.item_columns if c.kind is not ColumnKind.NUMERIC)]

@@ -72,7 +72,8 @@ def with_columns() -> keras.Model:
     of_item = layers.Add()([q, layers.GlobalAveragePooling1D()(genre_vectors)])
     of_user = layers.Concatenate()([p, layers.Reshape((1,))(age)])
     score = layers.Dense(1)(layers.Concatenate()([of_user, of_item]))
-    return keras.Model({"a": user, "b": item, "c": age, "d": genres}, score)
+    inputs = {tensor.name: tensor for tensor in (user, item, age, genres)}
+    return keras.Model(inputs, score)
 
 
 def value_of(name: str, users: np.ndarray, items: np.ndarray) -> np.ndarray:
@@ -109,8 +110,8 @@ def test_split_gives_the_scores_of_the_model(make) -> None:
 def test_split_puts_each_layer_on_the_side_that_it_depends_on() -> None:
     split = split_by_side(with_columns())
     assert split is not None
-    assert split.user_inputs == ("user_id", "user_age")
-    assert split.item_inputs == ("item_id", "item_genres")
+    assert split.user_inputs == ("user_age", "user_id")  # Keras orders a dict of inputs by name
+    assert split.item_inputs == ("item_genres", "item_id")
     assert [tensor.shape for tensor in split.user.outputs] == [(None, 5)]
     assert [tensor.shape for tensor in split.item.outputs] == [(None, 4)]
 

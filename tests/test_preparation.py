@@ -17,7 +17,9 @@ from recsearch.data.preparation import SeenItems, concatenate, prepare
 from recsearch.data.vocabulary import ColumnSpec
 
 
-def interactions(user: list, item: list, label: list[float] | None = None, text=False) -> Interactions:
+def interactions(
+    user: list, item: list, label: list[float] | None = None, text=False
+) -> Interactions:
     ids = (pa.array(user), pa.array(item))
     if text:
         ids = tuple(array.dictionary_encode() for array in ids)
@@ -173,7 +175,10 @@ def test_seen_items_rows_name_each_item_once() -> None:
     assert item.tolist() == [1, 2, 1, 2, 4]
 
 
-@given(pairs=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6))), asked=st.lists(st.integers(0, 4)))
+@given(
+    pairs=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6))),
+    asked=st.lists(st.integers(0, 4)),
+)
 def test_seen_items_rows_equal_a_plain_loop(pairs: set[tuple[int, int]], asked: list[int]) -> None:
     columns = np.array(sorted(pairs), np.int32).reshape(-1, 2)
     train = Encoded(columns[:, 0], columns[:, 1], np.ones(len(columns), np.float32))

@@ -77,7 +77,9 @@ def test_fit_of_dictionaries_does_not_depend_on_the_order(
     ids: list[str], data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(ids))
-    assert Vocabulary.fit(as_dictionary(ids)).ids.equals(Vocabulary.fit(as_dictionary(shuffled)).ids)
+    assert Vocabulary.fit(as_dictionary(ids)).ids.equals(
+        Vocabulary.fit(as_dictionary(shuffled)).ids
+    )
 
 
 def test_encode_of_interactions_maps_both_sides() -> None:

@@ -57,7 +57,7 @@ def load_dataset(config: RunConfig) -> Dataset:
     users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
     items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
     split, part_notes = _split(config, data, names)
-    notes = (*loaded.notes, *data.notes, *user_notes, *item_notes, *part_notes, *split.notes)
+    notes = (*data.notes, *user_notes, *item_notes, *part_notes, *split.notes)
     return Dataset(
         data.task, split, users, items, loaded.columns, notes, _fingerprint(_paths(config))
     )
@@ -87,23 +87,20 @@ def _table(
     return (None, ()) if path is None else load_features(Path(path), role, names, like)
 
 
-def _split(
-    config: RunConfig, data: TaskData, names: ColumnNames
-) -> tuple[Split, tuple[str, ...]]:
+def _split(config: RunConfig, data: TaskData, names: ColumnNames) -> tuple[Split, tuple[str, ...]]:
     if config.test is None:
         has_time = data.interactions.timestamp is not None
         method = resolve_split_method(config.split, data.task, has_time)
         return split_interactions(data.interactions, method, data.task, config.seed), ()
     test, test_notes = _part(config, config.test, data, names)
-    validation, validation_notes = None, ()
+    validation: Interactions | None = None
+    validation_notes: tuple[str, ...] = ()
     if config.validation is not None:
         validation, validation_notes = _part(config, config.validation, data, names)
     candidates = None
     if config.test_candidates is not None:
         candidates = load_candidates(Path(config.test_candidates), names, data.interactions)
-    split = split_given(
-        data.interactions, test, validation, candidates, data.task, config.seed
-    )
+    split = split_given(data.interactions, test, validation, candidates, data.task, config.seed)
     return split, (*test_notes, *validation_notes)
 
 
@@ -115,7 +112,8 @@ def _part(
     part = prepare_task(
         loaded, data.task, config.positive_from, config.missing_label, min_users=1, min_items=1
     )
-    return part.interactions, tuple(f"{loaded.source}: {note}" for note in part.notes)
+    own = [note for note in part.notes if note not in data.notes]
+    return part.interactions, tuple(f"{loaded.source}: {note}" for note in own)
 
 
 def _paths(config: RunConfig) -> list[Path]:

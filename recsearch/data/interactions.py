@@ -89,7 +89,7 @@ class Candidates:
     Attributes:
         user_id: [m] raw ids.
         item_id: [m] raw id of the positive of each list.
-        negative_ids: [m * K] raw ids, list after list: a reshape to [m, K] gives the lists. A null pads.
+        negative_ids: [m * K] raw ids, list after list; a null pads.
         num_negatives: K.
     """
 

@@ -52,7 +52,7 @@ class SeenItems:
         return np.diff(self.offsets)
 
     def rows(self, user: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Returns (row, item): for each position in `user` [B], the items that this user has seen."""
+        """Returns (row, item): for each position in `user` [B], what this user has seen."""
         start, stop = self.offsets[user], self.offsets[user + 1]
         length = stop - start
         row = np.repeat(np.arange(len(user)), length)

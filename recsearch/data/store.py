@@ -25,7 +25,7 @@ from recsearch.data.vocabulary import ColumnSpec, DataSpec, Vocabulary
 
 
 def write_prepared(directory: Path, data: PreparedData, vocabularies: Vocabularies) -> None:
-    """Writes everything into `directory`, which is made; the spec last, as the sign of completeness."""
+    """Writes everything into `directory`, which is made; the spec last."""
     directory.mkdir(parents=True)
     for name, part in _parts(data).items():
         for field, array in vars(part).items():

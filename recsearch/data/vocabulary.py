@@ -1,4 +1,4 @@
-"""What is fitted on the training part: vocabularies of ids, and the `DataSpec` that builders get."""
+"""What is fitted on the training part: vocabularies, and the `DataSpec` that builders get."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,8 @@ class Vocabulary:
         if _is_dictionary(raw):
             codes = np.append(self.encode(raw.dictionary), np.int32(0))  # the last one is of nulls
             position = pc.fill_null(raw.indices.cast(pa.int64()), len(codes) - 1)
-            return codes[position.to_numpy(zero_copy_only=False)]
+            indices: NDArray[np.int32] = codes[position.to_numpy(zero_copy_only=False)]
+            return indices
         found = pc.index_in(raw.cast(self.ids.type), value_set=self.ids)
         index: NDArray[np.int32] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False) + 1
         return index.astype(np.int32, copy=False)
@@ -69,9 +70,9 @@ class ColumnSpec:
 
     Attributes:
         name: Name of the model input: "user_<column>" or "item_<column>".
-        kind: CATEGORICAL (int32 [B]), NUMERIC (float32 [B], standardised) or MULTI (int32 [B, length]).
+        kind: CATEGORICAL (int32 [B]), NUMERIC (float32 [B], standardised), MULTI (int32 [B, L]).
         size: Number of categories, the unknown 0 included; 0 for a numeric column.
-        length: Values a row of a MULTI column, padded with 0; 1 for the others.
+        length: L, values a row of a MULTI column, padded with 0; 1 for the others.
     """
 
     name: str

@@ -11,8 +11,8 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402  TensorFlow reads the variable above when it is imported
-import tensorflow as tf  # noqa: E402
+import numpy as np
+import tensorflow as tf
 
 
 def main(model_path: str, questions_path: str, answers_path: str) -> None:
@@ -26,7 +26,7 @@ def main(model_path: str, questions_path: str, answers_path: str) -> None:
     np.savez(
         answers_path,
         score=score.numpy(),
-        best_item=np.array(best["item_id"].numpy().tolist()),  # text as bytes of one length: no pickle
+        best_item=np.array(best["item_id"].numpy().tolist()),  # text as plain bytes: no pickle
         best_score=best["score"].numpy(),
     )
 

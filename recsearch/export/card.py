@@ -17,8 +17,8 @@ TEMPLATE = """\
 - Trained on {{ protocol.retrained_on }} for {{ winner.epochs }} epochs; \
 {{ "{:,}".format(winner.num_parameters) }} parameters
 - Chosen by {{ objective.name }} on validation ({{ protocol.validation }})
-- Test part looked at {{ test_looks }} time{{ "" if test_looks == 1 else "s" }}: {{ protocol.test }}; \
-{{ protocol.ties }}
+- Looks at the test part: {{ test_looks }}
+- Tested on {{ protocol.test }}; {{ protocol.ties }}
 
 | | {{ test.keys() | join(" | ") }} |
 |---|{{ "---|" * (test | length) }}
@@ -53,7 +53,7 @@ and `item_id`.
 def write_card(best_dir: Path, metrics: Mapping[str, Any]) -> Path:
     """Writes MODEL_CARD.md from what metrics.json says; returns its path."""
     # Markdown, read as text: escaping for HTML would spoil it. Values are numbers and names.
-    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)
     environment.filters["metric"] = lambda value: "n/a" if value is None else f"{value:.4f}"
     return write_text(
         best_dir / "MODEL_CARD.md", environment.from_string(TEMPLATE).render(**metrics)

@@ -63,9 +63,7 @@ class ServedRecommender(tf.Module):
         vocabularies: The raw ids.
     """
 
-    def __init__(
-        self, scorer: ModelScorer, data: PreparedData, vocabularies: Vocabularies
-    ) -> None:
+    def __init__(self, scorer: ModelScorer, data: PreparedData, vocabularies: Vocabularies) -> None:
         super().__init__()
         self.users = IdLookup(vocabularies.users)
         self.items = IdLookup(vocabularies.items)
@@ -145,7 +143,7 @@ class ServedRecommender(tf.Module):
 
 
 class _Untracked:
-    """Hides a value from TensorFlow's tracking: what must be saved hangs on the module by itself."""
+    """Hides a value from TensorFlow's tracking: what must be saved hangs on the module itself."""
 
     def __init__(self, value: ModelScorer) -> None:
         self.value = value

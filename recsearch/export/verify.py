@@ -17,7 +17,7 @@ from recsearch.scorer import Scorer
 
 NUM_QUESTIONS = 32
 K = 10
-TOLERANCE = 1e-4  # relative, and absolute for scores below 1: another graph may add in another order
+TOLERANCE = 1e-4  # relative, or absolute below 1: another graph may add in another order
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _ask(
             k=np.int32(K),
         )
         command = [sys.executable, "-I", str(script), str(path), str(questions), str(answers)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own script and paths, no shell
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ExportError(f"The SavedModel cannot be used by itself:\n{done.stderr[-2000:]}")
         with np.load(answers, allow_pickle=False) as stored:
@@ -117,8 +117,7 @@ def _check_unseen(
     index = vocabularies.items.encode(pa.array(raw.ravel().tolist())).reshape(best_item.shape)
     row, seen = data.seen.rows(user)
     known = set(zip(row.tolist(), seen.tolist(), strict=True))
-    shown = zip(np.repeat(np.arange(len(user)), index.shape[1]), index.ravel(), strict=True)
-    repeated = [(int(user[r]), int(i)) for r, i in shown if (int(r), int(i)) in known]
+    shown = ((r, int(i)) for r in range(len(index)) for i in index[r])
+    repeated = [(int(user[r]), i) for r, i in shown if (r, i) in known]
     if repeated:
-        raise ExportError(f"The exported model recommends seen items, as (user, item) {repeated[:3]}.")
-
+        raise ExportError(f"The exported model recommends seen (user, item) {repeated[:3]}.")

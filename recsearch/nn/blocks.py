@@ -116,14 +116,15 @@ def read_training(hp: keras_tuner.HyperParameters, data: DataSpec) -> TrainingCh
     with hp.conditional_scope("optimizer", ["adam", "rmsprop"]):
         adaptive = hp.Float("learning_rate", 1e-4, 3e-2, sampling="log", default=3e-3)
     with hp.conditional_scope("optimizer", ["sgd"]):
-        plain = hp.Float("sgd_learning_rate", 1e-1, 1e2, sampling="log", default=5.0)
+        plain = hp.Float("sgd_learning_rate", 1e-2, 1.0, sampling="log", default=0.3)
     smallest = 1024 if data.num_interactions >= LARGE_DATA else 256
     batch_size = hp.Choice("batch_size", [smallest, 2 * smallest, 4 * smallest, 8 * smallest])
     rate = plain if optimizer == "sgd" else adaptive
     if data.task is not Task.IMPLICIT:
         return TrainingChoices(optimizer, rate, batch_size)
     num_negatives = hp.Int("num_negatives", 1, 8, default=4)
-    return TrainingChoices(optimizer, rate, batch_size, num_negatives, hp.Choice("loss", ["bce", "bpr"]))
+    loss = hp.Choice("loss", ["bce", "bpr"])
+    return TrainingChoices(optimizer, rate, batch_size, num_negatives, loss)
 
 
 def compile_recommender(

@@ -110,7 +110,7 @@ class HashedCross(keras.layers.Layer):
         self.num_buckets = num_buckets
 
     def call(self, inputs: Any) -> Any:
-        """Returns buckets: int32 [B] crossed with int32 [B] or [B, L] -> int32 of the latter's shape."""
+        """Returns buckets: int32 [B] crossed with [B] or [B, L] -> int32 of the latter's shape."""
         left, right = (tf.cast(tensor, tf.int64) for tensor in inputs)
         if len(right.shape) > len(left.shape):
             left = left[:, tf.newaxis]

@@ -31,7 +31,7 @@ def _tensor_variable(variable: Any) -> tf.Variable:
 
 
 def _update_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
-    """Moves rows of a moment towards `value`: row <- decay row + (1 - decay) value; returns them."""
+    """Sets rows of a moment to decay * row + (1 - decay) * value, and returns them."""
     target = _tensor_variable(variable)
     updated = decay * tf.gather(target, rows) + (1.0 - decay) * value
     target.scatter_update(tf.IndexedSlices(updated, rows))

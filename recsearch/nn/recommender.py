@@ -79,14 +79,18 @@ def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recomm
     Raises:
         SpaceError: If it is neither, not compiled, not functional, or has an input of unknown name.
     """
-    if not isinstance(built, Recommender):
-        examples: Pairs | Negatives = Pairs()
-        if spec.task is Task.IMPLICIT:
-            examples = Negatives(int(values.get("num_negatives", DEFAULT_NUM_NEGATIVES)))
-        batch_size = int(values.get("batch_size", DEFAULT_BATCH_SIZE))
-        built = Recommender(_checked_model(built), examples, batch_size)
-    _check_inputs(_checked_model(built.model), spec)
-    return built
+    recommender = built if isinstance(built, Recommender) else _implied(built, spec, values)
+    _check_inputs(_checked_model(recommender.model), spec)
+    return recommender
+
+
+def _implied(model: Any, spec: DataSpec, values: dict[str, Any]) -> Recommender:
+    """Returns what a bare model means, by its task."""
+    examples: Pairs | Negatives = Pairs()
+    if spec.task is Task.IMPLICIT:
+        examples = Negatives(int(values.get("num_negatives", DEFAULT_NUM_NEGATIVES)))
+    batch_size = int(values.get("batch_size", DEFAULT_BATCH_SIZE))
+    return Recommender(_checked_model(model), examples, batch_size)
 
 
 def _checked_model(model: Any) -> keras.Model:

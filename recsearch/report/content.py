@@ -136,9 +136,13 @@ def command(config: Mapping[str, Any]) -> str:
 
 
 def settings(config: Mapping[str, Any]) -> Facts:
-    """Returns every setting that has a value."""
+    """Returns every setting that has a value, as it would be typed."""
     pairs = config.get("config", {}).items()
-    return tuple((_words(k), _text(v)) for k, v in pairs if v is not None and v != [])
+    return tuple((_words(k), _typed(v)) for k, v in pairs if v is not None and v != [])
+
+
+def _typed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def data(config: Mapping[str, Any]) -> Facts:
@@ -255,15 +259,21 @@ def _conditions_text(each: Mapping[str, Any]) -> str:
 
 def reproduction(config: Mapping[str, Any]) -> Facts:
     """Returns what is needed to run it again, and where it ran."""
-    machine = config.get("machine", {})
     made = {
         "started": config.get("created"),
-        "seed": config.get("config", {}).get("seed"),
+        "seed": _typed(config.get("config", {}).get("seed", "")),
         "data fingerprint": config.get("data", {}).get("fingerprint"),
         "versions": _pairs_text(config.get("versions"), " "),
-        "machine": _pairs_text(machine, " "),
+        "machine": _machine_text(config.get("machine")),
     }
     return tuple((name, _text(value)) for name, value in made.items() if value not in (None, ""))
+
+
+def _machine_text(machine: Mapping[str, Any] | None) -> str:
+    if not machine:
+        return ""
+    memory = number_text(machine.get("memory_gb"))
+    return f"{machine.get('cores')} cores, {memory} GB of memory, {machine.get('platform')}"
 
 
 def _hyperparameter_names(trials: Iterable[Trial]) -> list[str]:
@@ -271,7 +281,7 @@ def _hyperparameter_names(trials: Iterable[Trial]) -> list[str]:
 
 
 def _pairs_text(pairs: Mapping[str, Any] | None, sign: str = " = ") -> str:
-    return ", ".join(f"{_words(k)}{sign}{_text(v)}" for k, v in (pairs or {}).items())
+    return ", ".join(f"{k}{sign}{_text(v)}" for k, v in (pairs or {}).items())
 
 
 def _words(name: str) -> str:

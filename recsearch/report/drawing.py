@@ -184,9 +184,10 @@ def _style(figure: go.Figure, height: int) -> None:
         hovermode="closest",
         hoverlabel={"align": "left"},
     )
-    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True}
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
+    for update_axes in (figure.update_xaxes, figure.update_yaxes):
+        update_axes(
+            gridcolor=GRID, linecolor=GRID, zeroline=False, automargin=True, exponentformat="power"
+        )
 
 
 def _or_empty(figure: go.Figure, shown: Sequence[Any]) -> go.Figure:

@@ -1,11 +1,22 @@
 "use strict";
 
-// Plots: each is described by a JSON block beside its element.
+// Plots: each is described by a JSON block beside its element. A finger must scroll, not zoom.
+const touch = matchMedia("(pointer: coarse)").matches;
 for (const block of document.querySelectorAll("script[data-plot]")) {
   const { data, layout } = JSON.parse(block.textContent);
-  const config = { responsive: true, displaylogo: false };
+  if (touch) layout.dragmode = false;
+  const config = { responsive: true, displayModeBar: false };
   Plotly.newPlot(document.getElementById(block.dataset.plot), data, layout, config);
 }
+
+// On paper a plot must not be wider than the sheet (A4: some 700 CSS pixels between the margins).
+const plots = [...document.querySelectorAll(".plot")];
+addEventListener("beforeprint", () => {
+  plots.forEach((plot) => Plotly.relayout(plot, { width: Math.min(plot.clientWidth, 680) }));
+});
+addEventListener("afterprint", () => {
+  plots.forEach((plot) => Plotly.relayout(plot, { width: null, autosize: true }));
+});
 
 // Tables: a click on a heading sorts, a second one the other way round. What has no value is last.
 function compare(a, b) {

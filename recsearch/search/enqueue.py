@@ -15,7 +15,7 @@ ROOT = "space"
 
 
 def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scalar]]:
-    """Returns (family, values) of NAME=VALUE,... or of a JSON file such as best/hyperparameters.json.
+    """Returns (family, values) of NAME=VALUE,... or of a JSON file (best/hyperparameters.json).
 
     What is not given takes its default.
 
@@ -45,8 +45,7 @@ def _from_text(argument: str) -> dict[str, Any]:
     pairs = [part.partition("=") for part in argument.split(",")]
     if not all(name.strip() and equals and value.strip() for name, equals, value in pairs):
         raise SpaceError(
-            "--enqueue takes NAME=VALUE,NAME=VALUE,... or a .json file. "
-            f"Received: {argument!r}."
+            f"--enqueue takes NAME=VALUE,NAME=VALUE,... or a .json file. Received: {argument!r}."
         )
     return {name.strip(): value.strip() for name, _, value in pairs}
 
@@ -71,5 +70,6 @@ def _typed(name: str, value: Any, family: str, space: Any) -> Scalar:
             return typed
     names = [hp.name.partition("/")[2] for hp in space.space if hp.name.startswith(f"{family}/")]
     close = difflib.get_close_matches(name, names)
-    hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(sorted(set(names)))}."
+    listing = ", ".join(sorted(set(names)))
+    hint = f" Did you mean {close[0]}?" if close else f" There are: {listing}."
     raise SpaceError(f"--enqueue: {family} has no hyperparameter called {name!r}.{hint}")

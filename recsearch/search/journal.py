@@ -77,9 +77,11 @@ def _parse(line: bytes, number: int, path: Path) -> Event:
     try:
         event = json.loads(line)
         kind = event["event"]
+        if not isinstance(kind, str):
+            raise TypeError(kind)
     except (ValueError, TypeError, KeyError) as error:
         raise RunDirectoryError(
-            f"{path}, line {number}: expected a JSON object with an 'event', received {line[:80]!r}."
+            f"{path}, line {number}: expected JSON with an 'event', received {line[:80]!r}."
         ) from error
     if kind == "study" and event.get("schema") != SCHEMA:
         raise RunDirectoryError(

@@ -33,9 +33,7 @@ class Budget:
         return None
 
 
-def search(
-    study: Study, engine: Engine, budget: Budget, on_news: Callable[[Message], None]
-) -> str:
+def search(study: Study, engine: Engine, budget: Budget, on_news: Callable[[Message], None]) -> str:
     """Runs trials until nothing is left to do; returns why the search ended.
 
     Raises:

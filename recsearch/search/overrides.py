@@ -123,7 +123,7 @@ def _choice(hyperparameter: Any, values: list[Scalar]) -> Any:
 
 
 def _range(hyperparameter: Any, low: Scalar, high: Scalar) -> Any:
-    """Returns an Int or Float over the range, sampled as before; choices are sampled on a log scale."""
+    """Returns an Int or Float over the range, sampled as before; choices become a log scale."""
     from keras_tuner.engine import hyperparameters as kt
 
     kind = kt.Int if isinstance(low, int) else kt.Float

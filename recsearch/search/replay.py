@@ -9,8 +9,8 @@ from recsearch.errors import RunDirectoryError
 from recsearch.search.journal import Event
 from recsearch.search.trial import Epoch, Objective, Trial, TrialState, best_epoch
 
-_TRIAL_ID = re.compile(r"\d{4,9}")
-_CHECKPOINT = re.compile(r"checkpoints/[\w-]+\.npz")
+_TRIAL_ID = re.compile(r"[0-9]{4,9}")
+_CHECKPOINT = re.compile(r"checkpoints/[0-9]{4,9}-[0-9]{1,9}\.npz")
 
 
 @dataclass
@@ -41,22 +41,24 @@ class SearchState:
     def apply(self, event: Event) -> None:
         """Changes the state by one event; an event of unknown kind changes nothing."""
         self.events += 1
-        time = float(event.get("time", self.last_time))
-        if event["event"] != "study":
-            self.seconds += max(0.0, time - self.last_time)
-        self.last_time = time
-        handler = _HANDLERS.get(event["event"])
-        if handler is None:
-            return
         try:
-            handler(self, event)
+            self._count_time(event)
+            handler = _HANDLERS.get(event["event"])
+            if handler is not None:
+                handler(self, event)
         except (KeyError, TypeError, ValueError) as error:
             raise RunDirectoryError(
                 f"Journal event {self.events} ({event['event']}) is damaged: {error!r}."
             ) from error
 
+    def _count_time(self, event: Event) -> None:
+        time = float(event.get("time", self.last_time))
+        if event["event"] != "study":
+            self.seconds += max(0.0, time - self.last_time)
+        self.last_time = time
+
     def ranked(self) -> list[Trial]:
-        """Returns the trials with a score, the best first; of equal ones the cheaper, then older."""
+        """Returns the trials with a score, best first; of equal ones the cheaper, then older."""
         if self.objective is None:
             return []
         key = self.objective.sort_key
@@ -135,6 +137,10 @@ def _stage(state: SearchState, event: Event) -> None:
     state.stages[event["stage"]] = event.get("result", {})
 
 
+def _reopened(state: SearchState, event: Event) -> None:
+    state.stages.clear()
+
+
 def _test_look(state: SearchState, event: Event) -> None:
     state.test_looks += 1
 
@@ -156,6 +162,7 @@ _HANDLERS: dict[str, Callable[[SearchState, Event], None]] = {
     "trial_paused": _trial_over,
     "trial_ended": _trial_over,
     "stage": _stage,
+    "reopened": _reopened,
     "test_look": _test_look,
     "note": _note,
 }

@@ -15,7 +15,7 @@ from recsearch.pipeline import Pipeline
 from recsearch.search.overrides import Override
 from recsearch.search.space import Built, SearchSpace, load_space
 from recsearch.search.trial import Assignment, Epoch, Outcome, TrialState
-from recsearch.training.evaluate import Protocol, evaluate, make_protocol, users_within_budget
+from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
 
@@ -61,7 +61,7 @@ class TrialRunner:
     def of(cls, setup: RunnerSetup) -> "TrialRunner":
         """Returns the runner that a setup describes."""
         data = open_prepared(Path(setup.data_dir))
-        protocol = make_protocol(data, setup.metrics, users_within_budget(data), setup.seed)
+        protocol = trial_protocol(data, setup.metrics, setup.seed)
         return cls(load_space(setup.spaces, setup.overrides), Pipeline(data), protocol)
 
     def run(self, assignment: Assignment, report: Report) -> Outcome:
@@ -73,9 +73,7 @@ class TrialRunner:
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(assignment.seed)
         try:
-            built = self.space.build(
-                assignment.space, assignment.values, self.pipeline.data.spec
-            )
+            built = self.space.build(assignment.space, assignment.values, self.pipeline.data.spec)
             for point in self._epochs(built, assignment):
                 curve.append(point)
                 report(point)

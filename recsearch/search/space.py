@@ -248,7 +248,8 @@ def describe_hyperparameter(hp: Any) -> str:
         f"; only if {c.name.partition('/')[2]} is {' or '.join(map(str, c.values))}"
         for c in parents
     )
-    return f"{hp.name.partition('/')[2]:<22}{type(hp).__name__:<8}{span} (default {hp.default}){only}"
+    name, kind = hp.name.partition("/")[2], type(hp).__name__
+    return f"{name:<22}{kind:<8}{span} (default {hp.default}){only}"
 
 
 def _takes_data(builder: Builder) -> bool:

@@ -174,6 +174,10 @@ class Study:
         """Records that an end stage is done, and what it left."""
         self._record("stage", stage=name, result=result)
 
+    def reopen(self) -> None:
+        """Records that the search goes on after its end stages: they will be run again."""
+        self._record("reopened")
+
     def test_look(self) -> None:
         """Records that the test part is about to be looked at; every look is counted."""
         self._record("test_look")

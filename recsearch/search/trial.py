@@ -1,4 +1,4 @@
-"""One configuration and what came of it: the records that study, drivers, engines and report share."""
+"""One configuration and what came of it: records shared by study, drivers, engines, report."""
 
 import math
 from collections.abc import Mapping, Sequence

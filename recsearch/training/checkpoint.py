@@ -22,7 +22,9 @@ def _variables(model: keras.Model) -> list[Any]:
 
 def save_checkpoint(path: Path, model: keras.Model) -> None:
     """Writes the state of a compiled model whose optimizer is built; atomic."""
-    arrays = {f"{i:04d}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+    arrays: dict[str, Any] = {
+        f"{i:04d}": np.asarray(variable) for i, variable in enumerate(_variables(model))
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".partial")
     with beside.open("wb") as file:
@@ -40,7 +42,7 @@ def load_checkpoint(path: Path, model: keras.Model) -> None:
     """
     variables = _variables(model)
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = [stored[f"{i:04d}"] for i in range(len(stored.files))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunDirectoryError(f"The checkpoint {path.name} cannot be read: {error}") from error

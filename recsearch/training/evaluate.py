@@ -74,8 +74,16 @@ def make_protocol(
     return Protocol(names, users, text)
 
 
+def trial_protocol(data: PreparedData, metrics: Sequence[str], seed: int) -> Protocol:
+    """Returns how `data.holdout` is measured after each epoch of a trial.
+
+    A catalogue is ranked for as many users as a third of an epoch's time pays for.
+    """
+    return make_protocol(data, metrics, users_within_budget(data), seed)
+
+
 def users_within_budget(data: PreparedData) -> int:
-    """Returns for how many users a trial may rank the catalogue, at most a third of an epoch's time.
+    """Returns for how many users a trial may rank the catalogue: a third of an epoch's time.
 
     A training pair costs about ten times a pair that is only scored (forward, backward, update, one
     thread; measured on every built-in space), and an epoch has at least two pairs a positive. So a

@@ -19,16 +19,15 @@ def _epoch_function(model: keras.Model, training: Training) -> Callable[..., Non
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.pipeline.feed
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)],
-    )
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         for chunk in training.chunks(order, epoch):
             for step in tf.range(training.num_steps(chunk)):
                 user, item, target = training.batch(chunk, step)
                 model.train_step((feed.inputs(model, user, item), target))
 
-    return run
+    signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)]
+    compiled: Callable[..., None] = tf.function(run, input_signature=signature)
+    return compiled
 
 
 class ModelFitter:

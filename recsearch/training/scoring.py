@@ -67,10 +67,8 @@ class ModelScorer:
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns the score of each pair, [B] float32."""
-        blocks = [
-            self._pairs(tf.constant(user[i : i + PAIRS_A_BLOCK]), tf.constant(item[i : i + PAIRS_A_BLOCK]))
-            for i in range(0, len(user), PAIRS_A_BLOCK)
-        ]
+        parts = [slice(i, i + PAIRS_A_BLOCK) for i in range(0, len(user), PAIRS_A_BLOCK)]
+        blocks = [self._pairs(tf.constant(user[p]), tf.constant(item[p])) for p in parts]
         return np.concatenate([block.numpy() for block in blocks] or [np.zeros(0, np.float32)])
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -81,7 +79,9 @@ class ModelScorer:
             scores[i : i + size] = self._catalogue(tf.constant(user[i : i + size])).numpy()
         return scores
 
-    def _side(self, part: keras.Function, names: tuple[str, ...], index: tf.Tensor) -> list[tf.Tensor]:
+    def _side(
+        self, part: keras.Function, names: tuple[str, ...], index: tf.Tensor
+    ) -> list[tf.Tensor]:
         declared = {tensor.name: tensor for tensor in self.model.inputs}
         outputs = part([self.feed.input(declared[name], index) for name in names])
         return list(outputs) if isinstance(outputs, list | tuple) else [outputs]

@@ -147,7 +147,7 @@ def _prepare(setup: "RunnerSetup") -> "TrialRunner":
 
 
 def _exit_with(owner: int) -> None:
-    """Ends this process when its owner has gone: a worker's parent is the fork server, not the owner."""
+    """Ends this process when its owner has gone; its parent is the fork server, not the owner."""
 
     def watch() -> None:
         stop = threading.Event()

@@ -1,0 +1,188 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from prepared import pipeline, prepared
+from scipy.stats import chisquare
+
+from recsearch import pipeline as pipeline_module
+from recsearch.data.interactions import Encoded, Task
+from recsearch.data.preparation import PreparedData, SeenItems
+from recsearch.nn import Negatives, Pairs
+from recsearch.pipeline import Feed, NegativeSampler, Pipeline, Training
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def batches(training: Training, epoch: int) -> list[Batch]:
+    order = tf.constant(training.order(epoch), tf.int64)
+    return [
+        tuple(np.asarray(part) for part in training.batch(chunk, tf.constant(step)))
+        for chunk in training.chunks(order, tf.constant(epoch, tf.int32))
+        for step in range(int(training.num_steps(chunk)))
+    ]
+
+
+def whole_epoch(training: Training, epoch: int) -> Batch:
+    return tuple(np.concatenate(parts) for parts in zip(*batches(training, epoch), strict=True))
+
+
+def encoded(pairs: list[tuple[int, int]]) -> Encoded:
+    user, item = np.array(pairs, np.int32).T
+    return Encoded(user, item, np.ones(len(pairs), np.float32))
+
+
+def with_train(pairs: list[tuple[int, int]], num_users: int, num_items: int) -> PreparedData:
+    train = encoded(pairs)
+    data = prepared(Task.IMPLICIT)
+    return replace(
+        data,
+        spec=replace(data.spec, num_users=num_users, num_items=num_items),
+        train=train,
+        seen=SeenItems.of(train, num_users, num_items),
+        features={},
+    )
+
+
+@pytest.fixture
+def small_chunks(monkeypatch) -> None:
+    """Chunks of 2 batches, so that an epoch has many of them and a smaller last one."""
+    monkeypatch.setattr(pipeline_module, "BATCHES_A_CHUNK", 2)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_pairs_cover_each_row_once_an_epoch() -> None:
+    train = prepared(Task.RATING).train
+    training = pipeline(Task.RATING).training(Pairs(), 100 - 3, seed=1)
+    sizes = [len(batch[0]) for batch in batches(training, 0)]
+    assert sizes == [97] * 12 + [1200 - 12 * 97]
+    rows = np.stack(whole_epoch(training, 0), axis=1)
+    expected = np.stack([train.user, train.item, train.label], axis=1)
+    np.testing.assert_array_equal(
+        rows[np.lexsort(rows.T)], expected[np.lexsort(expected.T)].astype(rows.dtype)
+    )
+
+
+@pytest.mark.parametrize("examples", [Pairs(), Negatives(2)], ids=["pairs", "negatives"])
+def test_order_differs_between_epochs_and_repeats_with_the_seed(examples) -> None:
+    shared = pipeline(Task.IMPLICIT)
+    first, again, other = (shared.training(examples, 64, seed) for seed in (5, 5, 6))
+    for epoch in (0, 3):
+        for one, two in zip(whole_epoch(first, epoch), whole_epoch(again, epoch), strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(first.order(0), first.order(1))
+    assert not np.array_equal(first.order(0), other.order(0))
+    assert sorted(first.order(1)) == list(range(1200))
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_negatives_batches_are_lists_with_the_positive_first() -> None:
+    data = prepared(Task.IMPLICIT)
+    training = pipeline(Task.IMPLICIT).training(Negatives(3), 50, seed=0)
+    user, item, target = whole_epoch(training, 0)
+    assert len(user) == len(item) == len(target) == 1200 * 4
+    lists = item.reshape(-1, 4)
+    np.testing.assert_array_equal(target.reshape(-1, 4), np.tile([1, 0, 0, 0], (1200, 1)))
+    np.testing.assert_array_equal(user.reshape(-1, 4), np.repeat(user[::4], 4).reshape(-1, 4))
+    seen = set(zip(data.train.user.tolist(), data.train.item.tolist(), strict=True))
+    assert {*zip(user[::4].tolist(), lists[:, 0].tolist(), strict=True)} == seen
+    negatives = zip(user.reshape(-1, 4)[:, 1:].ravel(), lists[:, 1:].ravel(), strict=True)
+    assert not seen & {(int(u), int(i)) for u, i in negatives}
+    assert (lists.min(), lists.max()) == (1, data.spec.num_items - 1)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_negatives_are_fresh_each_epoch_and_in_each_chunk() -> None:
+    pairs = [(1, 1)] * 40  # one user, so that only chance tells two draws apart
+    training = Pipeline(with_train(pairs, 2, 1000)).training(Negatives(2), 10, seed=0)
+    first, second = (whole_epoch(training, epoch)[1].reshape(-1, 3)[:, 1:] for epoch in (0, 1))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first[:20], first[20:])
+    other = Pipeline(with_train(pairs, 2, 1000)).training(Negatives(2), 10, seed=1)
+    assert not np.array_equal(first, whole_epoch(other, 0)[1].reshape(-1, 3)[:, 1:])
+
+
+def test_negatives_are_uniform_over_the_unseen_items() -> None:
+    seen = [1, 2, 5, 9, 11]  # of 11: 6 unseen, among them runs at the start, middle and no end
+    data = with_train([(1, 4), *((2, item) for item in seen), (3, 7)], num_users=4, num_items=12)
+    sampler = NegativeSampler.of(data.seen, 12)
+    drawn = sampler.sample(tf.fill([3000], 2), 2, tf.constant([0, 0]))
+    counts = np.bincount(np.asarray(drawn).ravel(), minlength=12)
+    assert np.flatnonzero(counts).tolist() == [3, 4, 6, 7, 8, 10]
+    assert chisquare(counts[[3, 4, 6, 7, 8, 10]]).pvalue > 0.01
+
+
+def test_negatives_of_a_user_without_training_items_are_uniform_over_all() -> None:
+    data = with_train([(2, 1)], num_users=4, num_items=6)
+    sampler = NegativeSampler.of(data.seen, 6)
+    for user in (0, 1, 3):
+        drawn = np.asarray(sampler.sample(tf.fill([2000], user), 1, tf.constant([1, user])))
+        counts = np.bincount(drawn.ravel(), minlength=6)
+        assert counts[0] == 0
+        assert chisquare(counts[1:]).pvalue > 0.01
+
+
+def test_user_with_one_unseen_item_always_gets_it() -> None:
+    for unseen in (1, 3, 5):
+        pairs = [(1, item) for item in range(1, 6) if item != unseen]
+        training = Pipeline(with_train(pairs, 2, 6)).training(Negatives(8), 3, seed=unseen)
+        negatives = whole_epoch(training, 0)[1].reshape(-1, 9)[:, 1:]
+        assert set(negatives.ravel().tolist()) == {unseen}
+
+
+def test_users_who_have_seen_everything_are_left_out() -> None:
+    pairs = [(1, 1), (1, 2), (2, 1), (1, 3)]
+    shared = Pipeline(with_train(pairs, 3, 4))
+    user, item, _ = whole_epoch(shared.training(Negatives(1), 8, seed=0), 0)
+    assert user.tolist() == [2, 2]
+    assert item[0] == 1
+    assert item[1] in (2, 3)
+    assert len(whole_epoch(shared.training(Pairs(), 8, seed=0), 0)[0]) == 4
+
+
+def test_epochs_work_inside_a_graph() -> None:
+    training = pipeline(Task.IMPLICIT).training(Negatives(1), 100, seed=0)
+
+    @tf.function
+    def total(order: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        result = tf.constant(0, tf.int32)
+        for chunk in training.chunks(order, epoch):
+            for step in tf.range(training.num_steps(chunk)):
+                result += tf.reduce_sum(training.batch(chunk, step)[1])
+        return result
+
+    order = tf.constant(training.order(2), tf.int64)
+    expected = whole_epoch(training, 2)[1].sum()
+    assert int(total(order, tf.constant(2, tf.int32))) == expected
+
+
+def test_feed_gives_each_input_what_its_name_says() -> None:
+    features = {
+        "user_age": np.array([0.0, 1.5, 2.5], np.float32),
+        "item_genres": np.array([[0, 0], [1, 2], [3, 0], [4, 5]], np.int32),
+    }
+    inputs = {
+        "user_id": keras.Input((1,), dtype="int32", name="user_id"),
+        "item_id": keras.Input((), dtype="float32", name="item_id"),
+        "user_age": keras.Input((1,), name="user_age"),
+        "item_genres": keras.Input((2,), dtype="int32", name="item_genres"),
+    }
+    total = keras.layers.Concatenate()(
+        [
+            keras.layers.Reshape((-1,))(tensor)
+            for tensor in inputs.values()
+            if tensor.dtype != "int32"
+        ]
+    )
+    model = keras.Model(inputs, total)
+    user, item = tf.constant([2, 0, 1]), tf.constant([3, 1, 0])
+    fed = Feed(features).inputs(model, user, item)
+    assert fed["user_id"].numpy().tolist() == [[2], [0], [1]]
+    assert fed["item_id"].numpy().tolist() == [3.0, 1.0, 0.0]
+    assert fed["user_age"].numpy().tolist() == [[2.5], [0.0], [1.5]]
+    assert fed["item_genres"].numpy().tolist() == [[4, 5], [1, 2], [0, 0]]
+    assert {name: tensor.dtype.name for name, tensor in fed.items()} == {
+        name: tensor.dtype for name, tensor in inputs.items()
+    }
