@@ -75,13 +75,15 @@ def test_damaged_line_in_the_middle_is_named(path: Path, damage: bytes) -> None:
     write(path, "one", "two")
     first, second, _ = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([first, damage, second, b""]))
-    with pytest.raises(RunDirectoryError, match=r"journal\.jsonl, line 2: expected a JSON object"):
+    with pytest.raises(
+        RunDirectoryError, match=r"journal\.jsonl, line 2: expected .*'event', received"
+    ):
         list(read_events(path))
 
 
 def test_event_whose_kind_is_no_text_is_damaged(path: Path) -> None:
     path.write_text('{"event": ["note"]}\n')
-    with pytest.raises(RunDirectoryError, match="line 1: expected a JSON object with an 'event'"):
+    with pytest.raises(RunDirectoryError, match=r"line 1: expected .*'event', received"):
         list(read_events(path))
 
 

@@ -10,6 +10,7 @@ from scripted_driver import ScriptedDriver
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SearchError
+from recsearch.nn import Pairs, Pretraining, Recommender
 from recsearch.search.drivers.decision import Promote, Propose, Wait
 from recsearch.search.engines.engine import Message
 from recsearch.search.engines.inline import InlineEngine
@@ -97,6 +98,28 @@ def test_runner_turns_a_failing_builder_into_a_failed_outcome(runner: TrialRunne
     assert not outcome.checkpoint_saved
 
 
+def test_runner_pretrains_at_the_start_and_not_when_it_continues(tmp_path: Path) -> None:
+    joined: list[bool] = []
+
+    def pretrained(hp, data):
+        whole, part = item_bias(hp, data), item_bias(hp, data)
+        return Recommender(
+            whole, Pairs(), 512, Pretraining((part,), 1, lambda: joined.append(True))
+        )
+
+    space = SearchSpace({"pretrained": Family("pretrained", pretrained, "test:pretrained")})
+    protocol = make_protocol(prepared(Task.RATING), ("rmse",))
+    runner = TrialRunner(space, pipeline(Task.RATING), protocol)
+    path = str(tmp_path / "checkpoints" / "0000-1.npz")
+    first = Assignment("0000", "pretrained", {}, 0, 1, seed=0, save_checkpoint=path)
+    assert runner.run(first, lambda point: None).checkpoint_saved
+    assert joined == [True]
+    second = Assignment("0000", "pretrained", {}, 1, 2, seed=0, load_checkpoint=path)
+    outcome = runner.run(second, lambda point: None)
+    assert [point.epoch for point in outcome.curve] == [2]
+    assert joined == [True]
+
+
 def test_runner_from_a_setup_reads_data_and_spaces(tmp_path: Path) -> None:
     write_prepared(tmp_path / "data", *prepared_with_ids(Task.IMPLICIT))
     setup = RunnerSetup(
@@ -146,7 +169,7 @@ def test_search_goes_on_after_failures(runner: TrialRunner, open_study) -> None:
     ]  # fmt: skip
     assert "ZeroDivisionError: planted" in study.trials[1].message
     assert study.trials[2].message == "rmse was never a finite number."
-    assert [t.trial_id for t in study.state.ranked()] == ["0000", "0004"]
+    assert {t.trial_id for t in study.state.ranked()} == {"0000", "0004"}
 
 
 def test_search_whose_first_trials_all_fail_is_stopped(runner: TrialRunner, open_study) -> None:

@@ -32,6 +32,7 @@ def applied(hyperparameter, text: str):
         (LOSS, "bpr,bce", ["bpr", "bce"]),
         (PRETRAIN, "true", [True]),
         (PRETRAIN, "False", [False]),
+        (PRETRAIN, "true,false", [True, False]),
         (kt.Fixed("mf/fixed", 5), "7", [7]),
         (kt.Float("mf/x", 0.0, 1.0, default=0), "0.25", [0.25]),
     ],

@@ -34,7 +34,7 @@ def test_space_trains_at_its_defaults_and_builds_at_sampled_points(name: str, ta
         model = built.recommender.model
         assert model.output_shape == (None, 1)
         assert {tensor.name for tensor in model.inputs} >= {"user_id", "item_id"}
-        if number < 2:  # an epoch costs a second to trace
+        if number == 0 or (number == 1 and task is Task.IMPLICIT):  # a second each, for tracing
             fitter = Fitter(built.recommender, pipeline(task), seed=0)
             fitter.pretrain()
             assert np.isfinite(fitter.run_epoch(0)["train_loss"])

@@ -242,7 +242,7 @@ def test_module_reference_builds(file: Path, monkeypatch) -> None:
     [
         (
             "neuralcf",
-            r"no search space called 'neuralcf'\. Did you mean neural_cf\?.*recsearch spaces",
+            r"no search space called 'neuralcf'\. Did you mean neural_cf .*recsearch spaces",
         ),
         ("zzz", r"no search space called 'zzz'\. Try `recsearch spaces`"),
         ("./absent.py", "There is no file absent.py"),

@@ -113,6 +113,10 @@ def _parse(kind: type, text: str) -> Scalar:
 def _choice(hyperparameter: Any, values: list[Scalar]) -> Any:
     from keras_tuner.engine import hyperparameters as kt
 
+    if _kind(hyperparameter) is bool:  # a Choice would turn true and false into 1 and 0
+        if len(set(values)) > 1:
+            return hyperparameter
+        return kt.Fixed(hyperparameter.name, values[0], conditions=hyperparameter.conditions)
     default = hyperparameter.default
     return kt.Choice(
         hyperparameter.name,

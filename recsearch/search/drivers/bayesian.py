@@ -26,6 +26,7 @@ from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from recsearch.search.drivers.decision import Decision, Plan, Propose
 from recsearch.search.drivers.encoding import encode, neighbour, tunable
@@ -105,7 +106,9 @@ class BayesianDriver:
         decision = self._random_driver().propose(trials)
         if not isinstance(decision, Propose) or self._is_initial(trials):
             return decision
-        chosen = self._most_promising(trials)
+        # The matrices are small: beside busy workers, threads of BLAS cost many times what they gain.
+        with threadpool_limits(1):
+            chosen = self._most_promising(trials)
         if chosen is None:
             return decision
         family, values = chosen
