@@ -25,8 +25,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # `recsearch.search` is also a package of this name: once that is imported, Python binds it
-    # here. The function is put back by `recsearch.search` itself being callable.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]

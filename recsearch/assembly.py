@@ -16,18 +16,18 @@ from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
-from recsearch.search.drivers.bayesian import BayesianDriver
-from recsearch.search.drivers.decision import Driver
-from recsearch.search.drivers.hyperband import HyperbandDriver
-from recsearch.search.drivers.random import RandomDriver
-from recsearch.search.engines.engine import Engine
-from recsearch.search.engines.inline import InlineEngine
-from recsearch.search.engines.local import LocalEngine
-from recsearch.search.overrides import Override
-from recsearch.search.runner import RunnerSetup, TrialRunner
-from recsearch.search.space import SearchSpace, load_space
-from recsearch.search.trial import Objective
 from recsearch.training.evaluate import trial_protocol
+from recsearch.tuning.drivers.bayesian import BayesianDriver
+from recsearch.tuning.drivers.decision import Driver
+from recsearch.tuning.drivers.hyperband import HyperbandDriver
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.engines.engine import Engine
+from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.runner import RunnerSetup, TrialRunner
+from recsearch.tuning.space import SearchSpace, load_space
+from recsearch.tuning.trial import Objective
 
 DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
 

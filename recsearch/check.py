@@ -19,13 +19,13 @@ from recsearch.export.saved_model import save_recommender
 from recsearch.export.verify import verify_export
 from recsearch.metrics import metrics_for
 from recsearch.pipeline import Feed, Pipeline
-from recsearch.search.sampling import sample
-from recsearch.search.space import SearchSpace
-from recsearch.search.threads import use_one_thread
-from recsearch.search.trial import Scalar
 from recsearch.training.evaluate import evaluate, make_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.sampling import sample
+from recsearch.tuning.space import SearchSpace
+from recsearch.tuning.threads import use_one_thread
+from recsearch.tuning.trial import Scalar
 
 NUM_SAMPLES = 5
 

@@ -79,7 +79,7 @@ def _print_result(finished: "Run") -> None:
 def spaces(arguments: argparse.Namespace) -> None:
     """Lists the built-in spaces, or one space's hyperparameters."""
     if arguments.space is None:
-        from recsearch.search.builtin import builtin_names, summary
+        from recsearch.tuning.builtin import builtin_names, summary
 
         for name in builtin_names():
             print(f"{name:<24}{summary(name)}")
@@ -88,7 +88,7 @@ def spaces(arguments: argparse.Namespace) -> None:
     import_tensorflow()
     from recsearch.check import generated_data
     from recsearch.data.interactions import Task
-    from recsearch.search.space import describe_hyperparameter, load_space
+    from recsearch.tuning.space import describe_hyperparameter, load_space
 
     data, _ = generated_data(Task(arguments.task or "rating"))
     found = load_space([arguments.space]).discover(data.spec)
@@ -101,7 +101,7 @@ def check(arguments: argparse.Namespace) -> None:
     import_tensorflow()
     from recsearch.check import check_space
     from recsearch.data.interactions import Task
-    from recsearch.search.space import load_space
+    from recsearch.tuning.space import load_space
 
     task = Task(arguments.task or "rating")
     check_space(load_space([arguments.space]), task, print)

@@ -8,6 +8,7 @@ RecsearchError          a person can act on the message; the command exits with 
 │   └── SpaceError      a search space that cannot be loaded, or an override that does not fit it
 ├── RunDirectoryError   a run directory is locked by another process, damaged, or not one
 ├── SearchError         the search ended without a usable trial
+├── InterruptedRunError the user stopped a run, which can be resumed; exits with 130
 └── ExportError         the exported model does not answer as the model in memory does
 ```
 
@@ -63,6 +64,12 @@ class RunDirectoryError(RecsearchError):
 
 class SearchError(RecsearchError):
     """The search ended without a trial that could be used."""
+
+
+class InterruptedRunError(RecsearchError):
+    """The user stopped a run; nothing that was finished is lost."""
+
+    exit_code: ClassVar[int] = 130
 
 
 class ExportError(RecsearchError):

@@ -23,12 +23,12 @@ from recsearch.files import write_json
 from recsearch.metrics import find_metric
 from recsearch.pipeline import Feed, Pipeline
 from recsearch.scorer import Scorer
-from recsearch.search.space import SearchSpace
-from recsearch.search.study import Study, trial_seed
-from recsearch.search.trial import Objective, Trial
 from recsearch.training.evaluate import evaluate, make_protocol, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.space import SearchSpace
+from recsearch.tuning.study import Study, trial_seed
+from recsearch.tuning.trial import Objective, Trial
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from recsearch.search.drivers.decision import Plan
-from recsearch.search.replay import SearchState
-from recsearch.search.trial import Trial, TrialState
+from recsearch.tuning.drivers.decision import Plan
+from recsearch.tuning.replay import SearchState
+from recsearch.tuning.trial import Trial, TrialState
 
 SHOWN_TRIALS = 8
 

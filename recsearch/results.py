@@ -17,9 +17,9 @@ import pandas as pd
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.files import write_text
 from recsearch.report.wording import count_text, number_text
-from recsearch.search.journal import Event, read_events
-from recsearch.search.replay import SearchState
-from recsearch.search.trial import Scalar, Trial
+from recsearch.tuning.journal import Event, read_events
+from recsearch.tuning.replay import SearchState
+from recsearch.tuning.trial import Scalar, Trial
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

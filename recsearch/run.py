@@ -1,6 +1,7 @@
 """The flow of a run, top to bottom: read, prepare, search, retrain, test, export, report."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,42 @@ from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import Dataset, load_dataset
 from recsearch.data.store import read_spec
 from recsearch.directory import new_directory, prepare_search, write_data
-from recsearch.errors import RunDirectoryError, SearchError
+from recsearch.errors import InterruptedRunError, RunDirectoryError, SearchError
 from recsearch.files import lock_directory, write_json
 from recsearch.final import Finale, run_stages
 from recsearch.progress import Observer
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
-from recsearch.search.drivers.decision import Propose
-from recsearch.search.enqueue import parse_configuration
-from recsearch.search.loop import Budget, search
-from recsearch.search.space import SearchSpace
-from recsearch.search.study import Study
-from recsearch.search.threads import use_one_thread
+from recsearch.tuning.drivers.decision import Propose
+from recsearch.tuning.enqueue import parse_configuration
+from recsearch.tuning.loop import Budget, search
+from recsearch.tuning.space import SearchSpace
+from recsearch.tuning.study import Study
+from recsearch.tuning.threads import use_one_thread
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process's work on a run: what is settled before the first trial.
+
+    Attributes:
+        directory: The run directory, owned by this process.
+        config: The settings.
+        space: The families.
+        hyperparameters: What discovery found in them.
+        observer: Is told what happens.
+    """
+
+    directory: Path
+    config: RunConfig
+    space: SearchSpace
+    hyperparameters: Any
+    observer: Observer
+
+    @property
+    def search_dir(self) -> Path:
+        """Where the data of the search are."""
+        return self.directory / "data" / "search"
 
 
 def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: Observer) -> Run:
@@ -43,24 +68,25 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
         RecsearchError: With a message that a person can act on.
     """
     use_one_thread()
-    observer.say(f"data: {_describe(dataset)}")
-    for note in dataset.notes:
-        observer.say(f"  note: {note}")
+    for line in (f"data: {_describe(dataset)}", *(f"  note: {n}" for n in dataset.notes)):
+        observer.say(line)
     space = make_space(config)
     prepared = prepare_search(dataset)
     hyperparameters = space.discover(prepared[0].spec)
     # All that can be wrong with the settings shows itself before a directory is made.
     description = describe_run(config, command, dataset, prepared[0], hyperparameters)
-    _proposals(config, hyperparameters)
+    _first_trials(config, hyperparameters)
     directory = new_directory(config)
     with lock_directory(directory):
         write_json(directory / "run.json", description)
         write_data(directory, dataset, prepared)
-        return _work(directory, config, space, hyperparameters, observer)
+        return _work(Session(directory, config, space, hyperparameters, observer))
 
 
 def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     """Continues a run that was stopped or killed, with more trials, minutes or workers if asked.
+
+    A finished run goes on if it may try more; its end stages are then run again.
 
     Raises:
         RunDirectoryError: If it is no run directory or another process owns it.
@@ -71,87 +97,81 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     with lock_directory(directory):
         write_json(directory / "run.json", {**description, "config": config.to_json()})
         if not (directory / "data").is_dir():
-            dataset = load_dataset(config)
-            if dataset.fingerprint != description["data"]["fingerprint"]:
-                raise RunDirectoryError(
-                    f"The data of {directory} have changed since it was started, and its own copy "
-                    "was not finished. Start a new run."
-                )
-            write_data(directory, dataset, prepare_search(dataset))
+            _write_data_again(directory, config, description["data"]["fingerprint"])
         space = make_space(config)
         hyperparameters = space.discover(read_spec(directory / "data" / "search"))
-        more = any(name in changes for name in ("max_trials", "minutes"))
-        return _work(directory, config, space, hyperparameters, observer, more=more)
+        more = not changes.keys().isdisjoint({"max_trials", "minutes"})
+        return _work(Session(directory, config, space, hyperparameters, observer), more=more)
 
 
-def _work(
-    directory: Path,
-    config: RunConfig,
-    space: SearchSpace,
-    hyperparameters: Any,
-    observer: Observer,
-    *,
-    more: bool = False,
-) -> Run:
-    """Searches, finishes and reports; takes up whatever the journal says is left.
+def _write_data_again(directory: Path, config: RunConfig, fingerprint: str) -> None:
+    """Writes data/ for a run that was killed before it had them."""
+    dataset = load_dataset(config)
+    if dataset.fingerprint != fingerprint:
+        raise RunDirectoryError(
+            f"The data of {directory} have changed since it was started, and its own copy was not "
+            "finished. Start a new run."
+        )
+    write_data(directory, dataset, prepare_search(dataset))
 
-    Args:
-        directory: The run directory, owned by this process.
-        config: The settings.
-        space: The families.
-        hyperparameters: What discovery found in them.
-        observer: Is told what happens.
-        more: Whether a search that is over goes on, with a larger budget.
-    """
-    spec = read_spec(directory / "data" / "search")
-    objective = make_objective(config.objective, spec.task)
-    metrics = trial_metrics(objective, spec.task)
-    driver = make_driver(config, hyperparameters, objective)
-    study = Study(directory, driver, objective, config.seed)
+
+def _work(session: Session, *, more: bool = False) -> Run:
+    """Searches, finishes and reports; takes up whatever the journal says is left."""
+    directory = session.directory
+    task = read_spec(session.search_dir).task
+    objective = make_objective(session.config.objective, task)
+    driver = make_driver(session.config, session.hyperparameters, objective)
+    study = Study(directory, driver, objective, session.config.seed)
     try:
-        if not study.trials:
-            for proposal in _proposals(config, hyperparameters):
-                study.enqueue(proposal)
         if more and study.state.stages:
             study.reopen()
             (directory / "best" / "metrics.json").unlink(missing_ok=True)  # no longer the verdict
-        observer.begin_search(driver.plan(), study.state)
-        reason = _search(study, directory, config, metrics, observer)
-        observer.end_search(reason, study.state)
-        ranked = study.state.ranked()
-        if not ranked:
-            raise SearchError("The search ended without a trial that has a score.")
-        split = load_run(directory).config["data"]["split"]
-        run_stages(Finale(directory, study, space, ranked[0], metrics, split), observer.say)
+        metrics = trial_metrics(objective, task)
+        _search(session, study, metrics)
+        _finish(session, study, metrics)
+    except KeyboardInterrupt:
+        study.interrupt()
+        raise InterruptedRunError(
+            f"Interrupted; what was finished is kept. Continue: recsearch resume {directory}"
+        ) from None
     finally:
         study.close()
-        if study.trials:
-            write_trials_csv(load_run(directory))
+        write_trials_csv(load_run(directory))
     finished = load_run(directory)
     write_report(finished)
     return finished
 
 
-def _search(
-    study: Study,
-    directory: Path,
-    config: RunConfig,
-    metrics: tuple[str, ...],
-    observer: Observer,
-) -> str:
-    """Runs the trials that are left; returns why the search ended."""
+def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
+    """Runs the trials that are left."""
     if "searched" in study.state.stages:
-        return str(study.state.stages["searched"]["reason"])
-    engine = make_engine(config, directory / "data" / "search", metrics)
+        return
+    if not study.trials:
+        for proposal in _first_trials(session.config, session.hyperparameters):
+            study.enqueue(proposal)
+    observer = session.observer
+    observer.begin_search(study.driver.plan(), study.state)
+    engine = make_engine(session.config, session.search_dir, metrics)
     try:
-        reason = search(study, engine, Budget(config.minutes), lambda _: observer.news(study.state))
+        budget = Budget(session.config.minutes)
+        reason = search(study, engine, budget, lambda _: observer.news(study.state))
     finally:
         engine.close()
+    observer.end_search(reason, study.state)
     study.stage("searched", {"reason": reason, "seconds": round(study.state.seconds, 3)})
-    return reason
 
 
-def _proposals(config: RunConfig, hyperparameters: Any) -> list[Propose]:
+def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
+    """Retrains, tests and exports the best trial."""
+    ranked = study.state.ranked()
+    if not ranked:
+        raise SearchError("The search ended without a trial that has a score.")
+    split = load_run(session.directory).config["data"]["split"]
+    finale = Finale(session.directory, study, session.space, ranked[0], metrics, split)
+    run_stages(finale, session.observer.say)
+
+
+def _first_trials(config: RunConfig, hyperparameters: Any) -> list[Propose]:
     """Returns the configurations that the user wants tried first, fully trained."""
     parsed = [parse_configuration(text, hyperparameters) for text in config.enqueue]
     return [Propose(family, values, config.max_epochs) for family, values in parsed]

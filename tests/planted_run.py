@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recsearch.search.journal import Journal
+from recsearch.tuning.journal import Journal
 
 HOSTILE = "</script><script>alert(1)</script>"
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from recsearch.search.drivers.decision import Decision, Finish, Plan
-from recsearch.search.trial import Trial
+from recsearch.tuning.drivers.decision import Decision, Finish, Plan
+from recsearch.tuning.trial import Trial
 
 
 @dataclass

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulation import LOSS, branin, run_search, square, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
-from recsearch.search.drivers.bayesian import (
+from recsearch.tuning.drivers.bayesian import (
     BayesianDriver,
     Observations,
     expected_improvement,
@@ -21,11 +21,11 @@ from recsearch.search.drivers.bayesian import (
     observe,
     targets,
 )
-from recsearch.search.drivers.decision import Finish, Plan, Propose, Wait
-from recsearch.search.drivers.encoding import encode, neighbour, to_unit, tunable
-from recsearch.search.drivers.random import RandomDriver
-from recsearch.search.sampling import as_hyperparameters, configuration_key, defaults, sample
-from recsearch.search.trial import Objective, Trial, TrialState
+from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
+from recsearch.tuning.drivers.encoding import encode, neighbour, to_unit, tunable
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.sampling import as_hyperparameters, configuration_key, defaults, sample
+from recsearch.tuning.trial import Objective, Trial, TrialState
 
 SPACE = two_families()
 SQUARE = square()

@@ -9,10 +9,10 @@ from keras_tuner.oracles import HyperbandOracle
 from simulation import LOSS, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
-from recsearch.search.drivers.decision import Finish, Promote, Propose, Wait
-from recsearch.search.drivers.hyperband import HyperbandDriver, hyperband_brackets
-from recsearch.search.sampling import configuration_key
-from recsearch.search.trial import Epoch, Trial, TrialState
+from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
+from recsearch.tuning.drivers.hyperband import HyperbandDriver, hyperband_brackets
+from recsearch.tuning.sampling import configuration_key
+from recsearch.tuning.trial import Epoch, Trial, TrialState
 
 SPACE = two_families()
 THIRTY = thirty_configurations()

@@ -4,10 +4,10 @@ import pytest
 from simulation import LOSS, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
-from recsearch.search.drivers.decision import Finish, Plan, Propose, Wait
-from recsearch.search.drivers.random import RandomDriver
-from recsearch.search.sampling import configuration_key
-from recsearch.search.trial import Trial, TrialState
+from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.sampling import configuration_key
+from recsearch.tuning.trial import Trial, TrialState
 
 SPACE = two_families()
 THIRTY = thirty_configurations()

@@ -8,9 +8,9 @@ from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
 from recsearch.results import Measurement, Run, load_run, measure
-from recsearch.search.journal import read_events
-from recsearch.search.replay import SearchState
-from recsearch.search.trial import Objective, Trial
+from recsearch.tuning.journal import read_events
+from recsearch.tuning.replay import SearchState
+from recsearch.tuning.trial import Objective, Trial
 
 
 @pytest.fixture

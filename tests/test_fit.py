@@ -18,8 +18,8 @@ from recsearch.nn import (
     Recommender,
     make_optimizer,
 )
-from recsearch.search.space import load_space
 from recsearch.training.fit import Fitter
+from recsearch.tuning.space import load_space
 
 
 def dot_model(dropout: float = 0.0, model_class=keras.Model) -> keras.Model:

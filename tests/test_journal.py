@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.search.journal import SCHEMA, Journal, read_events
+from recsearch.tuning.journal import SCHEMA, Journal, read_events
 
 
 @pytest.fixture

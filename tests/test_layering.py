@@ -133,7 +133,5 @@ def test_light_modules_do_not_import_tensorflow_at_module_level() -> None:
 )
 def test_tensorflow_is_not_loaded_in_passing(statement: str) -> None:
     probe = f"{statement}; import sys; print([m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -11,16 +11,16 @@ from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SearchError
 from recsearch.nn import Pairs, Pretraining, Recommender
-from recsearch.search.drivers.decision import Promote, Propose, Wait
-from recsearch.search.engines.engine import Message
-from recsearch.search.engines.inline import InlineEngine
-from recsearch.search.loop import Budget, search
-from recsearch.search.overrides import Override
-from recsearch.search.runner import RunnerSetup, TrialRunner
-from recsearch.search.space import Family, SearchSpace
-from recsearch.search.study import Study, trial_seed
-from recsearch.search.trial import Assignment, Epoch, Objective, Outcome, TrialState
 from recsearch.training.evaluate import make_protocol
+from recsearch.tuning.drivers.decision import Promote, Propose, Wait
+from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.loop import Budget, search
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.runner import RunnerSetup, TrialRunner
+from recsearch.tuning.space import Family, SearchSpace
+from recsearch.tuning.study import Study, trial_seed
+from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
 SPEC = prepared(Task.RATING).spec

@@ -12,7 +12,7 @@ from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.report.wording import count_text, duration_text, number_text
 from recsearch.results import Measurement, Run, load_run, trials_table, write_trials_csv
-from recsearch.search.trial import Trial
+from recsearch.tuning.trial import Trial
 
 
 @pytest.fixture

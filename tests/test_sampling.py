@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulation import layered_space, thirty_configurations, two_families
 
 from recsearch.errors import SpaceError
-from recsearch.search.sampling import (
+from recsearch.tuning.sampling import (
     as_hyperparameters,
     configuration_key,
     count_configurations,
@@ -24,7 +24,7 @@ from recsearch.search.sampling import (
     tried_configurations,
     untried_default,
 )
-from recsearch.search.trial import Trial, TrialState
+from recsearch.tuning.trial import Trial, TrialState
 
 SPACE = two_families()
 LAYERS = layered_space()

@@ -8,10 +8,10 @@ from keras import layers
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
-from recsearch.search.builtin import builtin_names
-from recsearch.search.space import load_space
 from recsearch.training import scoring
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.builtin import builtin_names
+from recsearch.tuning.space import load_space
 
 USERS = np.array([0, 3, 1, 80, 3], np.int32)  # the unknown one, and one twice
 DATA = prepared(Task.IMPLICIT)

@@ -6,10 +6,10 @@ import pytest
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
-from recsearch.search.builtin import builtin_names
-from recsearch.search.sampling import sample
-from recsearch.search.space import load_space
 from recsearch.training.fit import Fitter
+from recsearch.tuning.builtin import builtin_names
+from recsearch.tuning.sampling import sample
+from recsearch.tuning.space import load_space
 
 NUM_SAMPLES = 3
 CASES = [(name, task) for name in builtin_names() for task in Task]

@@ -9,9 +9,9 @@ from prepared import prepared
 from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Negatives, Pairs, Recommender
-from recsearch.search import builtin
-from recsearch.search.overrides import Override
-from recsearch.search.space import Family, SearchSpace, load_space
+from recsearch.tuning import builtin
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.space import Family, SearchSpace, load_space
 
 SPEC = prepared(Task.RATING).spec
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from scripted_driver import ScriptedDriver
 
-from recsearch.search.drivers.decision import Finish, Promote, Propose, Wait
-from recsearch.search.journal import read_events
-from recsearch.search.study import MAX_ATTEMPTS, Study, trial_seed
-from recsearch.search.trial import Assignment, Epoch, Objective, Outcome, TrialState
+from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
+from recsearch.tuning.journal import read_events
+from recsearch.tuning.study import MAX_ATTEMPTS, Study, trial_seed
+from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
 FINAL = Propose("mf", {"dim": 8}, epochs=2)

@@ -64,7 +64,8 @@ class SeenItems:
 class EncodedCandidates:
     """Lists of a published protocol, as indices: user [m], item [m, 1 + K] with the positive first.
 
-    A repeated candidate that equals the positive, and padding, is -1: it is not ranked.
+    A repeated candidate that equals the positive, and padding, is -1. Neither those nor items that
+    are unknown in training (0) are ranked.
     """
 
     user: NDArray[np.int32]

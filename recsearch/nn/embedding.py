@@ -55,7 +55,7 @@ class Embedding(keras.layers.Layer):
         """Returns the rows: indices int32 of any shape S -> float32 of shape S + [D]."""
         rows = tf.gather(self.embeddings.value, indices)
         if self.l2:
-            self.add_loss(self.l2 * tf.reduce_mean(tf.reduce_sum(tf.square(rows), axis=-1)))
+            self.add_loss(self.l2 * tf.reduce_mean(_squared_length(rows)))
         return rows
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -73,18 +73,25 @@ class Embedding(keras.layers.Layer):
         }
 
 
+def _squared_length(rows: Any) -> Any:
+    return tf.reduce_sum(tf.square(rows), axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="recsearch")
 class MeanEmbedding(Embedding):
     """The mean vector of a multi-valued column: indices [B, L], padded with 0 -> [B, D].
 
-    Padding does not count; a row of padding alone gives zeros.
+    Padding counts neither in the mean nor in the L2 penalty; padding alone gives zeros.
     """
 
     def call(self, indices: Any) -> Any:
         """Returns the mean of the rows that are not padding."""
         present = tf.cast(tf.not_equal(indices, 0), self.compute_dtype)[..., tf.newaxis]
-        total = tf.reduce_sum(super().call(indices) * present, axis=-2)
-        return total / tf.maximum(tf.reduce_sum(present, axis=-2), 1.0)
+        rows = tf.gather(self.embeddings.value, indices) * present
+        if self.l2:
+            count = tf.maximum(tf.reduce_sum(present), 1.0)
+            self.add_loss(self.l2 * tf.reduce_sum(_squared_length(rows)) / count)
+        return tf.reduce_sum(rows, axis=-2) / tf.maximum(tf.reduce_sum(present, axis=-2), 1.0)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Returns the shape of the indices with L replaced by D."""
@@ -107,6 +114,10 @@ class HashedCross(keras.layers.Layer):
 
     def __init__(self, num_buckets: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if num_buckets < 2:
+            raise ValueError(
+                f"num_buckets must be at least 2 (bucket 0 is the unknown). Received {num_buckets}."
+            )
         self.num_buckets = num_buckets
 
     def call(self, inputs: Any) -> Any:

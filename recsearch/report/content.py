@@ -9,7 +9,7 @@ from typing import Any
 from recsearch.report.figures import winner_name
 from recsearch.report.wording import count_text, duration_text, number_text
 from recsearch.results import Run
-from recsearch.search.trial import Objective, Trial, TrialState
+from recsearch.tuning.trial import Objective, Trial, TrialState
 
 MAX_ROWS = 50  # of the leaderboard, and of the failed trials
 

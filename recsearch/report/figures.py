@@ -7,8 +7,8 @@ from typing import Any
 
 from recsearch.report.wording import number_text
 from recsearch.results import Measurement
-from recsearch.search.replay import SearchState
-from recsearch.search.trial import Objective, Scalar, Trial, TrialState
+from recsearch.tuning.replay import SearchState
+from recsearch.tuning.trial import Objective, Scalar, Trial, TrialState
 
 LONGEST_VALUE = 60
 """Characters of a value that a hover shows."""

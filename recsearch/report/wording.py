@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from recsearch.search.trial import Trial, TrialState
+from recsearch.tuning.trial import Trial, TrialState
 
 
 def number_text(value: float | None) -> str:

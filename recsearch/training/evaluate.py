@@ -97,7 +97,8 @@ def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str
     """Returns metric name -> value on the held-out part.
 
     Raises:
-        ValueError: If the scorer gives NaN, or for clicks something that is no probability.
+        ValueError: If a ranking meets NaN, or a click gets a score that is no probability. A rating
+            metric of NaN is NaN.
     """
     if data.spec.task is not Task.IMPLICIT:
         return _measure_pairs(scorer, data, protocol)
@@ -109,7 +110,7 @@ def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str
 
 def _measure_pairs(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str, float]:
     score = scorer.score_pairs(data.holdout.user, data.holdout.item)
-    if data.spec.task is Task.CLICK and not bool(np.all((score >= 0) & (score <= 1))):
+    if data.spec.task is Task.CLICK and bool(np.any((score < 0) | (score > 1))):
         raise ValueError(
             "For clicks a model's output must be a probability in [0, 1]. Received values from "
             f"{score.min():g} to {score.max():g}. End the model in a sigmoid."

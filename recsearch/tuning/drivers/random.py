@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsearch.errors import ConfigError
-from recsearch.search.drivers.decision import Decision, Finish, Plan, Propose, Wait
-from recsearch.search.sampling import (
+from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Propose, Wait
+from recsearch.tuning.sampling import (
     count_configurations,
     next_configuration,
     tried_configurations,
 )
-from recsearch.search.trial import Objective, Trial, TrialState
+from recsearch.tuning.trial import Objective, Trial, TrialState
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

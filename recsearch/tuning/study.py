@@ -4,10 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from recsearch.search.drivers.decision import Driver, Finish, Promote, Propose, Wait
-from recsearch.search.journal import SCHEMA, Journal, read_events
-from recsearch.search.replay import SearchState, replay
-from recsearch.search.trial import (
+from recsearch.tuning.drivers.decision import Driver, Finish, Promote, Propose, Wait
+from recsearch.tuning.journal import SCHEMA, Journal, read_events
+from recsearch.tuning.replay import SearchState, replay
+from recsearch.tuning.trial import (
     Assignment,
     Epoch,
     Objective,
@@ -40,7 +40,7 @@ class Study:
     """
 
     def __init__(self, directory: Path, driver: Driver, objective: Objective, seed: int) -> None:
-        self.directory = directory
+        self.directory = directory.resolve()  # workers get paths that hold from anywhere
         self.driver = driver
         self.seed = seed
         path = directory / "journal.jsonl"
@@ -50,7 +50,9 @@ class Study:
             "study", schema=SCHEMA, objective=objective.name, direction=objective.direction
         )
         self.objective = objective
-        self._requeue_interrupted()
+        for left in (self.directory / "checkpoints").glob("*.partial"):
+            left.unlink()  # of a process that was killed while it wrote
+        self._requeue_killed()
 
     @property
     def trials(self) -> list[Trial]:
@@ -193,8 +195,14 @@ class Study:
     def _record(self, event: str, **fields: Any) -> None:
         self.state.apply(self._journal.append(event, **fields))
 
-    def _requeue_interrupted(self) -> None:
-        """Takes up the trials that were running when the last owner died."""
+    def interrupt(self) -> None:
+        """Puts the running trials back into the queue: the user stopped them, they did not fail."""
+        for trial in self.trials:
+            if trial.state is TrialState.RUNNING:
+                self._wait_again(trial, forgiven=True)
+
+    def _requeue_killed(self) -> None:
+        """Takes up the trials that were running when the last owner was killed."""
         for trial in self.trials:
             if trial.state is TrialState.RUNNING:
                 self.tell(
@@ -202,7 +210,7 @@ class Study:
                     Outcome(TrialState.FAILED, message="The process was killed.", crashed=True),
                 )
 
-    def _wait_again(self, trial: Trial) -> None:
+    def _wait_again(self, trial: Trial, forgiven: bool = False) -> None:
         self._record(
             "trial_waiting",
             trial_id=trial.trial_id,
@@ -210,7 +218,7 @@ class Study:
             final=trial.final,
             bracket=trial.bracket,
             rung=trial.rung,
-            fresh_rung=False,
+            fresh_rung=forgiven,
         )
 
     def _stop_losers(self) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recsearch.errors import SearchError
-from recsearch.search.drivers.decision import Finish, Wait
-from recsearch.search.engines.engine import Engine, Message
-from recsearch.search.study import Study
-from recsearch.search.trial import Epoch, Outcome, TrialState
+from recsearch.tuning.drivers.decision import Finish, Wait
+from recsearch.tuning.engines.engine import Engine, Message
+from recsearch.tuning.study import Study
+from recsearch.tuning.trial import Epoch, Outcome, TrialState
 
 HOPELESS_FAILURES = 3  # when so many trials have failed and none succeeded, the search stops
 

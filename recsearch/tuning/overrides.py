@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import SpaceError
-from recsearch.search.trial import Scalar
+from recsearch.tuning.trial import Scalar
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.search.sampling import (
+from recsearch.tuning.sampling import (
     Configuration,
     complete,
     full_values,
@@ -25,7 +25,7 @@ from recsearch.search.sampling import (
     possible_values,
     random_value,
 )
-from recsearch.search.trial import Scalar
+from recsearch.tuning.trial import Scalar
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
-from recsearch.search.engines.engine import Message
-from recsearch.search.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
-    from recsearch.search.runner import RunnerSetup, TrialRunner
+    from recsearch.tuning.runner import RunnerSetup, TrialRunner
 
 OWNER_CHECK_SECONDS = 1.0  # how soon a worker notices that its owner is gone
 
@@ -47,7 +47,7 @@ class LocalEngine:
     def __init__(self, setup: "RunnerSetup", num_workers: int) -> None:
         self._setup = setup
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["recsearch.search.engines.preload"])
+        self._context.set_forkserver_preload(["recsearch.tuning.engines.preload"])
         self._workers = [self._start() for _ in range(num_workers)]
 
     def _start(self) -> _Worker:
@@ -139,8 +139,8 @@ def _work(pipe: Connection, setup: "RunnerSetup", owner: int) -> None:
 
 
 def _prepare(setup: "RunnerSetup") -> "TrialRunner":
-    from recsearch.search.runner import TrialRunner
-    from recsearch.search.threads import use_one_thread
+    from recsearch.tuning.runner import TrialRunner
+    from recsearch.tuning.threads import use_one_thread
 
     use_one_thread()
     return TrialRunner.of(setup)

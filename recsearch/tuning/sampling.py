@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsearch.errors import SpaceError
-from recsearch.search.trial import Scalar, Trial
+from recsearch.tuning.trial import Scalar, Trial
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

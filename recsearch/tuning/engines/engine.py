@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from recsearch.search.trial import Assignment, Epoch, Outcome
+from recsearch.tuning.trial import Assignment, Epoch, Outcome
 
 
 @dataclass(frozen=True)

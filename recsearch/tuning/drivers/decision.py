@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from recsearch.search.trial import Scalar, Trial
+from recsearch.tuning.trial import Scalar, Trial
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ import tensorflow as tf
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
-from recsearch.search.builtin import PACKAGE, builtin_names
-from recsearch.search.overrides import Override
-from recsearch.search.trial import Scalar
+from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.trial import Scalar
 
 logger = logging.getLogger(__name__)
 

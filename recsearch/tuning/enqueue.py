@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
-from recsearch.search.overrides import Override
-from recsearch.search.sampling import as_hyperparameters
-from recsearch.search.trial import Scalar
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.sampling import as_hyperparameters
+from recsearch.tuning.trial import Scalar
 
 ROOT = "space"
 

@@ -28,10 +28,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from recsearch.search.drivers.decision import Decision, Plan, Propose
-from recsearch.search.drivers.encoding import encode, neighbour, tunable
-from recsearch.search.drivers.random import UNFINISHED, RandomDriver
-from recsearch.search.sampling import (
+from recsearch.tuning.drivers.decision import Decision, Plan, Propose
+from recsearch.tuning.drivers.encoding import encode, neighbour, tunable
+from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
+from recsearch.tuning.sampling import (
     Configuration,
     configuration_key,
     enumerate_configurations,
@@ -40,7 +40,7 @@ from recsearch.search.sampling import (
     tried_configurations,
     untried_default,
 )
-from recsearch.search.trial import Objective, Trial, TrialState
+from recsearch.tuning.trial import Objective, Trial, TrialState
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -106,7 +106,7 @@ class BayesianDriver:
         decision = self._random_driver().propose(trials)
         if not isinstance(decision, Propose) or self._is_initial(trials):
             return decision
-        # The matrices are small: beside busy workers, threads of BLAS cost many times what they gain.
+        # The matrices are small: beside busy workers, threads of BLAS cost more than they gain.
         with threadpool_limits(1):
             chosen = self._most_promising(trials)
         if chosen is None:

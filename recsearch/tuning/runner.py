@@ -12,12 +12,12 @@ import keras
 
 from recsearch.data.store import open_prepared
 from recsearch.pipeline import Pipeline
-from recsearch.search.overrides import Override
-from recsearch.search.space import Built, SearchSpace, load_space
-from recsearch.search.trial import Assignment, Epoch, Outcome, TrialState
 from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.overrides import Override
+from recsearch.tuning.space import Built, SearchSpace, load_space
+from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 logger = logging.getLogger(__name__)
 

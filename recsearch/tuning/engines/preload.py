@@ -8,4 +8,4 @@ from recsearch.quiet import import_tensorflow
 
 import_tensorflow()
 
-import recsearch.search.runner  # noqa: E402, F401  the import is the purpose
+import recsearch.tuning.runner  # noqa: E402, F401  the import is the purpose

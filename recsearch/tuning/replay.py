@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
-from recsearch.search.journal import Event
-from recsearch.search.trial import Epoch, Objective, Trial, TrialState, best_epoch
+from recsearch.tuning.journal import Event
+from recsearch.tuning.trial import Epoch, Objective, Trial, TrialState, best_epoch
 
 _TRIAL_ID = re.compile(r"[0-9]{4,9}")
 _CHECKPOINT = re.compile(r"checkpoints/[0-9]{4,9}-[0-9]{1,9}\.npz")

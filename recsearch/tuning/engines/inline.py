@@ -1,8 +1,8 @@
 """Runs assignments in the calling process: for tests and notebooks that want no processes."""
 
-from recsearch.search.engines.engine import Message
-from recsearch.search.runner import TrialRunner
-from recsearch.search.trial import Assignment
+from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.runner import TrialRunner
+from recsearch.tuning.trial import Assignment
 
 
 class InlineEngine:
