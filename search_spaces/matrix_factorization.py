@@ -7,6 +7,7 @@ The global bias is absorbed: by the mean label for ratings, and it changes no ra
 from keras import Model, layers
 from keras_tuner import HyperParameters
 
+from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     Embedding,
@@ -17,12 +18,14 @@ from recsearch.nn import (
     task_output,
 )
 
+DEFAULT_L2 = {Task.RATING: 0.06}  # squared errors are larger than log losses
+
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: two embeddings and their biases, joined by a dot product."""
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
-    l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-3)
+    l2 = hp.Float("l2", 1e-5, 1.0, sampling="log", default=DEFAULT_L2.get(data.task, 1e-3))
     dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.0)
     user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
