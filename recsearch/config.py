@@ -118,7 +118,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             settings = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"The run file {path}", [str(error)]) from error
     return {name.replace("-", "_"): value for name, value in settings.items()}
 

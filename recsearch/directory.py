@@ -12,7 +12,7 @@ from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset, item_titles
 from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, prepare
 from recsearch.data.store import write_prepared
-from recsearch.errors import RunDirectoryError
+from recsearch.errors import UsageError
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
@@ -50,19 +50,22 @@ def new_directory(config: RunConfig) -> Path:
     """Makes the directory of a new run and returns it.
 
     Raises:
-        RunDirectoryError: If `--out` names one that holds something.
+        UsageError: If `--out` names one that holds something, or that cannot be made.
     """
     if config.out is not None:
         directory = Path(config.out)
-        if directory.exists() and any(directory.iterdir()):
-            raise RunDirectoryError(
+        if directory.is_dir() and any(directory.iterdir()):
+            raise UsageError(
                 f"{directory} exists and is not empty; nothing is ever overwritten. Continue it "
                 f"with `recsearch resume {directory}`, or give another --out."
             )
     else:
         names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
         directory = _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{names}")
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be made: {error}. Give another --out.") from error
     return directory
 
 
@@ -81,7 +84,10 @@ def absolute_paths(config: RunConfig) -> RunConfig:
     paths = {n: getattr(config, n) for n in names}
     found: dict[str, Any] = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
     spaces = tuple(_absolute_reference(space) for space in config.spaces)
-    return replace(config, spaces=spaces, **found)
+    enqueue = tuple(
+        str(Path(text).resolve()) if text.endswith(".json") else text for text in config.enqueue
+    )
+    return replace(config, spaces=spaces, enqueue=enqueue, **found)
 
 
 def _absolute_reference(reference: str) -> str:

@@ -37,4 +37,4 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
         ]
     )
     model = Model([user, item], task_output(data, score), name="matrix_factorization")
-    return compile_recommender(model, read_training(hp, data), data)
+    return compile_recommender(model, read_training(hp, data, learning_rate=6e-3), data)

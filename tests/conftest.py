@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from small_run import run_settings
 
 from recsearch.data.interactions import Interactions
 
@@ -30,6 +31,15 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("the shared data sets (../shared/data beside the project) are absent")
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a whole run on small data; tests read it, and change copies alone."""
+    import recsearch
+
+    settings = run_settings(tmp_path_factory.mktemp("finished"))
+    return recsearch.search(settings.pop("spaces"), **settings).directory
 
 
 @pytest.fixture

@@ -105,8 +105,10 @@ class TrainingChoices:
     loss: str | None = None
 
 
-def read_training(hp: keras_tuner.HyperParameters, data: DataSpec) -> TrainingChoices:
-    """Returns how to train, from `hp`.
+def read_training(
+    hp: keras_tuner.HyperParameters, data: DataSpec, learning_rate: float = 3e-3
+) -> TrainingChoices:
+    """Returns how to train, from `hp`; `learning_rate` is the default of adam and rmsprop.
 
     Hyperparameters: `optimizer`, `learning_rate` (adam, rmsprop) or `sgd_learning_rate` (sgd, whose
     steps are not rescaled, so that its range is another), `batch_size`; for implicit data
@@ -114,7 +116,7 @@ def read_training(hp: keras_tuner.HyperParameters, data: DataSpec) -> TrainingCh
     """
     optimizer = hp.Choice("optimizer", ["adam", "rmsprop", "sgd"])
     with hp.conditional_scope("optimizer", ["adam", "rmsprop"]):
-        adaptive = hp.Float("learning_rate", 1e-4, 3e-2, sampling="log", default=3e-3)
+        adaptive = hp.Float("learning_rate", 1e-4, 3e-2, sampling="log", default=learning_rate)
     with hp.conditional_scope("optimizer", ["sgd"]):
         plain = hp.Float("sgd_learning_rate", 1e-2, 1.0, sampling="log", default=0.3)
     smallest = 1024 if data.num_interactions >= LARGE_DATA else 256

@@ -55,9 +55,9 @@ def _from_file(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise SpaceError(f"--enqueue {path}: {error}") from error
-    if not isinstance(content, Mapping):
-        raise SpaceError(f"--enqueue {path}: expected a JSON object, received {content!r:.60}.")
-    values = content.get("hyperparameters", content)
+    values = content.get("hyperparameters", content) if isinstance(content, Mapping) else content
+    if not isinstance(values, Mapping):
+        raise SpaceError(f"--enqueue {path}: expected a JSON object, received {values!r:.60}.")
     root = {ROOT: content[ROOT]} if ROOT in content else {}
     return {**values, **root}
 
@@ -66,8 +66,10 @@ def _typed(name: str, value: Any, family: str, space: Any) -> Scalar:
     """Returns the value in the type of the hyperparameter that it is meant for."""
     for hp in space.space:
         if hp.name == f"{family}/{name}":
-            typed: Scalar = Override(name, str(value)).apply(hp).values[0]
-            return typed
+            typed: list[Scalar] = list(Override(name, str(value)).apply(hp).values)
+            if len(typed) > 1:
+                raise SpaceError(f"--enqueue: {name} takes one value. Received: {str(value)!r}.")
+            return typed[0]
     names = [hp.name.partition("/")[2] for hp in space.space if hp.name.startswith(f"{family}/")]
     close = difflib.get_close_matches(name, names)
     listing = ", ".join(sorted(set(names)))

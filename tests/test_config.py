@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from recsearch.config import DEFAULT_SPACES, RunConfig, make_config, read_toml
+from recsearch.errors import ConfigError, UsageError
+
+
+def test_config_without_settings_is_the_default() -> None:
+    config = make_config()
+    assert config == RunConfig()
+    assert config.spaces == DEFAULT_SPACES == ("matrix_factorization", "neural_cf")
+    assert (config.tuner, config.max_epochs, config.workers, config.seed) == ("hyperband", 9, 1, 0)
+
+
+def test_config_takes_the_default_then_the_file_then_the_flag(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('tuner = "random"\nmax-epochs = 4\nmax_trials = 7\nset = ["dim=8"]\n')
+    flags = {"max_epochs": 2, "max_trials": None, "seed": None}
+    config = make_config(read_toml(path), flags)
+    assert config.seed == 0  # the default
+    assert (config.tuner, config.max_trials, config.set) == ("random", 7, ("dim=8",))  # the file
+    assert config.max_epochs == 2  # the flag
+
+
+def test_config_survives_the_way_through_json() -> None:
+    config = make_config({"spaces": ["neumf"], "data": "d.csv", "minutes": 2, "enqueue": ["a=1"]})
+    stored = config.to_json()
+    assert stored["out"] is None
+    stored["spaces"] = list(stored["spaces"])  # as JSON has it
+    assert make_config(stored) == config
+    assert make_config(stored, {"max_trials": 3}).max_trials == 3
+
+
+def test_config_turns_lists_into_tuples() -> None:
+    assert make_config({"spaces": ["a", "b"], "set": ["x=1"]}).spaces == ("a", "b")
+
+
+def test_whole_number_is_good_for_a_fraction_and_not_the_other_way() -> None:
+    assert make_config({"data": "d", "positive_from": 4}).positive_from == 4
+    with pytest.raises(ConfigError, match=r"seed must be of the type int\. Received: 1\.5\."):
+        make_config({"seed": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("max_trials", True, r"int \| None"),
+        ("max_trials", "5", r"int \| None"),
+        ("minutes", "1", r"float \| None"),
+        ("data", 3, r"str \| None"),
+        ("tuner", 3, "str"),
+        ("set", "dim=8", r"tuple\[str, \.\.\.\]"),
+        ("spaces", [1], r"tuple\[str, \.\.\.\]"),
+    ],
+)
+def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} must be of the type {kind}\. Received: "):
+        make_config({name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"task": "ranking"}, r"--task must be one of rating, implicit, click\. .*'ranking'"),
+        ({"split": "half"}, r"--split must be one of random, leave-last-out, temporal\. .*'half'"),
+        ({"tuner": "grid"}, r"--tuner must be one of random, hyperband, bayesian\. .*'grid'"),
+        ({"engine": "ray"}, r"--engine must be one of local, inline\. Received: 'ray'"),
+        ({"spaces": []}, "At least one search space is needed"),
+        ({"max_trials": 0}, r"--max-trials must be at least 1\. Received: 0"),
+        ({"max_epochs": 0}, r"--max-epochs must be at least 1\. Received: 0"),
+        ({"workers": -1}, r"--workers must be at least 1\. Received: -1"),
+        ({"minutes": 0}, r"--minutes must be above 0\. Received: 0"),
+        ({"seed": -3}, r"--seed must not be negative\. Received: -3"),
+        ({"engine": "inline", "workers": 2}, r"--engine inline has one worker\. .*--workers 2"),
+        ({"users": "u.csv"}, r"--users needs --data"),
+        ({"items": "i.csv"}, r"--items needs --data"),
+        ({"test": "t.csv"}, r"--test needs --data"),
+        ({"missing_label": 0}, r"--missing-label needs --data"),
+        ({"data": "d", "validation": "v"}, r"--validation needs --test: without it both are split"),
+        ({"data": "d", "test_candidates": "c"}, r"--test-candidates needs --test, whose rows"),
+        (
+            {"data": "d", "test": "t", "split": "random"},
+            r"--split and --test exclude each other: with --test the parts are given",
+        ),
+    ],
+)
+def test_setting_out_of_range_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_config(settings)
+
+
+def test_all_faults_of_the_settings_are_told_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_config({"tuner": "grid", "max_epochs": 0, "seed": -1, "items": "i.csv"})
+    assert [fault.split(" ")[0] for fault in caught.value.faults] == [
+        "--tuner", "--max-epochs", "--seed", "--items",
+    ]  # fmt: skip
+    assert str(caught.value).count("\n  - ") == 4
+    assert isinstance(caught.value, UsageError)
+
+
+def test_unknown_settings_are_told_together_with_close_names() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_config({"max_trails": 3, "xyz": 1, "tuner": 2})
+    assert caught.value.faults == (
+        "There is no setting 'max_trails'. Did you mean max_trials?",
+        "There is no setting 'xyz'.",
+        "tuner must be of the type str. Received: 2.",
+    )
+
+
+def test_toml_names_may_have_hyphens_and_tables_are_no_settings(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('test-candidates = "c.csv"\n[search]\ntuner = "random"\n')
+    assert read_toml(path) == {"test_candidates": "c.csv", "search": {"tuner": "random"}}
+    with pytest.raises(ConfigError, match="There is no setting 'search'"):
+        make_config(read_toml(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"tuner = ", r"The run file .*bad\.toml: Invalid value"),
+        (b'tuner = "caf\xe9"', r"The run file .*bad\.toml: .*utf-8"),
+    ],
+)
+def test_broken_toml_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        read_toml(path)
+
+
+def test_missing_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"The run file .*none\.toml: .*No such file"):
+        read_toml(tmp_path / "none.toml")

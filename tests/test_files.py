@@ -1,0 +1,95 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsearch.errors import RunDirectoryError
+from recsearch.files import json_safe, lock_directory, write_json, write_text
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from recsearch.files import lock_directory
+with lock_directory(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_text_replaces_the_old_one_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    assert write_text(path, "one\n") == path
+    write_text(path, "zwei ü\n")
+    assert path.read_bytes() == "zwei ü\n".encode()
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_write_that_fails_leaves_the_old_text_whole(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new \ud800")  # half of a surrogate pair has no encoding
+    assert path.read_text() == "old"
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_json_has_null_for_what_json_cannot_say(tmp_path: Path) -> None:
+    value = {"a": math.nan, "b": [math.inf, 1.5, (-math.inf, "x")], "c": {"d": True, "e": 3}}
+    path = write_json(tmp_path / "a.json", value)
+    assert path.read_text().endswith("}\n")
+    expected = {"a": None, "b": [None, 1.5, [None, "x"]], "c": {"d": True, "e": 3}}
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == expected
+
+
+def test_json_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "a.json", {"a": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
+def test_json_safe_value_is_always_strict_json(value: object) -> None:
+    safe = json_safe(value)
+    assert json.loads(json.dumps(safe, allow_nan=False)) == safe
+    assert json_safe(safe) == safe
+
+
+def test_lock_names_its_owner_and_is_free_after_the_block(tmp_path: Path) -> None:
+    for _ in range(2):
+        with lock_directory(tmp_path):
+            assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_lock_is_free_after_an_error_in_the_block(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock_directory(tmp_path):
+        raise ZeroDivisionError
+    with lock_directory(tmp_path):
+        pass
+
+
+def test_lock_of_another_process_is_refused_until_that_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        message = rf"in use by another recsearch process \(pid {holder.pid}\)\. Wait for it"
+        with pytest.raises(RunDirectoryError, match=message), lock_directory(tmp_path):
+            pytest.fail("two processes own one directory")
+        assert (tmp_path / "lock").read_text() == str(holder.pid)  # the refused one wrote nothing
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with lock_directory(tmp_path):
+            assert (tmp_path / "lock").read_text() == str(os.getpid())

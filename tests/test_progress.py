@@ -1,0 +1,199 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from planted_run import JournalByHand, plant_run
+
+from recsearch.progress import (
+    Clock,
+    Lines,
+    LiveTable,
+    Silent,
+    describe_end,
+    describe_plan,
+    describe_seconds,
+    describe_trial,
+)
+from recsearch.tuning.drivers.decision import Plan
+from recsearch.tuning.journal import read_events
+from recsearch.tuning.replay import SearchState, replay
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[JournalByHand]:
+    opened = JournalByHand(tmp_path)
+    yield opened
+    opened.close()
+
+
+def state_of(directory: Path) -> SearchState:
+    return replay(read_events(directory / "journal.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
+        (3599.7, "1 h 0 min"), (7500, "2 h 5 min"), (90_000, "25 h 0 min"),
+    ],
+)  # fmt: skip
+def test_seconds_are_told_in_the_unit_that_suits(seconds: float, text: str) -> None:
+    assert describe_seconds(seconds) == text
+
+
+def test_plan_is_told_with_its_details() -> None:
+    plan = Plan(4, 8, ("bracket 1: 3 configurations x 1 epoch -> 1 x 3",))
+    assert describe_plan(plan) == [
+        "plan: 4 configurations, 8 epochs in all",
+        "bracket 1: 3 configurations x 1 epoch -> 1 x 3",
+    ]
+
+
+def test_trials_are_told_by_score_or_by_what_went_wrong(tmp_path: Path) -> None:
+    state = state_of(plant_run(tmp_path))
+    told = [describe_trial(trial, state) for trial in state.trials.values()]
+    assert told[0] == "trial 0000 neumf: rmse 0.9000 (epoch 2 of 3, 2.5 s, completed)"
+    assert told[2] == "trial 0002 neumf: rmse 1.2000 (epoch 1 of 1, 2.5 s, stopped early)"
+    assert told[3].startswith("trial 0003 wide_deep: FAILED: ValueError: ")
+    assert told[4] == "trial 0004 neumf: INFEASIBLE: needs 64 GB"
+
+
+def test_end_is_told_with_the_best_trial_if_there_is_one(tmp_path: Path) -> None:
+    state = state_of(plant_run(tmp_path))
+    assert describe_end("enough", state) == (
+        "search over (enough): 6 trials; best is trial 0000 neumf: rmse 0.9000 "
+        "(epoch 2 of 3, 2.5 s, completed)"
+    )
+    assert describe_end("enough", SearchState()) == "search over (enough): 0 trials"
+
+
+def test_clock_tells_the_rest_once_it_has_a_pace(tmp_path: Path, journal: JournalByHand) -> None:
+    clock, plan = Clock(), Plan(2, 3)
+    journal.start("0000", "neumf", 3)
+    assert clock.progress(plan, state_of(tmp_path)) == "[0 of 3 epochs]"
+    journal.epochs("0000", 1.0)
+    assert clock.progress(plan, state_of(tmp_path)) == "[1 of 3 epochs, about 0 s left]"
+    journal.epochs("0000", 0.9, 0.8, first=2)
+    assert clock.progress(plan, state_of(tmp_path)) == "[3 of 3 epochs]"
+
+
+def test_clock_of_a_resumed_search_counts_its_own_epochs_alone(
+    tmp_path: Path, journal: JournalByHand
+) -> None:
+    journal.start("0000", "neumf", 3)
+    journal.epochs("0000", 1.0, 0.9)
+    clock = Clock()
+    assert clock.progress(Plan(1, 3), state_of(tmp_path)) == "[2 of 3 epochs]"
+
+
+def test_lines_tell_each_trial_once(
+    tmp_path: Path, journal: JournalByHand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Lines()
+    lines.begin_search(Plan(2, 3, ("detail",)), state_of(tmp_path))
+    journal.start("0000", "neumf", 1)
+    lines.news(state_of(tmp_path))
+    journal.epochs("0000", 1.0)
+    lines.news(state_of(tmp_path))
+    journal.pause("0000")
+    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path))
+    journal.start("0001", "neumf", 1)
+    journal.end("0001", "FAILED", "ValueError: [red]no markup[/red]")
+    lines.news(state_of(tmp_path))
+    journal.end("0000", "STOPPED_EARLY")  # a paused trial that is not promoted is no news
+    lines.news(state_of(tmp_path))
+    lines.end_search("enough", state_of(tmp_path))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "plan: 2 configurations, 3 epochs in all",
+        "detail",
+        "trial 0000 neumf: rmse 1.0000 (epoch 1 of 1, 1.5 s, paused)   "
+        "[1 of 3 epochs, about 0 s left]",
+        "trial 0001 neumf: FAILED: ValueError: [red]no markup[/red]   "
+        "[1 of 3 epochs, about 0 s left]",
+        "search over (enough): 2 trials; best is trial 0000 neumf: rmse 1.0000 "
+        "(epoch 1 of 1, 2.5 s, stopped early)",
+    ]
+
+
+def test_lines_of_a_resumed_search_do_not_tell_old_trials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = state_of(plant_run(tmp_path))
+    lines = Lines()
+    lines.begin_search(Plan(6, 9), state)
+    lines.news(state)
+    assert capsys.readouterr().err == "plan: 6 configurations, 9 epochs in all\n"
+
+
+def test_promoted_trial_is_told_again(
+    tmp_path: Path, journal: JournalByHand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Lines()
+    lines.begin_search(Plan(1, 2), state_of(tmp_path))
+    journal.start("0000", "neumf", 1)
+    journal.epochs("0000", 1.0)
+    journal.pause("0000")
+    lines.news(state_of(tmp_path))
+    journal.append("trial_waiting", trial_id="0000", epochs=2, final=True, bracket=0, rung=1)
+    journal.append("trial_started", trial_id="0000", attempt=1, initial_epoch=1, epochs=2)
+    lines.news(state_of(tmp_path))
+    journal.epochs("0000", 0.9, first=2)
+    journal.end("0000")
+    lines.news(state_of(tmp_path))
+    told = capsys.readouterr().err.splitlines()[1:]
+    assert [line.partition("   ")[0] for line in told] == [
+        "trial 0000 neumf: rmse 1.0000 (epoch 1 of 1, 1.5 s, paused)",
+        "trial 0000 neumf: rmse 0.9000 (epoch 2 of 2, 2.5 s, completed)",
+    ]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes rich draw as on a terminal of 120 columns."""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_table_shows_running_and_best_trials_and_closes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = state_of(plant_run(tmp_path))
+    table = LiveTable()
+    table.begin_search(Plan(6, 99), state)
+    table.news(state)
+    table.end_search("enough", state)
+    table.close()
+    drawn = capsys.readouterr().err
+    for text in ("trial", "rmse", "0000", "0.9000", "0005", "running", "embedding_dim=32"):
+        assert text in drawn
+    assert "[6 of 99 epochs]" in drawn
+    assert "FAILED" not in drawn.partition("search over")[0]
+    assert drawn.rstrip().endswith("completed)")
+    assert "\x1b[?25h" in drawn  # the cursor is shown again
+
+
+@pytest.mark.usefixtures("terminal")
+def test_table_that_is_closed_in_the_middle_gives_the_terminal_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = LiveTable()
+    table.begin_search(Plan(1, 1), SearchState())
+    table.close()
+    assert capsys.readouterr().err.count("\x1b[?25h") == 1
+    table.news(SearchState())
+    table.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_silent_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = state_of(plant_run(tmp_path))
+    silent = Silent()
+    silent.say("text")
+    silent.begin_search(Plan(1, 1), state)
+    silent.news(state)
+    silent.end_search("enough", state)
+    assert capsys.readouterr() == ("", "")
