@@ -17,6 +17,7 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
 from recsearch.training.evaluate import trial_protocol
+from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
@@ -66,6 +67,7 @@ def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -
             objective,
             config.seed,
             config.max_epochs,
+            min_epochs=config.min_epochs,
             max_trials=config.max_trials,
         )
     kind = RandomDriver if config.tuner == "random" else BayesianDriver
@@ -81,10 +83,11 @@ def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> 
         data_dir=str(data_dir),
         metrics=metrics,
         seed=config.seed,
+        max_parameters=config.max_parameters,
     )
     if config.engine == "inline":
         return InlineEngine(TrialRunner.of(setup))
-    return LocalEngine(setup, config.workers)
+    return LocalEngine(setup, config.workers, config.trial_minutes)
 
 
 def describe_run(
@@ -108,7 +111,7 @@ def describe_run(
         "objective": asdict(objective),
         "plan": asdict(make_driver(config, hyperparameters, objective).plan()),
         "validation_protocol": protocol.description,
-        "space": [_describe_hyperparameter(hp) for hp in hyperparameters.space],
+        "space": describe_space(hyperparameters),
     }
 
 
@@ -145,16 +148,4 @@ def _describe_data(config: RunConfig, dataset: Dataset, spec: DataSpec) -> dict[
         "notes": list(dataset.notes),
         "split": split.description,
         **parts,
-    }
-
-
-def _describe_hyperparameter(hp: Any) -> dict[str, Any]:
-    config = hp.get_config()
-    return {
-        "name": hp.name,
-        "kind": type(hp).__name__,
-        **{key: config.get(key) for key in ("min_value", "max_value", "step", "sampling")},
-        "values": list(hp.values) if config.get("values") else None,
-        "default": hp.default,
-        "conditions": [{"name": c.name, "values": list(c.values)} for c in hp.conditions],
     }

@@ -18,6 +18,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command; returns the exit code."""
     parser = make_parser()
     arguments = parser.parse_args(argv)
+    arguments.argv = list(argv)  # a run records what was typed
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
@@ -159,7 +160,19 @@ def _add_search_flags(group: Any) -> None:
         "--max-epochs", type=int, metavar="N", help="epochs of a fully trained trial (default: 9)"
     )
     group.add_argument(
+        "--min-epochs",
+        type=int,
+        metavar="N",
+        help="hyperband: leave out brackets that begin with fewer epochs (default: 1)",
+    )
+    group.add_argument(
         "--minutes", type=float, metavar="M", help="start no trial after M minutes of search"
+    )
+    group.add_argument(
+        "--trial-minutes", type=float, metavar="M", help="stop a trial that takes longer"
+    )
+    group.add_argument(
+        "--max-parameters", type=int, metavar="N", help="do not train models with more parameters"
     )
     group.add_argument(
         "--set",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recsearch.progress import Observer
     from recsearch.results import Run
 
-_NOT_SETTINGS = ("command", "config", "quiet", "directory")
+_NOT_SETTINGS = ("argv", "command", "config", "quiet", "directory")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from recsearch.run import run as run_search
 
     with _observer(arguments.quiet) as observer:
-        finished = run_search(config, dataset, ["recsearch", *sys.argv[1:]], observer)
+        finished = run_search(config, dataset, ["recsearch", *arguments.argv], observer)
     _print_result(finished)
 
 
@@ -88,7 +88,8 @@ def spaces(arguments: argparse.Namespace) -> None:
     import_tensorflow()
     from recsearch.check import generated_data
     from recsearch.data.interactions import Task
-    from recsearch.tuning.space import describe_hyperparameter, load_space
+    from recsearch.tuning.description import describe_hyperparameter
+    from recsearch.tuning.space import load_space
 
     data, _ = generated_data(Task(arguments.task or "rating"))
     found = load_space([arguments.space]).discover(data.spec)
@@ -112,6 +113,8 @@ def trials(arguments: argparse.Namespace) -> None:
     """Prints the trials of a run, the best first."""
     from recsearch.results import load_run
 
+    if arguments.best is not None and arguments.best < 1:
+        raise UsageError(f"--best must be at least 1. Received: {arguments.best}.")
     opened = load_run(arguments.directory)
     table = opened.trials()
     order = {trial.trial_id: place for place, trial in enumerate(opened.state.ranked())}

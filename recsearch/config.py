@@ -40,6 +40,9 @@ class RunConfig:
         objective: Metric to optimise; None for the task's default.
         max_trials: Configurations; None for 20, or for Hyperband's whole plan.
         max_epochs: Epochs of a fully trained trial.
+        min_epochs: Hyperband: brackets whose first rung trains less are left out.
+        max_parameters: Configurations whose model is larger are not trained; None for no limit.
+        trial_minutes: How long a trial, or a rung of it, may take; None for ever.
         minutes: Of search; None for no limit.
         set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
         enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
@@ -68,6 +71,9 @@ class RunConfig:
     objective: str | None = None
     max_trials: int | None = None
     max_epochs: int = 9
+    min_epochs: int = 1
+    max_parameters: int | None = None
+    trial_minutes: float | None = None
     minutes: float | None = None
     set: tuple[str, ...] = ()
     enqueue: tuple[str, ...] = ()
@@ -157,12 +163,19 @@ def _choice_faults(config: RunConfig) -> list[str]:
 
 def _number_faults(config: RunConfig) -> list[str]:
     faults = []
-    for name in ("max_trials", "max_epochs", "workers"):
+    for name in ("max_trials", "max_epochs", "min_epochs", "max_parameters", "workers"):
         value = getattr(config, name)
         if value is not None and value < 1:
             faults.append(f"--{name.replace('_', '-')} must be at least 1. Received: {value}.")
-    if config.minutes is not None and config.minutes <= 0:
-        faults.append(f"--minutes must be above 0. Received: {config.minutes:g}.")
+    for name in ("minutes", "trial_minutes"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            faults.append(f"--{name.replace('_', '-')} must be above 0. Received: {value:g}.")
+    if 1 <= config.max_epochs < config.min_epochs:
+        faults.append(
+            f"--min-epochs must be at most --max-epochs, {config.max_epochs}. "
+            f"Received: {config.min_epochs}."
+        )
     if config.seed < 0:
         faults.append(f"--seed must not be negative. Received: {config.seed}.")
     if config.engine == "inline" and config.workers > 1:

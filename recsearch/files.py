@@ -39,6 +39,14 @@ def json_safe(value: Any) -> Any:
     return value
 
 
+def disk_full(directory: Path) -> RunDirectoryError:
+    """Returns the error to raise when a run finds no more room on the disk."""
+    return RunDirectoryError(
+        f"The disk of {directory} is full. Nothing that was finished is lost: make room, then "
+        f"continue with `recsearch resume {directory}`."
+    )
+
+
 @contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
     """Makes this process the owner of a run directory for the duration of the block.

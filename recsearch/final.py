@@ -213,6 +213,8 @@ def verdict(
     name = find_metric(objective.name).name
     known = {k: v[name] for k, v in baselines.items() if v.get(name) is not None}
     own = test_metrics[name]
+    if own is None:
+        return f"{space} has no finite {name} on the test part."
     if not known:
         return f"{space} reaches {name} {own:.4f} on the test part; no baseline could be fitted."
     best = min(known, key=lambda k: objective.sort_key(known[k]))

@@ -14,6 +14,7 @@ from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Trial, TrialState
 
 SHOWN_TRIALS = 8
+LOST = (TrialState.FAILED, TrialState.INFEASIBLE)
 
 
 class Clock:
@@ -94,13 +95,20 @@ class Lines:
     def news(self, state: SearchState) -> None:
         """Prints a line for each trial that has ended or paused since the last news."""
         progress = self._clock.progress(self._plan, state)
+        for trial in self._just_over(state):
+            self.say(f"{describe_trial(trial, state)}   {progress}")
+
+    def _just_over(self, state: SearchState) -> list[Trial]:
+        """Returns the trials that have ended or paused since this was asked last."""
+        over = []
         for trial in state.trials.values():
-            over = trial.state not in (TrialState.WAITING, TrialState.RUNNING)
             told = self._told.get(trial.trial_id)
+            running = trial.state in (TrialState.WAITING, TrialState.RUNNING)
             # That a paused trial will not be promoted is no news of the trial itself.
-            if over and told not in (trial.state, TrialState.PAUSED):
-                self.say(f"{describe_trial(trial, state)}   {progress}")
+            if not running and told not in (trial.state, TrialState.PAUSED):
+                over.append(trial)
             self._told[trial.trial_id] = trial.state
+        return over
 
     def end_search(self, reason: str, state: SearchState) -> None:
         """Prints why it ended and what is best."""
@@ -117,11 +125,15 @@ class LiveTable(Lines):
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Prints the plan and opens the table."""
         super().begin_search(plan, state)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+        waiting = Text("workers are starting")
+        self._live = Live(waiting, console=self._console, refresh_per_second=4, transient=True)
         self._live.start()
 
     def news(self, state: SearchState) -> None:
-        """Draws the table anew."""
+        """Draws the table anew, and prints why a trial has failed, above it."""
+        for trial in self._just_over(state):
+            if trial.state in LOST:
+                self.say(describe_trial(trial, state))
         if self._live is not None:
             progress = self._clock.progress(self._plan, state)
             self._live.update(_table(state, progress))
@@ -169,7 +181,7 @@ def describe_plan(plan: Plan) -> list[str]:
 def describe_trial(trial: Trial, state: SearchState) -> str:
     """Returns how a trial stands, in a line."""
     objective = state.objective.name if state.objective else "score"
-    if trial.state in (TrialState.FAILED, TrialState.INFEASIBLE):
+    if trial.state in LOST:
         return f"trial {trial.trial_id} {trial.space}: {trial.state}: {trial.message}"
     score = "none" if trial.score is None else f"{trial.score:.4f}"
     return (

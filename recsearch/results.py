@@ -328,11 +328,12 @@ def _as_id(user_id: int | str, dtype: str) -> int | str:
     if dtype == "string":
         return str(user_id)
     try:
-        return int(user_id)
+        number = int(user_id)
     except ValueError:
-        raise UsageError(
-            f"The user ids of this run are whole numbers. Received {user_id!r}."
-        ) from None
+        number = None
+    if number is None or not -(2**63) <= number < 2**63:  # the model takes int64
+        raise UsageError(f"The user ids of this run are whole numbers. Received {user_id!r}.")
+    return number
 
 
 def _decoded(item: Any) -> int | str:

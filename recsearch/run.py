@@ -1,7 +1,11 @@
 """The flow of a run, top to bottom: read, prepare, search, retrain, test, export, report."""
 
-from collections.abc import Sequence
+import errno
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +20,22 @@ from recsearch.assembly import (
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import Dataset, load_dataset
 from recsearch.data.store import read_spec
+from recsearch.data.vocabulary import DataSpec
 from recsearch.directory import new_directory, prepare_search, write_data
 from recsearch.errors import InterruptedRunError, RunDirectoryError, SearchError
-from recsearch.files import lock_directory, write_json
+from recsearch.files import disk_full, lock_directory, write_json
 from recsearch.final import Finale, run_stages
 from recsearch.progress import Observer
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
+from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Propose
 from recsearch.tuning.enqueue import parse_configuration
-from recsearch.tuning.loop import Budget, search
+from recsearch.tuning.loop import Budget, search, stoppable
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study
 from recsearch.tuning.threads import use_one_thread
+from recsearch.tuning.trial import Scalar
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,16 @@ class Session:
     def search_dir(self) -> Path:
         """Where the data of the search are."""
         return self.directory / "data" / "search"
+
+    @cached_property
+    def spec(self) -> DataSpec:
+        """What builders know of the data of the search."""
+        return read_spec(self.search_dir)
+
+    def reads(self, family: str, values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        """Returns those of a configuration's values that its builder reads."""
+        outline = self.space.outline(family, values, self.spec)
+        return outline.values if outline else values
 
 
 def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: Observer) -> Run:
@@ -100,8 +117,22 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
             _write_data_again(directory, config, description["data"]["fingerprint"])
         space = make_space(config)
         hyperparameters = space.discover(read_spec(directory / "data" / "search"))
+        _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
         more = not changes.keys().isdisjoint({"max_trials", "minutes"})
         return _work(Session(directory, config, space, hyperparameters, observer), more=more)
+
+
+def _refuse_other_space(directory: Path, before: list[Any], now: list[Any]) -> None:
+    """Refuses to continue a search whose builders have other hyperparameters by now."""
+    known = {json.dumps(entry, sort_keys=True) for entry in before}
+    found = {json.dumps(entry, sort_keys=True) for entry in now}
+    changed = sorted({json.loads(entry)["name"] for entry in known ^ found})
+    if changed:
+        raise RunDirectoryError(
+            f"The search space of {directory} has changed since it was started, in "
+            f"{', '.join(changed)}. Its trials cannot be compared with new ones: put the builder "
+            "back as it was, or start a new run."
+        )
 
 
 def _write_data_again(directory: Path, config: RunConfig, fingerprint: str) -> None:
@@ -117,44 +148,56 @@ def _write_data_again(directory: Path, config: RunConfig, fingerprint: str) -> N
 
 def _work(session: Session, *, more: bool = False) -> Run:
     """Searches, finishes and reports; takes up whatever the journal says is left."""
-    directory = session.directory
-    task = read_spec(session.search_dir).task
+    directory, task = session.directory, session.spec.task
     objective = make_objective(session.config.objective, task)
     driver = make_driver(session.config, session.hyperparameters, objective)
-    study = Study(directory, driver, objective, session.config.seed)
-    try:
+    study = Study(directory, driver, objective, session.config.seed, session.reads)
+    with _explained(directory, study):
         if more and study.state.stages:
             study.reopen()
             (directory / "best" / "metrics.json").unlink(missing_ok=True)  # no longer the verdict
         metrics = trial_metrics(objective, task)
         _search(session, study, metrics)
         _finish(session, study, metrics)
+    finished = load_run(directory)
+    write_report(finished)
+    return finished
+
+
+@contextmanager
+def _explained(directory: Path, study: Study) -> Iterator[None]:
+    """Turns an interruption and a full disk into messages; closes the journal in any case."""
+    try:
+        yield
     except KeyboardInterrupt:
         study.interrupt()
         raise InterruptedRunError(
             f"Interrupted; what was finished is kept. Continue: recsearch resume {directory}"
         ) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise disk_full(directory) from error
     finally:
         study.close()
-        write_trials_csv(load_run(directory))
-    finished = load_run(directory)
-    write_report(finished)
-    return finished
+        with suppress(OSError):  # it can be made again, and must not hide why the run ended
+            write_trials_csv(load_run(directory))
 
 
 def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     """Runs the trials that are left."""
     if "searched" in study.state.stages:
         return
-    if not study.trials:
-        for proposal in _first_trials(session.config, session.hyperparameters):
-            study.enqueue(proposal)
+    first = _first_trials(session.config, session.hyperparameters)
+    for proposal in first[len(study.trials) :]:  # a kill may have left some of them out
+        study.enqueue(proposal)
     observer = session.observer
     observer.begin_search(study.driver.plan(), study.state)
     engine = make_engine(session.config, session.search_dir, metrics)
+    budget = Budget(session.config.minutes)
     try:
-        budget = Budget(session.config.minutes)
-        reason = search(study, engine, budget, lambda _: observer.news(study.state))
+        with stoppable(engine, observer.say) as stopped:
+            reason = search(study, engine, budget, lambda _: observer.news(study.state), stopped)
     finally:
         engine.close()
     observer.end_search(reason, study.state)

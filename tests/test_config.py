@@ -69,6 +69,11 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
         ({"spaces": []}, "At least one search space is needed"),
         ({"max_trials": 0}, r"--max-trials must be at least 1\. Received: 0"),
         ({"max_epochs": 0}, r"--max-epochs must be at least 1\. Received: 0"),
+        ({"min_epochs": 0}, r"--min-epochs must be at least 1\. Received: 0"),
+        ({"min_epochs": 5, "max_epochs": 4}, r"--min-epochs must be at most --max-epochs, 4\."),
+        ({"max_parameters": 0}, r"--max-parameters must be at least 1\. Received: 0"),
+        ({"trial_minutes": 0}, r"--trial-minutes must be above 0\. Received: 0"),
+        ({"minutes": float("nan")}, r"--minutes must be above 0\. Received: nan"),
         ({"workers": -1}, r"--workers must be at least 1\. Received: -1"),
         ({"minutes": 0}, r"--minutes must be above 0\. Received: 0"),
         ({"seed": -3}, r"--seed must not be negative\. Received: -3"),
@@ -92,9 +97,9 @@ def test_setting_out_of_range_is_refused(settings: dict, message: str) -> None:
 
 def test_all_faults_of_the_settings_are_told_together() -> None:
     with pytest.raises(ConfigError) as caught:
-        make_config({"tuner": "grid", "max_epochs": 0, "seed": -1, "items": "i.csv"})
+        make_config({"tuner": "grid", "max_trials": 0, "seed": -1, "items": "i.csv"})
     assert [fault.split(" ")[0] for fault in caught.value.faults] == [
-        "--tuner", "--max-epochs", "--seed", "--items",
+        "--tuner", "--max-trials", "--seed", "--items",
     ]  # fmt: skip
     assert str(caught.value).count("\n  - ") == 4
     assert isinstance(caught.value, UsageError)

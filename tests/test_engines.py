@@ -119,9 +119,7 @@ def until_outcome(engine: Engine) -> Outcome:
                 return message.news
 
 
-def test_engines_give_the_same_numbers_bit_for_bit(
-    setup: RunnerSetup, local: LocalEngine
-) -> None:
+def test_engines_give_the_same_numbers_bit_for_bit(setup: RunnerSetup, local: LocalEngine) -> None:
     assignments = [assignment(number, rate=0.5 + number) for number in range(3)]
     inline = run_all(InlineEngine(TrialRunner.of(setup)), assignments)
     two = run_all(local, assignments)
@@ -151,11 +149,11 @@ def test_local_engine_counts_its_free_workers(local: LocalEngine) -> None:
 
 
 def test_error_in_a_builder_is_an_outcome_and_leaves_the_worker_alive(local: LocalEngine) -> None:
-    before = {child.pid for child in multiprocessing.active_children()}
+    before = worker_pids()
     (outcome,) = run_all(local, [assignment(0, fault="raise")])["0000"]
     assert (outcome.state, outcome.crashed) == (TrialState.FAILED, False)
     assert outcome.message.startswith("ZeroDivisionError: planted (at faulty.py:")
-    assert {child.pid for child in multiprocessing.active_children()} == before
+    assert worker_pids() == before
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("exit", "exit code 7"), ("kill", "signal 9")])
@@ -169,39 +167,40 @@ def test_worker_that_dies_in_the_builder_is_replaced(
         f"The worker process died ({reason}). Out of memory is the usual cause."
     )
     assert numbers(news["0001"]) != numbers(news["0002"])
-    assert len(multiprocessing.active_children()) == 2
+    assert len(worker_pids()) == 2
 
 
 def test_worker_killed_in_the_middle_of_a_trial_is_replaced(setup: RunnerSetup) -> None:
+    before = worker_pids()
     engine = LocalEngine(setup, 1)
-    others = {child.pid for child in multiprocessing.active_children()}
     try:
-        (worker,) = [c for c in multiprocessing.active_children() if _is_newest(c)]
+        (worker,) = worker_pids() - before
         engine.submit(assignment(0, epochs=10**6))
         (first,) = engine.wait()
         assert isinstance(first.news, Epoch)
-        os.kill(worker.pid, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
         outcome = until_outcome(engine)
         assert (outcome.crashed, outcome.state) == (True, TrialState.FAILED)
         assert "signal 9" in outcome.message
         assert engine.free_workers() == 1
         assert numbers(run_all(engine, [assignment(1)])["0001"])
-        assert worker.pid in others
-        assert worker.pid not in {child.pid for child in multiprocessing.active_children()}
+        assert len(worker_pids() - before - {worker}) == 1
     finally:
         engine.close()
 
 
-def _is_newest(child) -> bool:
-    return child.pid == max(c.pid for c in multiprocessing.active_children())
+def worker_pids() -> set[int]:
+    return {child.pid for child in multiprocessing.active_children()}
 
 
 def test_worker_that_died_while_idle_shows_itself_as_a_crash(setup: RunnerSetup) -> None:
+    before = worker_pids()
     engine = LocalEngine(setup, 1)
     try:
-        (worker,) = [c for c in multiprocessing.active_children() if _is_newest(c)]
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.join()
+        (worker,) = worker_pids() - before
+        os.kill(worker, signal.SIGKILL)
+        while is_running(worker):
+            time.sleep(0.01)
         engine.submit(assignment(0, epochs=1))
         assert until_outcome(engine).crashed
         engine.submit(assignment(0, epochs=1))
@@ -211,12 +210,12 @@ def test_worker_that_died_while_idle_shows_itself_as_a_crash(setup: RunnerSetup)
 
 
 def test_closed_engine_leaves_no_worker(setup: RunnerSetup) -> None:
-    before = {child.pid for child in multiprocessing.active_children()}
+    before = worker_pids()
     engine = LocalEngine(setup, 2)
     engine.submit(assignment(0, epochs=10**6))
-    assert len(multiprocessing.active_children()) == len(before) + 2
+    assert len(worker_pids()) == len(before) + 2
     engine.close()
-    assert {child.pid for child in multiprocessing.active_children()} == before
+    assert worker_pids() == before
 
 
 def test_search_goes_on_after_a_trial_that_kills_its_workers(

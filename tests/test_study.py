@@ -64,7 +64,10 @@ def checkpoints(directory: Path) -> list[str]:
 def test_trial_from_proposal_to_score(open_study, tmp_path: Path) -> None:
     study = open_study(tmp_path, FINAL)
     assignment = run(study, DONE, (1.25, 1.0))
-    assert assignment == Assignment("0000", "mf", {"dim": 8}, 0, 2, trial_seed(7, "0000"))
+    stop_checkpoint = str(tmp_path / "checkpoints" / "0000-{epoch}.npz")
+    assert assignment == Assignment(
+        "0000", "mf", {"dim": 8}, 0, 2, trial_seed(7, "0000"), stop_checkpoint=stop_checkpoint
+    )
     (trial,) = study.trials
     assert (trial.state, trial.score, trial.best_epoch) == (TrialState.COMPLETED, 1.0, 2)
     assert (trial.seconds, trial.num_parameters, trial.attempt) == (1.5, 10, 1)

@@ -112,13 +112,13 @@ class ServedRecommender(tf.Module):
         k = tf.maximum(k, 0)
         score, item = tf.map_fn(
             lambda index: self._best(index, k, exclude_seen),
-            user,
+            tf.pad(user, [[0, 1]]),  # the map of nobody would fail: one more, who is cut off
             fn_output_signature=(
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ),
         )
-        return {"item_id": self.items.raw(item), "score": score, "known_user": user > 0}
+        return {"item_id": self.items.raw(item[:-1]), "score": score[:-1], "known_user": user > 0}
 
     def _best(
         self, user: tf.Tensor, k: tf.Tensor, exclude_seen: bool

@@ -8,10 +8,8 @@ from typing import Any
 
 from recsearch.errors import SpaceError
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.sampling import as_hyperparameters
+from recsearch.tuning.sampling import ROOT, as_hyperparameters
 from recsearch.tuning.trial import Scalar
-
-ROOT = "space"
 
 
 def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scalar]]:

@@ -1,10 +1,16 @@
 """The search itself: ask, run, tell, until the driver, the budget or the user says stop."""
 
+import errno
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from recsearch.errors import SearchError
+from recsearch.files import disk_full
 from recsearch.tuning.drivers.decision import Finish, Wait
 from recsearch.tuning.engines.engine import Engine, Message
 from recsearch.tuning.study import Study
@@ -33,16 +39,61 @@ class Budget:
         return None
 
 
-def search(study: Study, engine: Engine, budget: Budget, on_news: Callable[[Message], None]) -> str:
+@contextmanager
+def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Handles Ctrl-C and SIGTERM for the duration of the block.
+
+    The first asks the running trials to end after their epoch; a second Ctrl-C raises
+    KeyboardInterrupt at once. Outside the main thread, where Python has no signals, nothing is
+    handled.
+
+    Yields:
+        A function that tells whether a stop was asked for.
+    """
+    asked: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        engine.stop_after_epoch()
+        announce("stopping after the running epochs; Ctrl-C again stops at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def search(
+    study: Study,
+    engine: Engine,
+    budget: Budget,
+    on_news: Callable[[Message], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> str:
     """Runs trials until nothing is left to do; returns why the search ended.
+
+    Args:
+        study: Hands out and records.
+        engine: Runs.
+        budget: When to start no more trials.
+        on_news: Is told of every message, after it was recorded.
+        stopped: Whether the user wants to stop: no more trials start.
 
     Raises:
         SearchError: If the first trials all fail.
+        KeyboardInterrupt: When the user has asked to stop and the running trials have ended.
     """
     before = study.state.seconds
     running: set[str] = set()
     while True:
-        reason = budget.spent(before)
+        reason = "stopped" if stopped() else budget.spent(before)
         while reason is None and engine.free_workers():
             decision = study.ask()
             if isinstance(decision, Finish):
@@ -53,6 +104,8 @@ def search(study: Study, engine: Engine, budget: Budget, on_news: Callable[[Mess
             else:
                 engine.submit(decision)
                 running.add(decision.trial_id)
+        if not running and stopped():
+            raise KeyboardInterrupt
         if not running:
             return reason or "nothing is left to try"
         for message in engine.wait():
@@ -66,7 +119,15 @@ def _record(study: Study, message: Message, running: set[str]) -> None:
         study.tell_epoch(message.trial_id, message.news)
     elif isinstance(message.news, Outcome):
         running.discard(message.trial_id)
+        _refuse_full_disk(study, message.news)
         study.tell(message.trial_id, message.news)
+
+
+def _refuse_full_disk(study: Study, outcome: Outcome) -> None:
+    """Ends the search when a trial found no room: no other would find any, and none has failed."""
+    if outcome.state is TrialState.FAILED and os.strerror(errno.ENOSPC) in outcome.message:
+        study.interrupt()
+        raise disk_full(study.directory)
 
 
 def _refuse_hopeless(study: Study) -> None:

@@ -22,6 +22,7 @@ from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 logger = logging.getLogger(__name__)
 
 Report = Callable[[Epoch], None]
+Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunnerSetup:
         data_dir: Prepared data of the search: train and validation, no test.
         metrics: What is measured after each epoch; the objective is among them.
         seed: Seeds the sample of users that a catalogue is ranked for.
+        max_parameters: Larger models are not trained; None for no limit.
     """
 
     spaces: tuple[str, ...]
@@ -41,6 +43,7 @@ class RunnerSetup:
     data_dir: str
     metrics: tuple[str, ...]
     seed: int
+    max_parameters: int | None = None
 
 
 class TrialRunner:
@@ -50,22 +53,57 @@ class TrialRunner:
         space: The families.
         pipeline: The arrays.
         protocol: How each epoch is measured.
+        max_parameters: Larger models are not trained; None for no limit.
     """
 
-    def __init__(self, space: SearchSpace, pipeline: Pipeline, protocol: Protocol) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        pipeline: Pipeline,
+        protocol: Protocol,
+        max_parameters: int | None = None,
+    ) -> None:
         self.space = space
         self.pipeline = pipeline
         self.protocol = protocol
+        self.max_parameters = max_parameters
 
     @classmethod
     def of(cls, setup: RunnerSetup) -> "TrialRunner":
         """Returns the runner that a setup describes."""
         data = open_prepared(Path(setup.data_dir))
         protocol = trial_protocol(data, setup.metrics, setup.seed)
-        return cls(load_space(setup.spaces, setup.overrides), Pipeline(data), protocol)
+        space = load_space(setup.spaces, setup.overrides)
+        return cls(space, Pipeline(data), protocol, setup.max_parameters)
 
-    def run(self, assignment: Assignment, report: Report) -> Outcome:
-        """Trains and measures one trial; whatever goes wrong in it becomes a FAILED outcome."""
+    def run(self, assignment: Assignment, report: Report, stop: Stop = lambda: False) -> Outcome:
+        """Trains and measures one trial; whatever goes wrong in it becomes a FAILED outcome.
+
+        Args:
+            assignment: The trial.
+            report: Is told every epoch as it is done.
+            stop: Asked after every epoch; True ends the trial there, to be continued later.
+        """
+        too_large = self._too_large(assignment)
+        return too_large or self._train(assignment, report, stop)
+
+    def _too_large(self, assignment: Assignment) -> Outcome | None:
+        """Returns the outcome of a trial whose model has too many parameters, else None."""
+        if self.max_parameters is None:
+            return None
+        spec = self.pipeline.data.spec
+        outline = self.space.outline(assignment.space, assignment.values, spec)
+        if outline is None or outline.num_parameters <= self.max_parameters:
+            return None
+        return Outcome(
+            TrialState.INFEASIBLE,
+            values=outline.values,
+            num_parameters=outline.num_parameters,
+            message=f"{outline.num_parameters:,} parameters; at most {self.max_parameters:,} "
+            "were asked for.",
+        )
+
+    def _train(self, assignment: Assignment, report: Report, stop: Stop) -> Outcome:
         started = time.perf_counter()
         curve: list[Epoch] = []
         built: Built | None = None
@@ -74,9 +112,11 @@ class TrialRunner:
         keras.utils.set_random_seed(assignment.seed)
         try:
             built = self.space.build(assignment.space, assignment.values, self.pipeline.data.spec)
-            for point in self._epochs(built, assignment):
+            for point in self._epochs(built, assignment, stop):
                 curve.append(point)
                 report(point)
+            if curve and curve[-1].epoch < assignment.epochs:
+                state = TrialState.WAITING
         except Exception as error:  # a trial may fail in any way; the search must go on
             state, message = TrialState.FAILED, _explain(error)
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
@@ -88,10 +128,11 @@ class TrialRunner:
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             num_parameters=built.recommender.model.count_params() if built else None,
             message=message,
-            checkpoint_saved=state is TrialState.COMPLETED and bool(assignment.save_checkpoint),
+            checkpoint_saved=state is TrialState.WAITING
+            or (state is TrialState.COMPLETED and bool(assignment.save_checkpoint)),
         )
 
-    def _epochs(self, built: Built, assignment: Assignment) -> Iterator[Epoch]:
+    def _epochs(self, built: Built, assignment: Assignment, stop: Stop) -> Iterator[Epoch]:
         """Yields each epoch as it is done; writes the checkpoint after the last."""
         fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
         if assignment.load_checkpoint:
@@ -104,6 +145,9 @@ class TrialRunner:
             metrics = fitter.run_epoch(epoch)
             metrics |= evaluate(scorer, self.pipeline.data, self.protocol)
             yield Epoch(epoch + 1, metrics, time.perf_counter() - started)
+            if assignment.stop_checkpoint and epoch + 1 < assignment.epochs and stop():
+                fitter.save(Path(assignment.stop_checkpoint.format(epoch=epoch + 1)))
+                return
         if assignment.save_checkpoint:
             fitter.save(Path(assignment.save_checkpoint))
 

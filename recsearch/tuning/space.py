@@ -24,13 +24,12 @@ from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.tuning.builtin import PACKAGE, builtin_names
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
 logger = logging.getLogger(__name__)
 
 Builder = Callable[..., Any]
-ROOT = "space"
-MAX_LISTED_VALUES = 12
 
 
 class TrackedHyperParameters(keras_tuner.HyperParameters):
@@ -92,6 +91,19 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """What is known of a configuration before it is built.
+
+    Attributes:
+        values: Bare name -> value of the hyperparameters that its builder reads.
+        num_parameters: Size of its model.
+    """
+
+    values: dict[str, Scalar]
+    num_parameters: int
+
+
+@dataclass(frozen=True)
 class SearchSpace:
     """One family or several, with overrides.
 
@@ -118,6 +130,22 @@ class SearchSpace:
         prefix = f"{family}/"
         read = {name.removeprefix(prefix): v for name, v in hp.read.items() if name != ROOT}
         return Built(as_recommender(hp.built, data, read), read)
+
+    def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
+        """Returns what a configuration would read and how large its model would be.
+
+        The builder runs inside a plain graph, in which variables are declared but get no memory.
+
+        Returns:
+            None if the builder fails there: it may read a variable, or fail altogether.
+        """
+        try:
+            with tf.Graph().as_default():
+                built = self.build(family, values, data)
+                return Outline(built.values, built.recommender.model.count_params())
+        except Exception:
+            logger.debug("%s has no outline at %s", family, values, exc_info=True)
+            return None
 
     def _run(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
         hp = TrackedHyperParameters(self.overrides)
@@ -232,24 +260,6 @@ def _telling_values(hp: Any) -> list[Scalar]:
     if "min_value" in config:
         return [config["min_value"], config["max_value"]]
     return list(hp.values)
-
-
-def describe_hyperparameter(hp: Any) -> str:
-    """Returns a hyperparameter in a line for people: name, type, range, default, condition."""
-    config = hp.get_config()
-    values = [] if config.get("step", 1) is None else list(hp.values)
-    if values and len(values) <= MAX_LISTED_VALUES:
-        span = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
-    else:
-        scale = " on a log scale" if config["sampling"] == "log" else ""
-        span = f"{config['min_value']:g} to {config['max_value']:g}{scale}"
-    parents = [c for c in hp.conditions if c.name != ROOT]
-    only = "".join(
-        f"; only if {c.name.partition('/')[2]} is {' or '.join(map(str, c.values))}"
-        for c in parents
-    )
-    name, kind = hp.name.partition("/")[2], type(hp).__name__
-    return f"{name:<22}{kind:<8}{span} (default {hp.default}){only}"
 
 
 def _takes_data(builder: Builder) -> bool:

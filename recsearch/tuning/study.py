@@ -1,6 +1,7 @@
 """Ask and tell: hands out assignments, records what came of them, and knows nothing of training."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from recsearch.tuning.trial import (
     Epoch,
     Objective,
     Outcome,
+    Scalar,
     Trial,
     TrialState,
     best_epoch,
@@ -26,6 +28,9 @@ def trial_seed(seed: int, trial_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+Reads = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
+
+
 class Study:
     """The single writer of a search's journal.
 
@@ -37,11 +42,21 @@ class Study:
         driver: Decides what to try.
         objective: What is optimised.
         seed: Seeds every trial, together with its id.
+        reads: Tells which of a configuration's values its builder reads, before it is trained. Only
+            those are recorded, so that no two trials differ in values that nobody reads.
     """
 
-    def __init__(self, directory: Path, driver: Driver, objective: Objective, seed: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        driver: Driver,
+        objective: Objective,
+        seed: int,
+        reads: Reads = lambda space, values: values,
+    ) -> None:
         self.directory = directory.resolve()  # workers get paths that hold from anywhere
         self.driver = driver
+        self._reads = reads
         self.seed = seed
         path = directory / "journal.jsonl"
         self.state = replay(read_events(path)) if path.exists() else SearchState()
@@ -66,7 +81,7 @@ class Study:
             "trial_waiting",
             trial_id=trial_id,
             space=proposal.space,
-            values=dict(proposal.values),
+            values=dict(self._reads(proposal.space, proposal.values)),
             epochs=proposal.epochs,
             final=proposal.final,
             bracket=proposal.bracket,
@@ -108,7 +123,10 @@ class Study:
             epochs=trial.epochs,
             seed=trial_seed(self.seed, trial.trial_id),
             load_checkpoint=str(self.directory / trial.checkpoint) if trial.checkpoint else None,
-            save_checkpoint=None if trial.final else str(self._checkpoint_path(trial)),
+            save_checkpoint=None
+            if trial.final
+            else str(self._checkpoint_path(trial, trial.epochs)),
+            stop_checkpoint=str(self._checkpoint_path(trial, "{epoch}")),
             attempt=trial.attempt + 1,
         )
         self._record(
@@ -120,8 +138,8 @@ class Study:
         )
         return assignment
 
-    def _checkpoint_path(self, trial: Trial) -> Path:
-        return self.directory / "checkpoints" / f"{trial.trial_id}-{trial.epochs}.npz"
+    def _checkpoint_path(self, trial: Trial, epoch: int | str) -> Path:
+        return self.directory / "checkpoints" / f"{trial.trial_id}-{epoch}.npz"
 
     def tell_epoch(self, trial_id: str, point: Epoch) -> None:
         """Records one epoch of a running trial."""
@@ -140,9 +158,11 @@ class Study:
             self._wait_again(trial)
             return
         state, message = self._verdict(trial, outcome)
-        if outcome.checkpoint_saved and state is TrialState.COMPLETED:
-            path = self._checkpoint_path(trial).relative_to(self.directory)
-            self._record("checkpoint", trial_id=trial_id, epoch=trial.epochs, path=str(path))
+        if outcome.checkpoint_saved and state in (TrialState.COMPLETED, TrialState.WAITING):
+            self._keep_checkpoint(trial, outcome.curve[-1].epoch if outcome.curve else trial.epochs)
+        if state is TrialState.WAITING:
+            self._wait_again(trial, forgiven=True)
+            return
         paused = state is TrialState.COMPLETED and not trial.final
         fields: dict[str, Any] = {} if paused else {"state": state}
         self._record(
@@ -157,6 +177,10 @@ class Study:
         )
         self._stop_losers()
         self._drop_checkpoints()
+
+    def _keep_checkpoint(self, trial: Trial, epoch: int) -> None:
+        path = self._checkpoint_path(trial, epoch).relative_to(self.directory)
+        self._record("checkpoint", trial_id=trial.trial_id, epoch=epoch, path=str(path))
 
     def _verdict(self, trial: Trial, outcome: Outcome) -> tuple[TrialState, str]:
         """Returns the state that the trial has earned; without a finite score it has failed."""

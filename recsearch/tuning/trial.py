@@ -123,6 +123,8 @@ class Assignment:
         seed: Seeds initialisation, shuffling and negatives; follows from (search seed, trial id).
         load_checkpoint: Absolute path of the state to continue from, or None.
         save_checkpoint: Absolute path to write the last state to, or None if it is not needed.
+        stop_checkpoint: Absolute path with `{epoch}` in it, to write the state to if the user stops
+            the search after that epoch; None if the trial cannot be stopped midway.
         attempt: 1 for the first start of this rung.
     """
 
@@ -134,6 +136,7 @@ class Assignment:
     seed: int
     load_checkpoint: str | None = None
     save_checkpoint: str | None = None
+    stop_checkpoint: str | None = None
     attempt: int = 1
 
 
@@ -142,14 +145,15 @@ class Outcome:
     """What a worker returns of an assignment.
 
     Attributes:
-        state: COMPLETED if all epochs were trained, else FAILED or INFEASIBLE.
+        state: COMPLETED if all epochs were trained, WAITING if the user stopped it after an epoch,
+            else FAILED or INFEASIBLE.
         curve: The epochs of this assignment alone.
         values: Bare name -> value of the hyperparameters that the builder really read.
         seconds: Building, training and validation.
         peak_memory_mb: Peak resident memory of the worker, in MiB.
         num_parameters: Size of the model, or None if it was not built.
         message: Why it failed; empty otherwise.
-        checkpoint_saved: Whether `save_checkpoint` is complete on disk.
+        checkpoint_saved: Whether `save_checkpoint` (or `stop_checkpoint`) is complete on disk.
         crashed: Whether the worker died; the trial may be tried again.
     """
 

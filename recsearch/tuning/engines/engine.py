@@ -26,5 +26,8 @@ class Engine(Protocol):
     def wait(self) -> list[Message]:
         """Waits until something happens in a running assignment; returns the news."""
 
+    def stop_after_epoch(self) -> None:
+        """Asks running assignments to end after their epoch; may be called in a signal."""
+
     def close(self) -> None:
         """Stops all workers at once."""

@@ -15,6 +15,7 @@ class InlineEngine:
     def __init__(self, runner: TrialRunner) -> None:
         self._runner = runner
         self._pending: Assignment | None = None
+        self._stopping = False
 
     def free_workers(self) -> int:
         """Returns 1 when nothing is pending."""
@@ -31,8 +32,14 @@ class InlineEngine:
             return []
         messages: list[Message] = []
         trial_id = assignment.trial_id
-        outcome = self._runner.run(assignment, lambda e: messages.append(Message(trial_id, e)))
+        outcome = self._runner.run(
+            assignment, lambda e: messages.append(Message(trial_id, e)), lambda: self._stopping
+        )
         return [*messages, Message(trial_id, outcome)]
+
+    def stop_after_epoch(self) -> None:
+        """Lets the running trial end after its epoch."""
+        self._stopping = True
 
     def close(self) -> None:
         """Nothing to stop."""

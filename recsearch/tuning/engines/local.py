@@ -5,18 +5,20 @@ crashed.
 """
 
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
@@ -29,11 +31,12 @@ OWNER_CHECK_SECONDS = 1.0  # how soon a worker notices that its owner is gone
 
 @dataclass
 class _Worker:
-    """A worker process, the pipe to it, and what it is doing."""
+    """A worker process, the pipe to it, what it is doing, and until when it may (monotonic)."""
 
     process: BaseProcess
     pipe: Connection
     trial_id: str | None = None
+    deadline: float = math.inf
 
 
 class LocalEngine:
@@ -42,18 +45,24 @@ class LocalEngine:
     Args:
         setup: What every worker prepares once.
         num_workers: Processes, at least 1.
+        trial_minutes: How long one assignment may take before its worker is killed; None for ever.
     """
 
-    def __init__(self, setup: "RunnerSetup", num_workers: int) -> None:
+    def __init__(
+        self, setup: "RunnerSetup", num_workers: int, trial_minutes: float | None = None
+    ) -> None:
         self._setup = setup
+        self._trial_seconds = math.inf if trial_minutes is None else 60 * trial_minutes
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["recsearch.tuning.engines.preload"])
+        # No lock goes with it: a worker that is killed while it looks could not give one back.
+        self._stop = self._context.RawValue("b", 0)
         self._workers = [self._start() for _ in range(num_workers)]
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(theirs, self._setup, os.getpid()), daemon=True
+            target=_work, args=(theirs, self._setup, self._stop, os.getpid()), daemon=True
         )
         with _without_main():
             process.start()
@@ -68,6 +77,7 @@ class LocalEngine:
         """Hands the assignment to a free worker."""
         worker = next(worker for worker in self._workers if worker.trial_id is None)
         worker.trial_id = assignment.trial_id
+        worker.deadline = time.monotonic() + self._trial_seconds
         # A worker that has died since shows itself in `wait`: its pipe is at its end.
         try:
             worker.pipe.send(assignment)
@@ -77,29 +87,52 @@ class LocalEngine:
     def wait(self) -> list[Message]:
         """Waits for news of any busy worker; a dead one is replaced and its trial has crashed."""
         busy = {id(worker.pipe): worker for worker in self._workers if worker.trial_id}
-        messages = []
-        for pipe in wait([worker.pipe for worker in busy.values()]):
-            messages.append(self._receive(busy[id(pipe)]))
-        return messages
+        if not busy:  # the wait below would never end
+            return []
+        earliest = min(worker.deadline for worker in busy.values())
+        timeout = None if earliest == math.inf else max(0.0, earliest - time.monotonic())
+        ready = wait([worker.pipe for worker in busy.values()], timeout)
+        if not ready:
+            return [self._expire(w) for w in busy.values() if w.deadline <= time.monotonic()]
+        return [self._receive(busy[id(pipe)]) for pipe in ready]
 
     def _receive(self, worker: _Worker) -> Message:
         trial_id = worker.trial_id or ""
         try:
             news: Epoch | Outcome = worker.pipe.recv()
         except (EOFError, OSError):
-            news = self._replace(worker)
+            news = self._bury(worker)
         if isinstance(news, Outcome):
             worker.trial_id = None
         return Message(trial_id, news)
 
-    def _replace(self, worker: _Worker) -> Outcome:
+    def _bury(self, worker: _Worker) -> Outcome:
+        """Replaces a worker that has died; returns what that means for its trial."""
         worker.process.join()
         code = worker.process.exitcode
-        fresh = self._start()
-        worker.process, worker.pipe = fresh.process, fresh.pipe
+        self._replace(worker)
         reason = f"signal {-code}" if code and code < 0 else f"exit code {code}"
         message = f"The worker process died ({reason}). Out of memory is the usual cause."
         return Outcome(TrialState.FAILED, message=message, crashed=True)
+
+    def _expire(self, worker: _Worker) -> Message:
+        """Kills and replaces a worker whose trial has taken too long."""
+        trial_id = worker.trial_id or ""
+        worker.process.kill()
+        worker.process.join()
+        self._replace(worker)
+        worker.trial_id = None
+        message = f"The trial took longer than {self._trial_seconds / 60:g} minutes."
+        return Message(trial_id, Outcome(TrialState.FAILED, message=message, crashed=True))
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        fresh = self._start()
+        worker.process, worker.pipe = fresh.process, fresh.pipe
+
+    def stop_after_epoch(self) -> None:
+        """Lets every running trial end after its epoch."""
+        self._stop.value = 1
 
     def close(self) -> None:
         """Kills all workers: between events there is nothing that they could lose."""
@@ -125,9 +158,10 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(pipe: Connection, setup: "RunnerSetup", owner: int) -> None:
+def _work(pipe: Connection, setup: "RunnerSetup", stop: Any, owner: int) -> None:
     """A worker's life: prepare once, then one assignment after another until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # the owner's to handle
+        signal.signal(number, signal.SIG_IGN)
     _exit_with(owner)
     runner = _prepare(setup)
     while True:
@@ -135,7 +169,7 @@ def _work(pipe: Connection, setup: "RunnerSetup", owner: int) -> None:
             assignment = pipe.recv()
         except EOFError:
             return
-        pipe.send(runner.run(assignment, pipe.send))
+        pipe.send(runner.run(assignment, pipe.send, lambda: bool(stop.value)))
 
 
 def _prepare(setup: "RunnerSetup") -> "TrialRunner":

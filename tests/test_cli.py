@@ -1,0 +1,351 @@
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_run import write_builder, write_ratings
+
+import recsearch
+from recsearch.cli import main, make_parser
+from recsearch.tuning.builtin import builtin_names
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("run", "resume", "spaces", "check", "trials", "report", "recommend")
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    (action,) = [a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(action.choices)
+
+
+def actions() -> Iterator[tuple[str, argparse.Action]]:
+    for name, parser in subparsers().items():
+        for action in parser._actions:
+            if not isinstance(action, argparse._HelpAction):
+                yield name, action
+
+
+def test_commands_are_those_of_the_design() -> None:
+    assert tuple(subparsers()) == COMMANDS
+
+
+def test_every_command_and_flag_has_help() -> None:
+    assert all(parser.description for parser in subparsers().values())
+    seen = 0
+    for command, action in actions():
+        assert action.help, f"{command} {action.dest}"
+        assert action.default in (None, False, []), f"{command} {action.dest}: a default would win"
+        seen += 1
+    assert seen > 45
+
+
+def test_every_command_and_flag_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    missing = [name for name in COMMANDS if f"recsearch {name}" not in readme]
+    for command, action in actions():
+        for flag in action.option_strings:
+            if not re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", readme):
+                missing.append(f"{command} {flag}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_ends_with_examples(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    _, found, examples = capsys.readouterr().out.partition("examples:\n")
+    assert found
+    assert examples.splitlines()
+    assert all(line.startswith(f"  recsearch {command}") for line in examples.splitlines())
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["run", "--help"], ["--version"], ["spaces"]])
+def test_help_needs_no_tensorflow(argv: list[str]) -> None:
+    probe = (
+        "import sys\nfrom recsearch.__main__ import main\n"
+        "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as error:\n    code = error.code\n"
+        "heavy = sys.modules.keys() & {'tensorflow', 'keras', 'keras_tuner', 'pandas'}\n"
+        "print(code, sorted(heavy), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", probe, *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "0 []\n"
+    assert done.stdout
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"recsearch {recsearch.__version__}\n"
+
+
+def test_spaces_are_listed_with_their_summaries(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spaces"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = {line.split()[0] for line in lines if line and not line.startswith("Your own")}
+    assert listed == set(builtin_names()) >= {"matrix_factorization", "neural_cf"}
+    assert lines[-1].startswith("Your own: ./file.py:build")
+
+
+def test_space_is_shown_with_its_hyperparameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["spaces", "matrix_factorization"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("embedding_dim")]
+    assert "8, 16, 32, 64, 128 (default 32)" in line
+    assert any("only if optimizer is sgd" in line for line in lines)
+    assert main(["spaces", "neumff"]) == 2
+    assert "Did you mean neumf" in capsys.readouterr().err
+
+
+ROWS = [f"{u},{i},{1 + (u + i) % 5},{100 * u + i}" for u in range(1, 7) for i in range(1, 6)]
+
+
+def table(*rows: str, header: str = "user,item,rating,timestamp") -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def without(column: int) -> str:
+    """Returns the table without one of its columns."""
+    cells = [line.split(",") for line in table(*ROWS).splitlines()]
+    return "\n".join(",".join(c[:column] + c[column + 1 :]) for c in cells) + "\n"
+
+
+BAD_FILES = {
+    "empty": ("", [], "The file is empty. Expected a header line"),
+    "header only": (table(), [], "no row of data"),
+    "missing column": (without(0), [], "No user column found.*has columns: item, rating, timest"),
+    "named column": (table(*ROWS), ["--item-column", "movie"], "--item-column names 'movie'"),
+    "label": (table(*ROWS[:6], "1,9,good,5", *ROWS[6:]), [], "row 7: the label 'good' is not a n"),
+    "missing ids": (table(*ROWS, ",3,4,9", ",4,4,9"), [], "2 of 32 rows have no user id.*31, 32"),
+    "constant label": (
+        table(*[row.replace(row.split(",")[2], "3", 1) for row in _constant])
+        if (_constant := [f"{u},{i},3,{u}" for u in range(1, 7) for i in range(4, 9)])
+        else "",
+        ["--task", "rating"],
+        "Every label in column 'rating' is 3: nothing to learn",
+    ),
+    "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users are left"),
+    "clicks": (table(*ROWS), ["--task", "click"], "row 1: label 3.*expects 0 or 1"),
+    "no timestamps": (without(3), ["--task", "implicit"], "needs timestamps.*--split random"),
+    "no labels": (without(2), ["--task", "rating"], "--task rating needs labels"),
+    "setting": (table(*ROWS), ["--max-trials", "0"], "--max-trials must be at least 1"),
+    "inline": (table(*ROWS), ["--engine", "inline", "--workers", "2"], "has one worker"),
+    "unknown space": (table(*ROWS), ["@neumff"], "no search space called 'neumff'.*mean neumf"),
+    "missing space": (table(*ROWS), ["@./none.py:build"], "There is no file .*none.py"),
+    "unknown set": (table(*ROWS), ["--set", "rat=1"], "--set rat=1: no hyperp.*Did you mean rate"),
+    "bad set": (table(*ROWS), ["--set", "rate=high"], "--set rate=high: expected a number"),
+    "bad enqueue": (table(*ROWS), ["--enqueue", "rat=1"], "no hyperparameter called 'rat'.*rate"),
+    "objective": (table(*ROWS), ["--objective", "auc"], "auc does not suit the task rating"),
+    "no objective": (table(*ROWS), ["--objective", "rmsee"], "must be one of rmse, mae"),
+    "table": (table(*ROWS), ["--users", "none.csv"], "none.csv: There is no such file"),
+    "toml": (table(*ROWS), ["--config", "none.toml"], "The run file none.toml: .*No such file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_input_is_one_message_and_leaves_nothing(
+    case: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    content, flags, message = BAD_FILES[case]
+    builder = write_builder(tmp_path)
+    data = tmp_path / "r.csv"
+    data.write_text(content)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    spaces = [flag[1:] for flag in flags if flag[0] == "@"] or [str(builder)]
+    flags = [flag for flag in flags if flag[0] != "@"]
+    assert main(["run", *spaces, "--data", str(data), "--out", "run", "--quiet", *flags]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("recsearch: ")
+    assert captured.err.count("recsearch: ") == 1
+    assert re.search(message, captured.err, re.DOTALL)
+    assert "Traceback" not in captured.err
+    assert list(empty.iterdir()) == []
+
+
+def test_missing_file_names_those_that_are_like_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ratings(tmp_path / "ratings.csv")
+    assert main(["run", "--data", str(tmp_path / "rating.csv")]) == 2
+    assert f"Close to it in {tmp_path}: ratings.csv." in capsys.readouterr().err
+
+
+def test_all_faults_of_a_file_are_told_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "r.csv"
+    data.write_text(table(*ROWS[:3], ",1,good,soon", "1,,3,4"))
+    assert main(["run", "--data", str(data)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"recsearch: {data}:\n  - ")
+    for fault in (
+        "1 of 5 rows have no user id in column 'user': row 4",
+        "1 of 5 rows have no item id in column 'item': row 5",
+        "Column 'rating', row 4: the label 'good' is not a number",
+        "timestamp",
+    ):
+        assert fault in told
+    assert told.count("\n  - ") == 4
+
+
+def test_existing_out_is_refused_and_stays_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(write_ratings(tmp_path / "r.csv"))
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    space = str(write_builder(tmp_path))
+    assert main(["run", space, "--data", data, "--out", str(out), "--quiet"]) == 2
+    assert f"Continue it with `recsearch resume {out}`" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+
+
+def test_bad_toml_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('tunner = "random"\nmax-epochs = "3"\n')
+    assert main(["run", "--config", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert "There is no setting 'tunner'. Did you mean tuner?" in told
+    assert "max_epochs must be of the type int. Received: '3'." in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["run", "--task", "guess"], "invalid choice: 'guess'"),
+        (["run", "--max-trials", "many"], "invalid int value: 'many'"),
+        (["run", "--unknown"], "unrecognized arguments: --unknown"),
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "required: COMMAND"),
+        (["recommend", "somewhere"], "required: --user"),
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(argv)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["resume"], ["trials"], ["report"], ["recommend", "--user", "1"]],
+    ids=lambda command: command[0],
+)
+def test_directory_that_is_no_run_exits_with_1(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *flags = command
+    assert main([name, str(tmp_path), *flags]) == 1
+    assert "is not a run directory of recsearch: it has no run.json" in capsys.readouterr().err
+    assert main([name, str(tmp_path / "none"), *flags]) == 1
+    assert "There is no directory" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trials_are_shown_the_best_first(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trials", str(finished_run), "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["trial_id"] for row in rows} == {"0000", "0001", "0002", "0003"}
+    scores = [row["score"] for row in rows]
+    assert scores == sorted(scores)
+    assert rows[0].keys() >= {"state", "space", "best_epoch", "rate"}
+    assert main(["trials", str(finished_run), "--format", "csv", "--best", "2"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.startswith("trial_id,state,space,score,")
+    assert [line.partition(",")[0] for line in lines] == [row["trial_id"] for row in rows[:2]]
+    assert main(["trials", str(finished_run), "--best", "1"]) == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["trial_id", "state", "space"]
+    assert line.split()[0] == rows[0]["trial_id"]
+
+
+def test_trials_refuse_to_show_fewer_than_one(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trials", str(finished_run), "--best", "0"]) == 2
+    assert "--best must be at least 1. Received: 0." in capsys.readouterr().err
+
+
+def test_report_is_written_anew(
+    tmp_path: Path, finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished_run, copy)
+    (copy / "report.html").unlink()
+    assert main(["report", str(copy)]) == 0
+    assert capsys.readouterr().out == f"{copy / 'report.html'}\n"
+    assert "quick" in (copy / "report.html").read_text()
+
+
+def test_recommendations_are_a_table_with_titles(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recommend", str(finished_run), "--user", "1", "-k", "3"]) == 0
+    captured = capsys.readouterr()
+    header, *lines = captured.out.splitlines()
+    assert header.split() == ["item_id", "title", "score"]
+    assert len(lines) == 3
+    for line in lines:
+        item, title, number, score = line.split()
+        assert (title, number) == ("Title", item)
+        assert 1 <= float(score) <= 5
+    assert captured.err == ""
+
+
+def test_recommendations_as_json_say_who_is_unknown(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["recommend", str(finished_run), "--user", "777", "--format", "json"]
+    assert main(argv) == 0
+    captured = capsys.readouterr()
+    answer = json.loads(captured.out)
+    assert (answer["user"], answer["known_user"]) == ("777", False)
+    assert len(answer["items"]) == 10
+    assert answer["items"][0].keys() == {"item_id", "title", "score"}
+    assert captured.err == (
+        "recsearch: user 777 is not in the data; these are the popular items.\n"
+    )
+
+
+def test_recommendations_can_include_what_was_seen(
+    finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["recommend", str(finished_run), "--user", "1", "-k", "99", "--format", "json"]
+    assert main(argv) == 0
+    unseen = {row["item_id"] for row in json.loads(capsys.readouterr().out)["items"]}
+    assert main([*argv, "--include-seen"]) == 0
+    everything = {row["item_id"] for row in json.loads(capsys.readouterr().out)["items"]}
+    assert unseen < everything == set(range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--user", "anna"], "user ids of this run are whole numbers. Received 'anna'."),
+        (["--user", "9" * 30], "user ids of this run are whole numbers"),
+        (["--user", "1", "-k", "0"], "-k must be at least 1. Received: 0."),
+    ],
+)
+def test_recommend_refuses_what_the_run_does_not_know(
+    flags: list[str], message: str, finished_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recommend", str(finished_run), *flags]) == 2
+    assert message in capsys.readouterr().err

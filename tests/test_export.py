@@ -1,0 +1,233 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from keras import layers
+from planted_run import METRICS
+from prepared import prepared_with_ids
+
+from recsearch.data.interactions import Interactions, Task
+from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
+from recsearch.errors import ExportError
+from recsearch.export.card import write_card
+from recsearch.export.saved_model import save_recommender
+from recsearch.export.verify import NUM_QUESTIONS, K, verify_export
+from recsearch.pipeline import Feed
+from recsearch.training.scoring import ModelScorer
+
+
+def make_scorer(data: PreparedData, seed: int = 0, scale: float = 1.0) -> ModelScorer:
+    """A product of two random vectors and a bias a user; `scale` 0 scores everything alike."""
+    keras.utils.set_random_seed(seed)
+    user = keras.Input((), dtype="int32", name="user_id")
+    item = keras.Input((), dtype="int32", name="item_id")
+    sides = [
+        layers.Embedding(size, 4, embeddings_initializer="normal")(index)
+        for size, index in ((data.spec.num_users, user), (data.spec.num_items, item))
+    ]
+    score = layers.Rescaling(10.0 * scale, offset=3.0)(layers.Dot(-1)(sides))
+    return ModelScorer(keras.Model([user, item], score), Feed(data.features), data.spec)
+
+
+def with_text_ids() -> tuple[PreparedData, Vocabularies]:
+    """20 users and 12 items; user u has the items 1 to u (at most 11), so user ü20 lacks one."""
+    pairs = [(u, i) for u in range(1, 21) for i in range(1, min(u, 11) + 1)] + [(1, 12)]
+    users, items = (
+        pa.array([f"{letter}{side}" for side in column]).dictionary_encode()
+        for letter, column in zip("ü物", zip(*pairs, strict=True), strict=True)
+    )
+    train = Interactions(users, items, np.ones(len(pairs), np.float32))
+    return prepare(train, train.take(np.arange(10)), Task.IMPLICIT)
+
+
+class Exported:
+    """A saved model that was loaded again, beside what it was made of."""
+
+    def __init__(self, path: Path, data: PreparedData, vocabularies: Vocabularies) -> None:
+        self.data, self.vocabularies = data, vocabularies
+        self.scorer = make_scorer(data)
+        self.path = save_recommender(path, self.scorer, data, vocabularies)
+        self.model = tf.saved_model.load(str(self.path))
+        self.is_text = vocabularies.users.is_text
+
+    def recommend(self, users: list, k: int, name: str = "recommend") -> dict[str, Any]:
+        dtype = tf.string if self.is_text else tf.int64
+        answer = self.model.signatures[name](
+            user_id=tf.constant(users, dtype, [len(users)]), k=tf.constant(k)
+        )
+        items = answer["item_id"].numpy()
+        if self.is_text:
+            items = np.array([[i.decode() for i in row] for row in items]).reshape(items.shape)
+        return {
+            "item": items.tolist(),
+            "score": answer["score"].numpy(),
+            "known": answer["known_user"].numpy().tolist(),
+        }
+
+    def expected(self, user: int, *, with_seen: bool = False) -> list:
+        """Returns the raw ids that are left for a user index, by the scorer, best first."""
+        scores = self.scorer.score_catalogue(np.array([user], np.int32))[0]
+        scores[0] = -np.inf
+        if not with_seen:
+            scores[self.data.seen.rows(np.array([user], np.int32))[1]] = -np.inf
+        order = np.argsort(-scores, kind="stable")[: np.isfinite(scores).sum()]
+        return self.vocabularies.items.decode(order.astype(np.int32)).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return Exported(tmp_path_factory.mktemp("numbers"), *prepared_with_ids(Task.RATING))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return Exported(tmp_path_factory.mktemp("text"), *with_text_ids())
+
+
+@pytest.mark.parametrize("name", ["numbers", "text"])
+def test_score_of_raw_ids_is_that_of_the_model_in_memory(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    exported: Exported = request.getfixturevalue(name)
+    user, item = np.arange(1, 11, dtype=np.int32), np.arange(10, 0, -1, dtype=np.int32)
+    dtype = tf.string if exported.is_text else tf.int64
+    answer = exported.model.signatures["serving_default"](
+        user_id=tf.constant(exported.vocabularies.users.decode(user).to_pylist(), dtype),
+        item_id=tf.constant(exported.vocabularies.items.decode(item).to_pylist(), dtype),
+    )
+    assert answer["score"].shape == (10,)
+    np.testing.assert_allclose(answer["score"], exported.scorer.score_pairs(user, item), rtol=1e-6)
+
+
+def test_ratings_are_clipped_to_the_labels_as_in_memory(numbers: Exported) -> None:
+    scores = numbers.model.signatures["serving_default"](
+        user_id=tf.range(1, 61, dtype=tf.int64), item_id=tf.range(1, 61, dtype=tf.int64)
+    )["score"].numpy()
+    assert 1.0 <= scores.min() < scores.max() <= 5.0
+
+
+@pytest.mark.parametrize("name", ["numbers", "text"])
+@pytest.mark.parametrize("k", [1, 3, 7])
+def test_recommend_gives_the_k_best_unseen_items_in_order(
+    name: str, k: int, request: pytest.FixtureRequest
+) -> None:
+    exported: Exported = request.getfixturevalue(name)
+    users = np.array([1, 2, 3, 2], np.int32)
+    answer = exported.recommend(exported.vocabularies.users.decode(users).to_pylist(), k)
+    assert answer["known"] == [True] * 4
+    for row, user in enumerate(users):
+        expected = exported.expected(int(user))[:k]
+        assert answer["item"][row][: len(expected)] == expected
+        finite = answer["score"][row][: len(expected)]
+        assert np.all(np.diff(finite) <= 0)
+    assert answer["item"][1] == answer["item"][3]
+
+
+def test_recommend_pads_when_fewer_items_are_left(text: Exported, numbers: Exported) -> None:
+    answer = text.recommend(["ü20"], 4)  # has all but the last of the 12 items
+    assert answer["item"] == [["物12", "", "", ""]]
+    assert np.isfinite(answer["score"][0]).tolist() == [True, False, False, False]
+    assert answer["score"][0, 1] == -np.inf
+    left = numbers.expected(1)
+    answer = numbers.recommend([int(numbers.vocabularies.users.ids[0].as_py())], 200)
+    assert answer["item"][0] == left + [-1] * (200 - len(left))
+
+
+def test_recommend_for_k_of_0_and_for_nobody_is_empty(numbers: Exported) -> None:
+    assert numbers.recommend([1, 2], 0)["score"].shape == (2, 0)
+    assert numbers.recommend([1, 2], -3)["item"] == [[], []]
+    empty = numbers.recommend([], 5)
+    assert (empty["score"].shape, empty["known"]) == ((0, 5), [])
+    score = numbers.model.signatures["serving_default"](
+        user_id=tf.zeros([0], tf.int64), item_id=tf.zeros([0], tf.int64)
+    )["score"]
+    assert score.shape == (0,)
+
+
+def test_unknown_user_gets_the_popular_items(text: Exported, numbers: Exported) -> None:
+    answer = text.recommend(["nobody", "", "ü1"], 3)
+    assert answer["known"] == [False, False, True]
+    # Item i was had by the users i to 20: the first is the most popular.
+    assert answer["item"][0] == answer["item"][1] == ["物1", "物2", "物3"]
+    assert answer["score"][0].tolist() == [20.0, 19.0, 18.0]
+    count = np.bincount(numbers.data.train.item, minlength=numbers.data.spec.num_items)
+    answer = numbers.recommend([10**15], 1)
+    assert answer["score"][0, 0] == count[1:].max()
+
+
+def test_unknown_item_is_scored_as_index_0(text: Exported) -> None:
+    score = text.model.signatures["serving_default"](
+        user_id=tf.constant(["ü1"]), item_id=tf.constant(["nothing"])
+    )["score"]
+    expected = text.scorer.score_pairs(np.array([1], np.int32), np.array([0], np.int32))
+    np.testing.assert_allclose(score, expected, rtol=1e-6)
+
+
+def test_recommend_with_seen_leaves_nothing_out(text: Exported) -> None:
+    answer = text.recommend(["ü20"], 20, "recommend_with_seen")
+    index = int(text.vocabularies.users.encode(pa.array(["ü20"]))[0])
+    assert answer["item"][0] == text.expected(index, with_seen=True) + [""] * 8
+    assert set(answer["item"][0]) == {f"物{i}" for i in range(1, 13)} | {""}
+
+
+def test_signatures_take_the_ids_of_the_data(text: Exported, numbers: Exported) -> None:
+    for exported, dtype in ((text, tf.string), (numbers, tf.int64)):
+        signatures = exported.model.signatures
+        assert set(signatures) == {"serving_default", "recommend", "recommend_with_seen"}
+        assert signatures["recommend"].structured_input_signature[1]["user_id"].dtype == dtype
+        assert signatures["recommend"].structured_outputs["item_id"].dtype == dtype
+
+
+def test_verification_passes_in_a_fresh_process(text: Exported) -> None:
+    found = verify_export(text.path, text.scorer, text.data, text.vocabularies)
+    assert (found.num_pairs, found.num_users) == (NUM_QUESTIONS, NUM_QUESTIONS)
+    assert K == 10  # more than most of these users have left: padding was compared too
+    assert found.max_difference < 1e-5
+
+
+def test_verification_refuses_the_variables_of_another_model(numbers: Exported) -> None:
+    other = make_scorer(numbers.data, seed=1)
+    with pytest.raises(ExportError, match="exported model's score differs from the model in mem"):
+        verify_export(numbers.path, other, numbers.data, numbers.vocabularies)
+
+
+def test_verification_refuses_an_export_that_recommends_seen_items(tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(Task.RATING)
+    scorer = make_scorer(data, scale=0.0)  # all scores are equal: they cannot tell
+    nothing = SeenItems.of(data.train, data.spec.num_users, data.spec.num_items)
+    nothing = replace(nothing, offsets=np.zeros_like(nothing.offsets))
+    path = save_recommender(tmp_path, scorer, replace(data, seen=nothing), vocabularies)
+    with pytest.raises(ExportError, match=r"choice of items \(-inf: seen in training\) differs"):
+        verify_export(path, scorer, data, vocabularies)
+
+
+def test_verification_refuses_what_cannot_be_loaded(tmp_path: Path, text: Exported) -> None:
+    with pytest.raises(ExportError, match=r"cannot be used by itself:(.|\n)*does not exist"):
+        verify_export(tmp_path / "none", text.scorer, text.data, text.vocabularies)
+
+
+def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Path) -> None:
+    protocol = {**METRICS["protocol"], "validation": "10,000 labels", "ties": "lost"}
+    test = {"rmse": 0.912, "mae": None}
+    path = write_card(tmp_path, {**METRICS, "protocol": protocol, "test": test})
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# Model card: neumf"
+    assert lines[2] == METRICS["verdict"]
+    assert "- Trained on train + validation for 2 epochs; 123,456 parameters" in lines
+    assert "- Chosen by rmse on validation (10,000 labels)" in lines
+    assert "- Looks at the test part: 1" in lines
+    table = lines.index("| | rmse | mae |")
+    assert lines[table + 1 : table + 6] == [
+        "|---|---|---|",
+        "| **neumf** | 0.9120 | n/a |",
+        "| item_knn | 0.9500 | 0.7400 |",
+        "| bias | 0.9440 | 0.7500 |",
+        "| ease | skipped: 20,000 items need 3.2 GB. |",
+    ]
+    assert "- `embedding_dim`: 32" in lines
+    assert not any("{{" in line or "{%" in line for line in lines)
