@@ -1,6 +1,5 @@
 """Bayesian optimisation: better than chance, each configuration once, a function of the trials."""
 
-import time
 import warnings
 from dataclasses import replace
 
@@ -307,26 +306,3 @@ def test_plan_and_promotable_are_those_of_a_random_search():
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigError, match=r"max_trials must be at least 1. Received: 0"):
         BayesianDriver(SQUARE, LOSS, 0, 0, 1)
-
-
-@pytest.mark.slow
-def test_proposal_after_200_trials_of_12_hyperparameters_takes_a_third_of_a_second():
-    hp = keras_tuner.HyperParameters()
-    hp.Choice("space", ["a"])
-    with hp.conditional_scope("space", ["a"]):
-        for i in range(4):
-            hp.Float(f"a/float_{i}", 1e-4, 1e-1, sampling="log")
-            hp.Int(f"a/int_{i}", 1, 100)
-            hp.Choice(f"a/choice_{i}", ["x", "y", "z"])
-    rng = np.random.default_rng(0)
-    configurations = defaults(hp) + [sample(hp, rng) for _ in range(199)]
-    scores = encode(hp, configurations)[:, :4].sum(axis=1)
-    trials = [
-        Trial(f"{i:04d}", family, values, 1, TrialState.COMPLETED, score=float(score))
-        for i, ((family, values), score) in enumerate(zip(configurations, scores, strict=True))
-    ]
-    driver = BayesianDriver(hp, LOSS, 0, 300, 1)
-    driver.propose(trials)  # fits the length scales, once for some 40 proposals
-    started = time.process_time()
-    driver.propose(trials)
-    assert time.process_time() - started < 2 * 0.3  # twice: both of two cores count
