@@ -2,8 +2,8 @@
 
     python benchmarks/bayesian_proposal.py
 
-Prints the median and the slowest of 20 proposals in a row for n = 10, 50, 100, 200 and 400 finished
-trials, in seconds of wall time. The length scales are fitted anew now and then: that is the slowest.
+Prints the median and the slowest of 20 proposals in a row, in seconds of wall time, for n = 10, 50,
+100, 200 and 400 finished trials. Length scales are fitted anew now and then: that is the slowest.
 """
 
 import statistics
