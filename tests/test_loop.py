@@ -131,7 +131,7 @@ def test_runner_from_a_setup_reads_data_and_spaces(tmp_path: Path) -> None:
     )
     runner = TrialRunner.of(setup)
     assert runner.protocol.users is not None
-    assert len(runner.protocol.users) <= 6 * 1200 // SPEC.num_items
+    assert len(runner.protocol.users) <= 4 * 1200 // SPEC.num_items
     outcome = runner.run(Assignment("0000", "matrix_factorization", {}, 0, 1, 0), lambda p: None)
     assert outcome.state is TrialState.COMPLETED
     assert outcome.values["embedding_dim"] == 8

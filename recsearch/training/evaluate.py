@@ -85,12 +85,12 @@ def trial_protocol(data: PreparedData, metrics: Sequence[str], seed: int) -> Pro
 def users_within_budget(data: PreparedData) -> int:
     """Returns for how many users a trial may rank the catalogue: a third of an epoch's time.
 
-    A training pair costs about ten times a pair that is only scored (forward, backward, update, one
-    thread; measured on every built-in space), and an epoch has at least two pairs a positive. So a
-    third of an epoch pays for about 6 n scored pairs, which is 6 n / N users. It follows from the
+    A training pair costs at least six times a pair that is only scored (forward, backward, update,
+    one thread; six for NeuMF, ten for an MLP alone); an epoch has at least two pairs a positive.
+    So a third of an epoch pays for 4 n scored pairs, which is 4 n / N users. It follows from the
     data alone, so that all trials are compared on the same users.
     """
-    return max(1, 6 * len(data.train) // data.spec.num_items)
+    return max(1, 4 * len(data.train) // data.spec.num_items)
 
 
 def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str, float]:
