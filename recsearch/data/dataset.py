@@ -15,6 +15,7 @@ from recsearch.data.interactions import Features, Interactions, Split, Task
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
 from recsearch.data.splitting import resolve_split_method, split_given, split_interactions
 from recsearch.data.synthetic import generate
+from recsearch.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,7 @@ def _table(
 
 def _split(config: RunConfig, data: TaskData, names: ColumnNames) -> tuple[Split, tuple[str, ...]]:
     if config.test is None:
-        has_time = data.interactions.timestamp is not None
-        method = resolve_split_method(config.split, data.task, has_time)
+        method = _method(config, data)
         return split_interactions(data.interactions, method, data.task, config.seed), ()
     test, test_notes = _part(config, config.test, data, names)
     validation: Interactions | None = None
@@ -102,6 +102,17 @@ def _split(config: RunConfig, data: TaskData, names: ColumnNames) -> tuple[Split
         candidates = load_candidates(Path(config.test_candidates), names, data.interactions)
     split = split_given(data.interactions, test, validation, candidates, data.task, config.seed)
     return split, (*test_notes, *validation_notes)
+
+
+def _method(config: RunConfig, data: TaskData) -> str:
+    """Returns how to split; a refusal also tells how the data were understood."""
+    try:
+        return resolve_split_method(
+            config.split, data.task, data.interactions.timestamp is not None
+        )
+    except UsageError as error:
+        notes = "".join(f"\n  note: {note}" for note in data.notes)
+        raise UsageError(f"{error}{notes}") from None
 
 
 def _part(

@@ -56,7 +56,8 @@ class RandomDriver:
         """Returns what the search will cost; a space smaller than `max_trials` costs less."""
         count = count_configurations(self.space, limit=self.max_trials)
         configurations = self.max_trials if count is None else count
-        line = f"{configurations} configurations x {self.max_epochs} epochs"
+        unit = "epoch" if self.max_epochs == 1 else "epochs"
+        line = f"{configurations} configurations x {self.max_epochs} {unit}"
         return Plan(configurations, configurations * self.max_epochs, (line,))
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
