@@ -1,6 +1,7 @@
 """All settings of a run: defaults, then a TOML file, then flags."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -100,7 +101,7 @@ def make_config(*layers: Mapping[str, Any]) -> RunConfig:
     """
     given: dict[str, Any] = {}
     for layer in layers:
-        given |= {name: value for name, value in layer.items() if value is not None}
+        given |= {name: _plain(value) for name, value in layer.items() if value is not None}
     known = {field.name: _type_name(field.type) for field in fields(RunConfig)}
     faults = []
     for name, value in given.items():
@@ -127,6 +128,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"The run file {path}", [str(error)]) from error
     return {name.replace("-", "_"): value for name, value in settings.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Returns a path as text; anything else as it is."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _type_name(annotation: Any) -> str:
@@ -178,6 +184,8 @@ def _number_faults(config: RunConfig) -> list[str]:
         )
     if config.seed < 0:
         faults.append(f"--seed must not be negative. Received: {config.seed}.")
+    if config.engine == "inline" and config.trial_minutes is not None:
+        faults.append("--trial-minutes needs --engine local, whose workers can be stopped.")
     if config.engine == "inline" and config.workers > 1:
         faults.append(f"--engine inline has one worker. Received: --workers {config.workers}.")
     return faults

@@ -6,14 +6,16 @@ that was killed goes on after the last stage that is done.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from recsearch.baselines import TooLargeError, applicable, choose_ease_l2, fit_baseline
-from recsearch.data.preparation import PreparedData
+from recsearch.data.interactions import Encoded
+from recsearch.data.preparation import PreparedData, SeenItems
 from recsearch.data.store import open_prepared, read_vocabularies
 from recsearch.errors import SearchError
 from recsearch.export.card import write_card
@@ -132,7 +134,7 @@ def _fit_baseline(name: str, finale: Finale, data: PreparedData) -> Scorer:
 def _choose_l2(finale: Finale) -> float:
     """Returns the L2 of EASE that is best on the validation part."""
     data = finale.search_data()
-    protocol = trial_protocol(data, [finale.objective.name], finale.study.seed)
+    protocol = make_protocol(data, [finale.objective.name])  # of all users: few would be noise
     sign = 1.0 if finale.objective.direction == "max" else -1.0
     return choose_ease_l2(
         data.train,
@@ -144,13 +146,22 @@ def _choose_l2(finale: Finale) -> float:
 
 def export(finale: Finale) -> dict[str, Any]:
     """Writes the SavedModel and proves in a fresh process that it answers as the model does."""
-    data = finale.final_data()
+    data = _with_all_seen(finale.final_data())
     vocabularies = read_vocabularies(finale.directory / "data" / "final")
     scorer = load_scorer(finale.best_dir, data)
     path = save_recommender(finale.best_dir, scorer, data, vocabularies)
     verification = verify_export(path, scorer, data, vocabularies)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return {"verified": True, "max_difference": verification.max_difference, "bytes": size}
+
+
+def _with_all_seen(data: PreparedData) -> PreparedData:
+    """Returns the data with the test part among what users have seen: that is not recommended."""
+    known = (data.holdout.user > 0) & (data.holdout.item > 0)
+    parts = zip(vars(data.train).values(), vars(data.holdout).values(), strict=True)
+    everything = Encoded(*(np.concatenate([first, second[known]]) for first, second in parts))
+    seen = SeenItems.of(everything, data.spec.num_users, data.spec.num_items)
+    return replace(data, seen=seen)
 
 
 Stage = Callable[[Finale], dict[str, Any]]

@@ -43,6 +43,9 @@ _COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
 _NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
 
 
+MAX_K = 1_000_000  # items asked for at once: more would only be padding
+
+
 @dataclass(frozen=True)
 class Measurement:
     """A trial's score at the moment it became known.
@@ -197,7 +200,7 @@ class Run:
 
         dtype = signature.structured_input_signature[1]["user_id"].dtype
         user = tf.constant([_as_id(user_id, dtype.name)], dtype)
-        answer = signature(user_id=user, k=tf.constant(k, tf.int32))
+        answer = signature(user_id=user, k=tf.constant(min(k, MAX_K), tf.int32))
         items = [_decoded(item) for item in answer["item_id"].numpy()[0]]
         frame = pd.DataFrame({"item_id": items, "score": answer["score"].numpy()[0]})
         frame = frame[frame["score"] > -math.inf].reset_index(drop=True)  # the rest is padding

@@ -29,7 +29,7 @@ from recsearch.progress import Observer
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
 from recsearch.tuning.description import describe_space
-from recsearch.tuning.drivers.decision import Propose
+from recsearch.tuning.drivers.decision import Finish, Propose
 from recsearch.tuning.enqueue import parse_configuration
 from recsearch.tuning.loop import Budget, search, stoppable
 from recsearch.tuning.space import SearchSpace
@@ -93,6 +93,7 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
     # All that can be wrong with the settings shows itself before a directory is made.
     description = describe_run(config, command, dataset, prepared[0], hyperparameters)
     _first_trials(config, hyperparameters)
+    observer.say(f"each epoch is measured on {description['validation_protocol']}")
     directory = new_directory(config)
     with lock_directory(directory):
         write_json(directory / "run.json", description)
@@ -153,7 +154,7 @@ def _work(session: Session, *, more: bool = False) -> Run:
     driver = make_driver(session.config, session.hyperparameters, objective)
     study = Study(directory, driver, objective, session.config.seed, session.reads)
     with _explained(directory, study):
-        if more and study.state.stages:
+        if more and _can_go_on(session, study):
             study.reopen()
             (directory / "best" / "metrics.json").unlink(missing_ok=True)  # no longer the verdict
         metrics = trial_metrics(objective, task)
@@ -162,6 +163,13 @@ def _work(session: Session, *, more: bool = False) -> Run:
     finished = load_run(directory)
     write_report(finished)
     return finished
+
+
+def _can_go_on(session: Session, study: Study) -> bool:
+    """Returns whether a search that was over has something left to try, and time for it."""
+    if not study.state.stages or Budget(session.config.minutes).spent(study.state.seconds):
+        return False
+    return not isinstance(study.driver.propose(study.trials), Finish)
 
 
 @contextmanager

@@ -228,11 +228,11 @@ def test_too_little_data_is_told_with_all_counts():
     )
 
 
-def test_least_counts_can_be_raised():
-    with pytest.raises(DataError, match=r"3 users are left after cleaning\. Expected at least 4"):
-        prepare(loaded_with(RATINGS), min_users=4)
-    with pytest.raises(DataError, match=r"12 items are left after cleaning\. Expected at least 13"):
-        prepare(loaded_with(RATINGS), min_items=13)
+def test_part_may_be_small_and_have_one_label_only():
+    part = prepare(loaded_with([4.0, 4.0]), task=Task.RATING, is_part=True)
+    assert part.interactions.label.tolist() == [4.0, 4.0]
+    with pytest.raises(DataError, match=r"Every label in column 'rating' is 4: nothing to learn"):
+        prepare(loaded_with([4.0] * 12), task=Task.RATING)
 
 
 def load_real(*path):

@@ -154,7 +154,7 @@ def test_protocol_leaves_unknown_users_out_and_says_so(random_case) -> None:
     assert protocol.description == (
         "whole catalogue (19 items) without each user's training items, "
         f"all {len(expected)} users with a held-out item; "
-        "2 held-out rows of users unknown in training are left out"
+        "held-out rows of users unknown in training are left out: 2"
     )
 
 
@@ -181,8 +181,8 @@ def test_users_within_budget_follows_from_the_data() -> None:
 
 
 def candidate_case() -> tuple[PreparedData, np.ndarray]:
-    item = np.array([[2, 1, 3, 4], [4, 3, -1, -1], [0, 1, 2, 3], [1, 0, 2, -1]], np.int32)
-    lists = EncodedCandidates(np.array([1, 1, 2, 0], np.int32), item)
+    item = [[2, 1, 3, 4], [4, 3, -1, -1], [0, 1, 2, 3], [1, 0, 2, -1], [1, 2, 3, 4]]
+    lists = EncodedCandidates(np.array([1, 1, 2, 2, 0], np.int32), np.array(item, np.int32))
     data = make_data(Task.IMPLICIT, [(1, 1)], encoded([(1, 2)]), (3, 5), lists)
     table = np.array([[9, 5, 6, 1, 1], [9, 3, 2, 1, 0], [9, 1, 1, 1, 1]], np.float32)
     return data, table
@@ -192,9 +192,12 @@ def test_candidates_by_hand() -> None:
     data, table = candidate_case()
     protocol = make_protocol(data, ("hr@1", "hr@2", "mrr@3"))
     assert protocol.users is None
-    assert protocol.description == "4 given lists of one positive among 3 negatives"
+    assert protocol.description == (
+        "4 given lists of one positive among 3 negatives; "
+        "lists of users unknown in training are left out: 1"
+    )
     # Ranks: 1 (2 behind item 1: rank 2), 2 (behind item 3), an unknown positive: never, and 2:
-    # list 4 ranks 1 behind 2; the unknown negative 0 is not ranked.
+    # list 4 ranks 1 behind 2, which ties; the unknown negative 0 is not ranked.
     result = evaluate(TableScorer(table), data, protocol)
     assert result == pytest.approx({"hr@1": 0.0, "hr@2": 3 / 4, "mrr@3": 3 * (1 / 2) / 4})
 

@@ -247,7 +247,7 @@ def test_timestamps_of_arrow_types_become_seconds(tmp_path, kind):
 
 def test_timestamps_that_are_missing_are_a_fault(write):
     with pytest.raises(DataError, match="1 of 2 times in column 'timestamp' are missing: row 2"):
-        load(write("a.csv", "user,item,timestamp\n1,1,5\n1,2,\n"))
+        load(write("a.csv", "user,item,timestamp\n1,1,5\n1,2,\n"), timestamp="timestamp")
 
 
 def test_timestamps_of_another_type_are_a_fault(tmp_path):
@@ -255,7 +255,13 @@ def test_timestamps_of_another_type_are_a_fault(tmp_path):
         pa.table({"user": [1], "item": [1], "ts": [True]}), tmp_path / "a.parquet"
     )
     with pytest.raises(DataError, match="Column 'ts', row 1: 'True' cannot be read as a time"):
-        load(tmp_path / "a.parquet")
+        load(tmp_path / "a.parquet", timestamp="ts")
+
+
+def test_times_that_were_only_found_by_name_are_left_out_if_they_are_broken(write):
+    loaded = load(write("a.csv", "user,item,date\n1,1,05/21/2014\n1,2,\n"))
+    assert loaded.interactions.timestamp is None
+    assert any(note.startswith("Column 'date' is not used as time: ") for note in loaded.notes)
 
 
 def test_candidates_are_lists_in_file_order(write):

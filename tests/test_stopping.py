@@ -115,20 +115,38 @@ def impatient(setup: RunnerSetup) -> Iterator[LocalEngine]:
     engine.close()
 
 
-def test_trial_that_takes_too_long_costs_its_worker_and_an_attempt(impatient: LocalEngine) -> None:
+def test_trial_that_takes_too_long_is_stopped_and_leaves_a_fresh_worker(
+    impatient: LocalEngine,
+) -> None:
     endless = Assignment("0000", "quick", {"rate": 1.0}, 0, 10**6, seed=0)
     impatient.submit(endless)
     outcome = None
     while not isinstance(outcome, Outcome):
         for message in impatient.wait():
             outcome = message.news
-    assert (outcome.state, outcome.crashed) == (TrialState.FAILED, True)
+    assert (outcome.state, outcome.crashed) == (TrialState.STOPPED_EARLY, False)
     assert outcome.message == "The trial took longer than 0.2 minutes."
     impatient.submit(replace(endless, trial_id="0001", epochs=1))
     news = [message.news for _ in range(2) for message in impatient.wait()]
     assert isinstance(news[0], Epoch)
     assert isinstance(news[1], Outcome)
     assert news[1].state is TrialState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("epochs", "state"), [(1, TrialState.STOPPED_EARLY), (0, TrialState.FAILED)]
+)
+def test_trial_whose_time_is_over_keeps_the_score_that_it_has(
+    open_study: Callable[..., Study], tmp_path: Path, epochs: int, state: TrialState
+) -> None:
+    study = open_study(tmp_path)
+    study.ask()
+    for epoch in range(epochs):
+        study.tell_epoch("0000", Epoch(epoch + 1, {"rmse": 1.5}, 0.1))
+    study.tell("0000", Outcome(TrialState.STOPPED_EARLY, message="too long"))
+    (trial,) = study.trials
+    assert (trial.state, trial.message) == (state, "too long")
+    assert trial.score == (1.5 if epochs else None)
 
 
 def test_model_that_is_too_large_is_infeasible_and_never_trained(runner: TrialRunner) -> None:

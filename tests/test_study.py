@@ -8,7 +8,7 @@ from scripted_driver import ScriptedDriver
 
 from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
 from recsearch.tuning.journal import read_events
-from recsearch.tuning.study import MAX_ATTEMPTS, Study, trial_seed
+from recsearch.tuning.study import MAX_ATTEMPTS, MAX_OWNER_DEATHS, Study, trial_seed
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
@@ -225,17 +225,15 @@ def test_running_trial_of_a_killed_process_is_requeued_then_failed(
     open_study, tmp_path: Path
 ) -> None:
     study = open_study(tmp_path, FINAL)
-    next_assignment(study)
-    study.close()  # killed here
-    second = open_study(tmp_path)
-    assert second.trials[0].state is TrialState.WAITING
-    assert next_assignment(second).attempt == 2
-    second.close()
-    third = open_study(tmp_path)
-    (trial,) = third.trials
-    assert (trial.state, trial.message) == (TrialState.FAILED, "The process was killed.")
-    third.close()
-    assert open_study(tmp_path).trials == third.trials
+    for attempt in range(1, MAX_OWNER_DEATHS + 1):
+        assert next_assignment(study).attempt == attempt
+        study.close()  # killed here
+        study = open_study(tmp_path)
+    (trial,) = study.trials
+    assert trial.state is TrialState.FAILED
+    assert trial.message == "The run was killed 5 times while this trial was running."
+    study.close()
+    assert open_study(tmp_path).trials == study.trials
 
 
 def test_kill_at_any_byte_never_loses_a_finished_trial(open_study, tmp_path: Path) -> None:

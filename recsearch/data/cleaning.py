@@ -12,6 +12,8 @@ from recsearch.data.interactions import Interactions, Task
 from recsearch.data.readers import Loaded
 from recsearch.errors import ConfigError, DataError
 
+MIN_USERS = 2
+MIN_ITEMS = 2
 MIN_INTERACTIONS = 10
 
 ZERO_FRACTION = 0.2
@@ -38,8 +40,8 @@ def prepare_task(
     task: Task | None,
     positive_from: float | None,
     missing_label: float | None,
-    min_users: int = 2,
-    min_items: int = 2,
+    *,
+    is_part: bool = False,
 ) -> TaskData:
     """Cleans interactions and settles the task, in this order.
 
@@ -55,8 +57,8 @@ def prepare_task(
         positive_from: Implicit only: labels from this value on are positives, other rows are
             dropped. None takes each row as a positive.
         missing_label: A label that means "not rated"; None if there is none.
-        min_users: Fewer users than this are a fault.
-        min_items: Fewer items than this are a fault.
+        is_part: Whether this is a test or validation part, which may be small and whose labels may
+            all be equal.
 
     Returns:
         The data of the task, in file order.
@@ -79,9 +81,9 @@ def prepare_task(
     if task is Task.IMPLICIT:
         interactions = _positives(interactions, loaded.has_label, positive_from, notes)
     else:
-        faults += _label_faults(task, loaded, interactions.label, kept)
+        faults += _label_faults(task, loaded, interactions.label, kept, is_part)
         notes += _zero_note(task, interactions.label)
-    faults += _size_faults(interactions, min_users, min_items)
+    faults += _size_faults(interactions, is_part)
     if faults:
         raise DataError(loaded.source, faults)
     return TaskData(task, interactions, tuple(notes))
@@ -184,7 +186,11 @@ def _positives(
 
 
 def _label_faults(
-    task: Task, loaded: Loaded, label: NDArray[np.float32], kept: NDArray[np.int64]
+    task: Task,
+    loaded: Loaded,
+    label: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    is_part: bool,
 ) -> list[str]:
     faults = []
     column = loaded.columns.get("label", "label")
@@ -196,7 +202,7 @@ def _label_faults(
                 f"The click task expects 0 or 1; {len(wrong)} labels are neither. "
                 "Pass --task rating, or correct them."
             )
-    if len(label) and label.min() == label.max():
+    if not is_part and len(label) and label.min() == label.max():
         faults.append(
             f"Every label in column '{column}' is {label[0]:g}: nothing to learn. "
             "Expected at least two values; for plain interactions use --task implicit."
@@ -220,11 +226,11 @@ def _zero_note(task: Task, label: NDArray[np.float32]) -> list[str]:
     ]
 
 
-def _size_faults(interactions: Interactions, min_users: int, min_items: int) -> list[str]:
+def _size_faults(interactions: Interactions, is_part: bool) -> list[str]:
     counts = {
-        "users": (_count_distinct(interactions.user_id), min_users),
-        "items": (_count_distinct(interactions.item_id), min_items),
-        "interactions": (len(interactions), MIN_INTERACTIONS),
+        "users": (_count_distinct(interactions.user_id), 1 if is_part else MIN_USERS),
+        "items": (_count_distinct(interactions.item_id), 1 if is_part else MIN_ITEMS),
+        "interactions": (len(interactions), 1 if is_part else MIN_INTERACTIONS),
     }
     return [
         f"{count} {what} are left after cleaning. Expected at least {least}. Bring more data."

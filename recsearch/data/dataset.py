@@ -120,9 +120,7 @@ def _part(
 ) -> tuple[Interactions, tuple[str, ...]]:
     """Reads a given test or validation part, as the training part was read."""
     loaded = load_interactions(Path(path), names, like=data.interactions)
-    part = prepare_task(
-        loaded, data.task, config.positive_from, config.missing_label, min_users=1, min_items=1
-    )
+    part = prepare_task(loaded, data.task, config.positive_from, config.missing_label, is_part=True)
     own = [note for note in part.notes if note not in data.notes]
     return part.interactions, tuple(f"{loaded.source}: {note}" for note in own)
 

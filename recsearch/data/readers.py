@@ -72,6 +72,11 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     times: Checked[NDArray[np.int64]] = Checked(None)
     if "timestamp" in columns:
         times = read_timestamps(table[columns["timestamp"]], columns["timestamp"])
+    fatal = faults or users.faults or items.faults or labels.faults
+    if times.faults and names.timestamp is None and not fatal:
+        # The column was found by its name alone, and the split may not need it.
+        reason = f"Column '{columns['timestamp']}' is not used as time: {times.faults[0]}"
+        times = Checked(None, notes=(reason,))
     for part in (users, items, labels, times):
         faults += part.faults
     if faults or labels.values is None:

@@ -4,7 +4,7 @@ Signatures:
 
 - `serving_default(user_id [B], item_id [B]) -> score [B]`
 - `recommend(user_id [B], k []) -> item_id [B, k], score [B, k], known_user [B]`: the k best items
-  that the user has not seen in training; an unknown user gets the popular items; a row with fewer
+  that the user has not seen; an unknown user gets the popular items; a row with fewer
   than k items left is padded with "" or -1, score -inf.
 - `recommend_with_seen`: the same, seen items included.
 
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from recsearch.baselines.popularity import fit_popularity
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.vocabulary import Vocabulary
 from recsearch.training.scoring import ModelScorer
@@ -71,8 +72,8 @@ class ServedRecommender(tf.Module):
         self.model_variables = [variable.value for variable in scorer.model.variables]
         self.seen_offsets = tf.Variable(np.asarray(data.seen.offsets), trainable=False)
         self.seen_items = tf.Variable(np.asarray(data.seen.items), trainable=False)
-        count = np.bincount(data.train.item, minlength=data.spec.num_items)
-        self.popularity = tf.Variable(count.astype(np.float32), trainable=False)
+        popular = fit_popularity(data.train, data.spec.num_items, data.spec.task)
+        self.popularity = tf.Variable(popular.item_score, trainable=False)
         self._scorer = _Untracked(scorer)
         self._num_items = data.spec.num_items
 

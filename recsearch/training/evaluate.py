@@ -56,9 +56,11 @@ def make_protocol(
     if data.spec.task is not Task.IMPLICIT:
         return Protocol(names, None, f"{len(data.holdout):,} held-out labels")
     if data.candidates is not None:
-        count, width = data.candidates.item.shape
+        width = data.candidates.item.shape[1]
+        unknown = int((data.candidates.user == 0).sum())
+        count = len(data.candidates.user) - unknown
         text = f"{count:,} given lists of one positive among {width - 1} negatives"
-        return Protocol(names, None, text)
+        return Protocol(names, None, text + _left_out(unknown, "lists"))
     users = np.unique(data.holdout.user)
     unknown = int((data.holdout.user == 0).sum())
     users = users[users > 0]
@@ -69,9 +71,11 @@ def make_protocol(
         text += f", a seeded sample of {max_users:,} of {total:,} users"
     else:
         text += f", all {len(users):,} users with a held-out item"
-    if unknown:
-        text += f"; {unknown:,} held-out rows of users unknown in training are left out"
-    return Protocol(names, users, text)
+    return Protocol(names, users, text + _left_out(unknown, "held-out rows"))
+
+
+def _left_out(count: int, what: str) -> str:
+    return f"; {what} of users unknown in training are left out: {count:,}" if count else ""
 
 
 def trial_protocol(data: PreparedData, metrics: Sequence[str], seed: int) -> Protocol:
@@ -124,10 +128,12 @@ def _rank_lists(
     lists = data.candidates
     if lists is None:
         raise ValueError("There are no lists of candidates to rank in.")
-    count, width = lists.item.shape
-    item = np.maximum(lists.item, 0)
-    score = scorer.score_pairs(np.repeat(lists.user, width), item.ravel()).reshape(count, width)
-    score = np.where(lists.item > 0, score, -np.inf)  # padding and items unknown in training
+    known = lists.user > 0
+    user, item = lists.user[known], lists.item[known]
+    count, width = item.shape
+    pairs = np.repeat(user, width), np.maximum(item, 0).ravel()
+    score = scorer.score_pairs(*pairs).reshape(count, width)
+    score = np.where(item > 0, score, -np.inf)  # padding and items unknown in training
     ranks = rank_in_lists(score, max_rank)
     owner = np.arange(count)
     return mean_ranking(protocol.metrics, ranks, owner, np.ones(count, np.int64))

@@ -23,8 +23,8 @@ class SearchState:
         stages: Name of an end stage that is done -> what it left.
         notes: Remarks for people.
         test_looks: How often the test part was looked at.
-        seconds: Time that the run was worked on; the gaps before each `study` event, which opens
-            or reopens the journal, do not count.
+        seconds: Time of search; neither the end stages count, nor the gaps before a `study` event,
+            which opens the journal once more.
         events: How many events were applied.
         last_time: Time of the last event, seconds since 1970.
     """
@@ -53,7 +53,7 @@ class SearchState:
 
     def _count_time(self, event: Event) -> None:
         time = float(event.get("time", self.last_time))
-        if event["event"] != "study":
+        if event["event"] != "study" and "searched" not in self.stages:
             self.seconds += max(0.0, time - self.last_time)
         self.last_time = time
 

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -328,6 +329,8 @@ def _module_from_file(path: Path) -> Any:
 
 
 def _module_by_name(name: str) -> Any:
+    if os.getcwd() not in sys.path:  # a console script has not what `python -m` has
+        sys.path.insert(0, os.getcwd())
     try:
         return importlib.import_module(name)
     except ImportError as error:

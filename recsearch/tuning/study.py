@@ -20,6 +20,7 @@ from recsearch.tuning.trial import (
 )
 
 MAX_ATTEMPTS = 2  # how often a trial may take its worker down before it counts as failed
+MAX_OWNER_DEATHS = 5  # how often it may be there when the whole run is killed
 
 
 def trial_seed(seed: int, trial_id: str) -> int:
@@ -187,6 +188,8 @@ class Study:
         best = best_epoch(trial.curve, self.objective)
         if outcome.state is TrialState.COMPLETED and best is None:
             return TrialState.FAILED, f"{self.objective.name} was never a finite number."
+        if outcome.state is TrialState.STOPPED_EARLY and best is None:
+            return TrialState.FAILED, outcome.message
         return outcome.state, outcome.message
 
     def finish(self) -> None:
@@ -228,11 +231,11 @@ class Study:
     def _requeue_killed(self) -> None:
         """Takes up the trials that were running when the last owner was killed."""
         for trial in self.trials:
-            if trial.state is TrialState.RUNNING:
-                self.tell(
-                    trial.trial_id,
-                    Outcome(TrialState.FAILED, message="The process was killed.", crashed=True),
-                )
+            if trial.state is TrialState.RUNNING and trial.attempt < MAX_OWNER_DEATHS:
+                self._wait_again(trial)
+            elif trial.state is TrialState.RUNNING:
+                message = f"The run was killed {trial.attempt} times while this trial was running."
+                self.tell(trial.trial_id, Outcome(TrialState.FAILED, message=message))
 
     def _wait_again(self, trial: Trial, forgiven: bool = False) -> None:
         self._record(

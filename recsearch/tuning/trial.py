@@ -146,7 +146,7 @@ class Outcome:
 
     Attributes:
         state: COMPLETED if all epochs were trained, WAITING if the user stopped it after an epoch,
-            else FAILED or INFEASIBLE.
+            STOPPED_EARLY if its time was over, else FAILED or INFEASIBLE.
         curve: The epochs of this assignment alone.
         values: Bare name -> value of the hyperparameters that the builder really read.
         seconds: Building, training and validation.

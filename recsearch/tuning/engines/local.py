@@ -123,7 +123,7 @@ class LocalEngine:
         self._replace(worker)
         worker.trial_id = None
         message = f"The trial took longer than {self._trial_seconds / 60:g} minutes."
-        return Message(trial_id, Outcome(TrialState.FAILED, message=message, crashed=True))
+        return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
 
     def _replace(self, worker: _Worker) -> None:
         worker.pipe.close()
@@ -163,12 +163,19 @@ def _work(pipe: Connection, setup: "RunnerSetup", stop: Any, owner: int) -> None
     for number in (signal.SIGINT, signal.SIGTERM):  # the owner's to handle
         signal.signal(number, signal.SIG_IGN)
     _exit_with(owner)
-    runner = _prepare(setup)
+    fault, runner = "", None
+    try:
+        runner = _prepare(setup)
+    except Exception as error:  # a builder's module may fail in any way when it is imported
+        fault = f"The worker could not start: {type(error).__name__}: {error}"
     while True:
         try:
             assignment = pipe.recv()
         except EOFError:
             return
+        if runner is None:
+            pipe.send(Outcome(TrialState.FAILED, message=fault))
+            continue
         pipe.send(runner.run(assignment, pipe.send, lambda: bool(stop.value)))
 
 
