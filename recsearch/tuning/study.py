@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +105,8 @@ class Study:
         if isinstance(decision, Propose):
             return self.enqueue(decision)
         trial = self.state.trials[decision.trial_id]
-        self._record(
-            "trial_waiting",
-            trial_id=trial.trial_id,
-            epochs=decision.epochs,
-            final=decision.final,
-            bracket=trial.bracket,
-            rung=decision.rung,
-        )
+        promoted = replace(trial, epochs=decision.epochs, final=decision.final, rung=decision.rung)
+        self._wait_again(promoted, fresh_rung=True)
         return trial.trial_id
 
     def _start(self, trial: Trial) -> Assignment:
@@ -162,7 +157,7 @@ class Study:
         if outcome.checkpoint_saved and state in (TrialState.COMPLETED, TrialState.WAITING):
             self._keep_checkpoint(trial, outcome.curve[-1].epoch if outcome.curve else trial.epochs)
         if state is TrialState.WAITING:
-            self._wait_again(trial, forgiven=True)
+            self._wait_again(trial, fresh_rung=True)
             return
         paused = state is TrialState.COMPLETED and not trial.final
         fields: dict[str, Any] = {} if paused else {"state": state}
@@ -226,7 +221,7 @@ class Study:
         """Puts the running trials back into the queue: the user stopped them, they did not fail."""
         for trial in self.trials:
             if trial.state is TrialState.RUNNING:
-                self._wait_again(trial, forgiven=True)
+                self._wait_again(trial, fresh_rung=True)
 
     def _requeue_killed(self) -> None:
         """Takes up the trials that were running when the last owner was killed."""
@@ -237,7 +232,8 @@ class Study:
                 message = f"The run was killed {trial.attempt} times while this trial was running."
                 self.tell(trial.trial_id, Outcome(TrialState.FAILED, message=message))
 
-    def _wait_again(self, trial: Trial, forgiven: bool = False) -> None:
+    def _wait_again(self, trial: Trial, fresh_rung: bool = False) -> None:
+        """Puts a known trial back into the queue; on a fresh rung its attempts count anew."""
         self._record(
             "trial_waiting",
             trial_id=trial.trial_id,
@@ -245,7 +241,7 @@ class Study:
             final=trial.final,
             bracket=trial.bracket,
             rung=trial.rung,
-            fresh_rung=forgiven,
+            fresh_rung=fresh_rung,
         )
 
     def _stop_losers(self) -> None:
