@@ -73,8 +73,7 @@ def _generated(config: RunConfig) -> Dataset:
     made = generate()
     loaded = Loaded(made.interactions, {}, True, (), source="the embedded data set")
     data = prepare_task(loaded, _task(config) or Task.RATING, config.positive_from, None)
-    method = resolve_split_method(config.split, data.task, True)
-    split = split_interactions(data.interactions, method, data.task, config.seed)
+    split = split_interactions(data.interactions, config.split, data.task, config.seed)
     notes = ("No --data was given: these are the embedded data, generated with seed 0.",)
     digest = hashlib.sha256(made.interactions.label.tobytes()).hexdigest()
     return Dataset(
