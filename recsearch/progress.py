@@ -14,7 +14,9 @@ from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Trial, TrialState
 
 SHOWN_TRIALS = 8
+SECONDS_PER_DRAWING = 0.25
 LOST = (TrialState.FAILED, TrialState.INFEASIBLE)
+UNDER_WAY = (TrialState.WAITING, TrialState.RUNNING)
 
 
 class Clock:
@@ -29,7 +31,7 @@ class Clock:
 
         The time before the first epoch does not count: workers start once.
         """
-        done = sum(len(trial.curve) for trial in state.trials.values())
+        done = state.history.num_epochs
         now = time.monotonic()
         if self._begun is None:
             self._begun, self._before = now, done
@@ -49,8 +51,8 @@ class Observer(Protocol):
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Hears that trials start."""
 
-    def news(self, state: SearchState) -> None:
-        """Hears that a trial has moved on."""
+    def news(self, state: SearchState, trial_id: str) -> None:
+        """Hears that a trial has trained an epoch, ended, or paused."""
 
     def end_search(self, reason: str, state: SearchState) -> None:
         """Hears that no more trials will run."""
@@ -65,7 +67,7 @@ class Silent:
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Ignores it."""
 
-    def news(self, state: SearchState) -> None:
+    def news(self, state: SearchState, trial_id: str) -> None:
         """Ignores it."""
 
     def end_search(self, reason: str, state: SearchState) -> None:
@@ -77,7 +79,6 @@ class Lines:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._told: dict[str, TrialState] = {}
         self._plan = Plan(0, 0)
         self._clock = Clock()
 
@@ -90,25 +91,13 @@ class Lines:
         self._plan, self._clock = plan, Clock()
         for line in describe_plan(plan):
             self.say(line)
-        self._told = {trial.trial_id: trial.state for trial in state.trials.values()}
 
-    def news(self, state: SearchState) -> None:
-        """Prints a line for each trial that has ended or paused since the last news."""
+    def news(self, state: SearchState, trial_id: str) -> None:
+        """Prints a line if the trial has ended or paused."""
         progress = self._clock.progress(self._plan, state)
-        for trial in self._just_over(state):
+        trial = state.trials[trial_id]
+        if trial.state not in UNDER_WAY:
             self.say(f"{describe_trial(trial, state)}   {progress}")
-
-    def _just_over(self, state: SearchState) -> list[Trial]:
-        """Returns the trials that have ended or paused since this was asked last."""
-        over = []
-        for trial in state.trials.values():
-            told = self._told.get(trial.trial_id)
-            running = trial.state in (TrialState.WAITING, TrialState.RUNNING)
-            # That a paused trial will not be promoted is no news of the trial itself.
-            if not running and told not in (trial.state, TrialState.PAUSED):
-                over.append(trial)
-            self._told[trial.trial_id] = trial.state
-        return over
 
     def end_search(self, reason: str, state: SearchState) -> None:
         """Prints why it ended and what is best."""
@@ -121,6 +110,7 @@ class LiveTable(Lines):
     def __init__(self) -> None:
         super().__init__()
         self._live: Live | None = None
+        self._next_drawing = 0.0
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Prints the plan and opens the table."""
@@ -129,13 +119,15 @@ class LiveTable(Lines):
         self._live = Live(waiting, console=self._console, refresh_per_second=4, transient=True)
         self._live.start()
 
-    def news(self, state: SearchState) -> None:
+    def news(self, state: SearchState, trial_id: str) -> None:
         """Draws the table anew, and prints why a trial has failed, above it."""
-        for trial in self._just_over(state):
-            if trial.state in LOST:
-                self.say(describe_trial(trial, state))
-        if self._live is not None:
-            progress = self._clock.progress(self._plan, state)
+        progress = self._clock.progress(self._plan, state)
+        trial = state.trials[trial_id]
+        if trial.state in LOST:
+            self.say(describe_trial(trial, state))
+        # To rank thousands of trials at every epoch of quick ones would cost more than they do.
+        if self._live is not None and time.monotonic() >= self._next_drawing:
+            self._next_drawing = time.monotonic() + SECONDS_PER_DRAWING
             self._live.update(_table(state, progress))
 
     def end_search(self, reason: str, state: SearchState) -> None:
@@ -153,7 +145,7 @@ class LiveTable(Lines):
 def _table(state: SearchState, progress: str) -> RenderableType:
     objective = state.objective.name if state.objective else "score"
     table = Table("trial", "space", "state", "epoch", objective, "values", expand=True)
-    running = [t for t in state.trials.values() if t.state is TrialState.RUNNING]
+    running = state.history.in_state(TrialState.RUNNING)
     for trial in _distinct([*running, *state.ranked()[:SHOWN_TRIALS]]):
         score = "" if trial.score is None else f"{trial.score:.4f}"
         cells = (trial.trial_id, trial.space, trial.state.lower(), str(len(trial.curve)), score)

@@ -30,6 +30,7 @@ from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Finish, Propose
+from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.enqueue import parse_configuration
 from recsearch.tuning.loop import Budget, search, stoppable
 from recsearch.tuning.space import SearchSpace
@@ -203,9 +204,13 @@ def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     observer.begin_search(study.driver.plan(), study.state)
     engine = make_engine(session.config, session.search_dir, metrics)
     budget = Budget(session.config.minutes)
+
+    def on_news(message: Message) -> None:
+        observer.news(study.state, message.trial_id)
+
     try:
         with stoppable(engine, observer.say) as stopped:
-            reason = search(study, engine, budget, lambda _: observer.news(study.state), stopped)
+            reason = search(study, engine, budget, on_news, stopped)
     finally:
         engine.close()
     observer.end_search(reason, study.state)

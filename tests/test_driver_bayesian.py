@@ -23,8 +23,9 @@ from recsearch.tuning.drivers.bayesian import (
 from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
 from recsearch.tuning.drivers.encoding import encode, neighbour, to_unit, tunable
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.sampling import as_hyperparameters, configuration_key, defaults, sample
+from recsearch.tuning.sampling import as_hyperparameters, defaults, sample
 from recsearch.tuning.trial import Objective, Trial, TrialState
+from recsearch.tuning.tried import configuration_key
 
 SPACE = two_families()
 SQUARE = square()

@@ -11,8 +11,8 @@ from simulation import LOSS, run_search, thirty_configurations, two_families
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
 from recsearch.tuning.drivers.hyperband import HyperbandDriver, hyperband_brackets
-from recsearch.tuning.sampling import configuration_key
 from recsearch.tuning.trial import Epoch, Trial, TrialState
+from recsearch.tuning.tried import configuration_key
 
 SPACE = two_families()
 THIRTY = thirty_configurations()
@@ -224,6 +224,22 @@ def test_promoted_trial_that_starts_over_keeps_its_place():
     trials[5] = replace(trials[5], curve=(), score=None)
     assert driver(9).promotable(trials) == frozenset()
     assert isinstance(driver(9).propose(trials), Propose)
+
+
+@pytest.mark.parametrize("state", [TrialState.STOPPED_EARLY, TrialState.COMPLETED])
+def test_trial_that_ended_on_its_rung_leaves_its_place_to_the_next(state):
+    # Out of time, or stopped by a callback: it has the best score, and cannot go on.
+    trials = standing([6, 5, 4, 3, 2, 1, 7, 8, 9])
+    trials[5] = replace(trials[5], state=state)
+    assert driver(9).promotable(trials) == {"0002", "0003", "0004"}
+    for number in (4, 3, 2):
+        decision = driver(9).propose(trials)
+        assert decision == Promote(f"{number:04d}", epochs=3, rung=1, final=False)
+        trials[number] = replace(trials[number], state=TrialState.RUNNING, epochs=3, rung=1)
+    for number in (4, 3, 2):
+        done = tuple(Epoch(i, {"loss": 1.0}, 0.1) for i in (1, 2, 3))
+        trials[number] = replace(trials[number], state=TrialState.PAUSED, curve=done)
+    assert driver(9).propose(trials) == Promote("0002", epochs=9, rung=2, final=True)
 
 
 def test_promotable_are_those_still_among_the_best_of_their_rung():

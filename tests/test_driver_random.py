@@ -6,8 +6,8 @@ from simulation import LOSS, run_search, thirty_configurations, two_families
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.sampling import configuration_key
 from recsearch.tuning.trial import Trial, TrialState
+from recsearch.tuning.tried import configuration_key
 
 SPACE = two_families()
 THIRTY = thirty_configurations()

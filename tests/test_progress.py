@@ -17,6 +17,7 @@ from recsearch.progress import (
 from recsearch.tuning.drivers.decision import Plan
 from recsearch.tuning.journal import read_events
 from recsearch.tuning.replay import SearchState, replay
+from recsearch.tuning.trial import TrialState
 
 
 @pytest.fixture
@@ -92,17 +93,15 @@ def test_lines_tell_each_trial_once(
     lines = Lines()
     lines.begin_search(Plan(2, 3, ("detail",)), state_of(tmp_path))
     journal.start("0000", "neumf", 1)
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     journal.epochs("0000", 1.0)
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     journal.pause("0000")
-    lines.news(state_of(tmp_path))
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     journal.start("0001", "neumf", 1)
     journal.end("0001", "FAILED", "ValueError: [red]no markup[/red]")
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0001")
     journal.end("0000", "STOPPED_EARLY")  # a paused trial that is not promoted is no news
-    lines.news(state_of(tmp_path))
     lines.end_search("enough", state_of(tmp_path))
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -124,7 +123,8 @@ def test_lines_of_a_resumed_search_do_not_tell_old_trials(
     state = state_of(plant_run(tmp_path))
     lines = Lines()
     lines.begin_search(Plan(6, 9), state)
-    lines.news(state)
+    (running,) = state.history.in_state(TrialState.RUNNING)
+    lines.news(state, running.trial_id)
     assert capsys.readouterr().err == "plan: 6 configurations, 9 epochs in all\n"
 
 
@@ -136,13 +136,13 @@ def test_promoted_trial_is_told_again(
     journal.start("0000", "neumf", 1)
     journal.epochs("0000", 1.0)
     journal.pause("0000")
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     journal.append("trial_waiting", trial_id="0000", epochs=2, final=True, bracket=0, rung=1)
     journal.append("trial_started", trial_id="0000", attempt=1, initial_epoch=1, epochs=2)
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     journal.epochs("0000", 0.9, first=2)
     journal.end("0000")
-    lines.news(state_of(tmp_path))
+    lines.news(state_of(tmp_path), "0000")
     told = capsys.readouterr().err.splitlines()[1:]
     assert [line.partition("   ")[0] for line in told] == [
         "trial 0000 neumf: rmse 1.0000 (epoch 1 of 1, 1.5 s, paused)",
@@ -164,7 +164,7 @@ def test_table_shows_running_and_best_trials_and_closes(
     state = state_of(plant_run(tmp_path))
     table = LiveTable()
     table.begin_search(Plan(6, 99), state)
-    table.news(state)
+    table.news(state, "0000")
     table.end_search("enough", state)
     table.close()
     drawn = capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_table_that_is_closed_in_the_middle_gives_the_terminal_back(
     table.begin_search(Plan(1, 1), SearchState())
     table.close()
     assert capsys.readouterr().err.count("\x1b[?25h") == 1
-    table.news(SearchState())
+    table.news(state_of(plant_run(tmp_path)), "0000")
     table.close()
     assert capsys.readouterr().err == ""
 
@@ -194,6 +194,6 @@ def test_silent_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     silent = Silent()
     silent.say("text")
     silent.begin_search(Plan(1, 1), state)
-    silent.news(state)
+    silent.news(state, "0000")
     silent.end_search("enough", state)
     assert capsys.readouterr() == ("", "")

@@ -13,18 +13,17 @@ from simulation import layered_space, thirty_configurations, two_families
 from recsearch.errors import SpaceError
 from recsearch.tuning.sampling import (
     as_hyperparameters,
-    configuration_key,
     count_configurations,
     defaults,
     enumerate_configurations,
     fresh_sample,
-    is_tried,
     next_configuration,
     sample,
     tried_configurations,
     untried_default,
 )
 from recsearch.tuning.trial import Trial, TrialState
+from recsearch.tuning.tried import Tried, configuration_key
 
 SPACE = two_families()
 LAYERS = layered_space()
@@ -135,15 +134,15 @@ def test_proposal_that_contains_the_values_of_a_trial_is_tried():
     trial = Trial("0000", "mlp", {"num_layers": 1, "units_0": 8}, 5, TrialState.COMPLETED)
     tried = tried_configurations(LAYERS, [trial])
     proposed = {"num_layers": 1, "units_0": 8, "units_1": 16}
-    assert is_tried(configuration_key("mlp", proposed), tried)
-    assert not is_tried(configuration_key("mlp", {**proposed, "units_0": 16}), tried)
-    assert not is_tried(configuration_key("gru", proposed), tried)
+    assert ("mlp", proposed) in tried
+    assert ("mlp", {**proposed, "units_0": 16}) not in tried
+    assert ("gru", proposed) not in tried
 
 
 def test_names_that_the_space_does_not_know_do_not_hide_a_tried_configuration():
     values = {"num_layers": 1, "units_0": 8}
     trial = Trial("0000", "mlp", {**values, "units_7": 4}, 5, TrialState.COMPLETED)
-    assert is_tried(configuration_key("mlp", values), tried_configurations(LAYERS, [trial]))
+    assert ("mlp", values) in tried_configurations(LAYERS, [trial])
 
 
 def test_trial_that_died_without_values_rules_out_its_familys_default_alone():
@@ -155,26 +154,29 @@ def test_trial_that_died_without_values_rules_out_its_familys_default_alone():
 
 def test_fresh_sample_finds_each_configuration_once_then_none():
     rng = np.random.default_rng(0)
-    tried = set()
+    tried = tried_configurations(LAYERS, [])
     for _ in range(14):
-        family, values = fresh_sample(LAYERS, rng, tried)
-        key = configuration_key(family, values)
-        assert key not in tried
-        tried.add(key)
+        configuration = fresh_sample(LAYERS, rng, tried)
+        assert configuration not in tried
+        tried.add(*configuration)
     assert fresh_sample(LAYERS, rng, tried) is None
 
 
 def test_fresh_sample_chooses_alike_among_the_few_that_draws_do_not_find():
     space = one_range(lambda hp: hp.Int("a/x", 1, 9000))
     left = {17, 4000, 8999}
-    tried = {configuration_key("a", {"x": x}) for x in range(1, 9001) if x not in left}
+    tried = Tried(frozenset({"a/x"}))
+    for x in set(range(1, 9001)) - left:
+        tried.add("a", {"x": x})
     chosen = {fresh_sample(space, np.random.default_rng(s), tried)[1]["x"] for s in range(12)}
     assert chosen == left  # a value is missed by 12 choices once in 3 * (2/3)**12 = 43
 
 
 def test_fresh_sample_of_a_continuous_range_that_nobody_reads_is_exhausted():
     space = one_range(lambda hp: (hp.Boolean("a/bias"), hp.Float("a/x", 0.0, 1.0)))
-    tried = {configuration_key("a", {"bias": bias}) for bias in (True, False)}
+    tried = tried_configurations(space, [])
+    for bias in (True, False):
+        tried.add("a", {"bias": bias})
     assert fresh_sample(space, np.random.default_rng(0), tried) is None
 
 
@@ -234,4 +236,4 @@ def test_failed_trial_counts_as_tried():
     trial = Trial("0000", family, values, 5)
     for state in TrialState:
         tried = tried_configurations(LAYERS, [replace(trial, state=state)])
-        assert is_tried(configuration_key(family, values), tried)
+        assert (family, values) in tried

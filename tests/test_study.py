@@ -23,9 +23,11 @@ CRASHED = Outcome(TrialState.FAILED, message="The worker process died.", crashed
 def open_study() -> Iterator[Callable[..., Study]]:
     opened: list[Study] = []
 
-    def make(directory: Path, *decisions, promotable: tuple[str, ...] = ()) -> Study:
+    def make(
+        directory: Path, *decisions, promotable: tuple[str, ...] = (), keep_best: int = 0
+    ) -> Study:
         driver = ScriptedDriver(list(decisions), set(promotable))
-        opened.append(Study(directory, driver, RMSE, seed=7))
+        opened.append(Study(directory, driver, RMSE, seed=7, keep_best=keep_best))
         return opened[-1]
 
     yield make
@@ -87,7 +89,7 @@ def test_reopened_study_knows_what_the_live_one_knew(open_study, tmp_path: Path)
     study.stage("baselines", {"popularity": 1.0})
     study.close()
     again = open_study(tmp_path, promotable=("0001",))
-    assert again.trials == study.trials
+    assert list(again.trials) == list(study.trials)
     assert again.state.notes == ["a remark"]
     assert again.state.stages == {"baselines": {"popularity": 1.0}}
     assert [trial.trial_id for trial in again.state.ranked()] == ["0001", "0000"]
@@ -157,6 +159,41 @@ def test_checkpoints_stay_while_needed_and_go_afterwards(open_study, tmp_path: P
     assert checkpoints(tmp_path) == []
 
 
+def test_best_trials_that_are_over_keep_their_checkpoints(open_study, tmp_path: Path) -> None:
+    study = open_study(tmp_path, *[FINAL] * 5, RUNG_0, keep_best=2)
+    left = []
+    for score in (3.0, 2.0, 4.0, math.nan, 1.0, 2.5):  # the last is paused, and not promoted
+        run(study, SAVED, (score, score))
+        left.append(checkpoints(tmp_path))
+    assert left == [
+        ["0000-2.npz"],
+        ["0000-2.npz", "0001-2.npz"],
+        ["0000-2.npz", "0001-2.npz"],
+        ["0000-2.npz", "0001-2.npz"],
+        ["0001-2.npz", "0004-2.npz"],
+        ["0001-2.npz", "0004-2.npz"],
+    ]
+
+
+def test_trial_whose_checkpoint_was_deleted_starts_anew(open_study, tmp_path: Path) -> None:
+    promote = Promote("0000", epochs=4, rung=1, final=True)
+    study = open_study(tmp_path, RUNG_0, promote, promotable=("0000",))
+    first = run(study, SAVED, (1.0, 0.75))
+    Path(str(first.save_checkpoint)).unlink()
+    second = next_assignment(study)
+    assert (second.initial_epoch, second.load_checkpoint, second.epochs) == (0, None, 4)
+    assert study.trials[0].curve == ()
+
+
+def test_file_that_a_killed_worker_left_half_written_is_dropped(open_study, tmp_path: Path) -> None:
+    study = open_study(tmp_path, FINAL, FINAL)
+    left = tmp_path / "checkpoints" / "0000-2.123.partial"
+    left.parent.mkdir()
+    left.touch()
+    run(study, DONE, (1.0,))
+    assert not left.exists()
+
+
 def test_checkpoint_of_a_running_trial_is_kept(open_study, tmp_path: Path) -> None:
     study = open_study(tmp_path, RUNG_0, FINAL, promotable=("0000",))
     running = next_assignment(study)
@@ -189,6 +226,13 @@ def test_paused_trial_that_cannot_be_promoted_is_stopped_at_once(
     (trial,) = study.trials
     assert (trial.state, trial.score) == (TrialState.STOPPED_EARLY, 0.75)
     assert (trial.seconds, trial.values) == (0.0, {"dim": 8})
+
+
+def test_trial_that_its_callback_stopped_is_over(open_study, tmp_path: Path) -> None:
+    study = open_study(tmp_path, RUNG_0, promotable=("0000",))
+    run(study, Outcome(TrialState.COMPLETED, values={"dim": 8}, stopped_itself=True), (1.0,))
+    (trial,) = study.trials
+    assert (trial.state, trial.score, len(trial.curve)) == (TrialState.COMPLETED, 1.0, 1)
 
 
 def test_crashed_worker_is_tried_again_and_then_fails(open_study, tmp_path: Path) -> None:
@@ -233,7 +277,7 @@ def test_running_trial_of_a_killed_process_is_requeued_then_failed(
     assert trial.state is TrialState.FAILED
     assert trial.message == "The run was killed 5 times while this trial was running."
     study.close()
-    assert open_study(tmp_path).trials == study.trials
+    assert list(open_study(tmp_path).trials) == list(study.trials)
 
 
 def test_kill_at_any_byte_never_loses_a_finished_trial(open_study, tmp_path: Path) -> None:

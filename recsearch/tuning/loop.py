@@ -131,8 +131,10 @@ def _refuse_full_disk(study: Study, outcome: Outcome) -> None:
 
 
 def _refuse_hopeless(study: Study) -> None:
-    failed = [t for t in study.trials if t.state is TrialState.FAILED]
-    if len(failed) < HOPELESS_FAILURES or any(t.score is not None for t in study.trials):
+    if any(trial.score is not None for trial in study.trials):
+        return
+    failed = study.trials.in_state(TrialState.FAILED)
+    if len(failed) < HOPELESS_FAILURES:
         return
     reasons = "\n".join(f"  {t.trial_id} {t.space}: {t.message}" for t in failed)
     raise SearchError(f"The first {len(failed)} trials all failed:\n{reasons}")

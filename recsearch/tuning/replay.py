@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
+from recsearch.tuning.history import History
 from recsearch.tuning.journal import Event
 from recsearch.tuning.trial import Epoch, Objective, Trial, TrialState, best_epoch
 
@@ -19,7 +20,7 @@ class SearchState:
 
     Attributes:
         objective: From the `study` event; None before it.
-        trials: By id, in the order of proposal.
+        history: The trials.
         stages: Name of an end stage that is done -> what it left.
         notes: Remarks for people.
         test_looks: How often the test part was looked at.
@@ -30,13 +31,18 @@ class SearchState:
     """
 
     objective: Objective | None = None
-    trials: dict[str, Trial] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     stages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     test_looks: int = 0
     seconds: float = 0.0
     events: int = 0
     last_time: float = 0.0
+
+    @property
+    def trials(self) -> Mapping[str, Trial]:
+        """The trials by id, in the order of proposal."""
+        return self.history.by_id
 
     def apply(self, event: Event) -> None:
         """Changes the state by one event; an event of unknown kind changes nothing."""
@@ -61,9 +67,13 @@ class SearchState:
         """Returns the trials with a score, best first; of equal ones the cheaper, then older."""
         if self.objective is None:
             return []
-        key = self.objective.sort_key
-        scored = [trial for trial in self.trials.values() if trial.score is not None]
-        return sorted(scored, key=lambda t: (key(t.score), t.best_epoch or 0, t.trial_id))
+        return rank([trial for trial in self.history if trial.score is not None], self.objective)
+
+
+def rank(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
+    """Returns trials with a score, best first; of equal ones the cheaper, then the older."""
+    key = objective.sort_key
+    return sorted(trials, key=lambda t: (key(t.score), t.best_epoch or 0, int(t.trial_id)))
 
 
 def replay(events: Iterable[Event]) -> SearchState:
@@ -89,29 +99,30 @@ def _trial_waiting(state: SearchState, event: Event) -> None:
         trial = replace(known, epochs=event["epochs"], state=TrialState.WAITING)
     if event.get("fresh_rung", True):
         trial = replace(trial, attempt=0)
-    state.trials[trial_id] = replace(
-        trial, bracket=event.get("bracket"), rung=event.get("rung"), final=event["final"]
-    )
+    bracket, rung = event.get("bracket"), event.get("rung")
+    state.history.put(replace(trial, bracket=bracket, rung=rung, final=event["final"]))
 
 
 def _trial_started(state: SearchState, event: Event) -> None:
     trial = state.trials[event["trial_id"]]
     curve = trial.curve[: event["initial_epoch"]]
-    _put(state, replace(trial, curve=curve, attempt=event["attempt"], state=TrialState.RUNNING))
+    state.history.put(
+        replace(trial, curve=curve, attempt=event["attempt"], state=TrialState.RUNNING)
+    )
 
 
 def _epoch(state: SearchState, event: Event) -> None:
     trial = state.trials[event["trial_id"]]
     metrics = {k: float("nan") if v is None else float(v) for k, v in event["metrics"].items()}
     point = Epoch(int(event["epoch"]), metrics, float(event["seconds"]))
-    _put(state, replace(trial, curve=(*trial.curve, point)))
+    state.history.put(replace(trial, curve=(*trial.curve, point)))
 
 
 def _checkpoint(state: SearchState, event: Event) -> None:
     path = event["path"]
     if path is not None and not _CHECKPOINT.fullmatch(path):
         raise ValueError(f"checkpoint path {path!r}")
-    _put(state, replace(state.trials[event["trial_id"]], checkpoint=path))
+    state.history.put(replace(state.trials[event["trial_id"]], checkpoint=path))
 
 
 def _trial_over(state: SearchState, event: Event) -> None:
@@ -130,7 +141,7 @@ def _trial_over(state: SearchState, event: Event) -> None:
     failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
     best = None if failed or not state.objective else best_epoch(trial.curve, state.objective)
     score, epoch = best if best else (None, None)
-    _put(state, replace(trial, score=score, best_epoch=epoch))
+    state.history.put(replace(trial, score=score, best_epoch=epoch))
 
 
 def _stage(state: SearchState, event: Event) -> None:
@@ -147,10 +158,6 @@ def _test_look(state: SearchState, event: Event) -> None:
 
 def _note(state: SearchState, event: Event) -> None:
     state.notes.append(event["text"])
-
-
-def _put(state: SearchState, trial: Trial) -> None:
-    state.trials[trial.trial_id] = trial
 
 
 _HANDLERS: dict[str, Callable[[SearchState, Event], None]] = {

@@ -7,13 +7,14 @@ its active hyperparameters under their bare names. Nothing here changes the spac
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.tuning.history import History
 from recsearch.tuning.trial import Scalar, Trial
+from recsearch.tuning.tried import Configuration, Tried
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = "space"
 """Name of the choice among the families."""
-
-Configuration = tuple[str, dict[str, Scalar]]
-"""A family, and bare name -> value of its active hyperparameters."""
-
-ConfigurationKey = tuple[str, frozenset[tuple[str, Scalar]]]
-"""A configuration in a form that can be compared and kept in a set."""
 
 _NUM_DRAWS = 200  # collisions in a row that make it worth listing the space
 _SMALL_SPACE = 10_000  # listing more configurations than these would take longer than a second
@@ -121,45 +116,13 @@ def count_configurations(space: "HyperParameters", limit: int) -> int | None:
     return None if found is None else len(found)
 
 
-def configuration_key(family: str, values: Mapping[str, Scalar]) -> ConfigurationKey:
-    """Returns what makes two configurations the same: floats count to 12 significant digits."""
-    return family, frozenset((name, _rounded(value)) for name, value in values.items())
-
-
-def tried_configurations(
-    space: "HyperParameters", trials: Sequence[Trial]
-) -> set[ConfigurationKey]:
-    """Returns the keys of what the trials tried, for `is_tried` and `fresh_sample`.
-
-    Names that the space does not know (a builder may read more than discovery saw) are left out,
-    because no proposal could ever hold them.
-    """
-    known = {hp.name for hp in space.space}
-    keys: set[ConfigurationKey] = set()
-    for trial in trials:
-        values = {
-            name: value for name, value in trial.values.items() if f"{trial.space}/{name}" in known
-        }
-        keys.add(configuration_key(trial.space, values))
-    return keys
-
-
-def is_tried(key: ConfigurationKey, tried: AbstractSet[ConfigurationKey]) -> bool:
-    """Returns whether a proposal is the same configuration as one of the tried.
-
-    A trained trial holds only the values that its builder read: a proposal of one layer also has
-    a value for `units_1`, its trial has not. So a proposal that contains all values of a trial
-    would be built and trained exactly as that trial was. A trial without any value says so only
-    of a family without hyperparameters; elsewhere its worker died before the builder reported.
-    """
-    if key in tried:
-        return True
-    family, values = key
-    return any(seen_family == family and seen and seen <= values for seen_family, seen in tried)
+def tried_configurations(space: "HyperParameters", trials: Sequence[Trial]) -> Tried:
+    """Returns what the trials tried; that of a `History` is made once and kept up to date."""
+    return History.of(trials).tried(frozenset(hp.name for hp in space.space))
 
 
 def fresh_sample(
-    space: "HyperParameters", rng: np.random.Generator, tried: AbstractSet[ConfigurationKey]
+    space: "HyperParameters", rng: np.random.Generator, tried: Tried
 ) -> Configuration | None:
     """Returns a random configuration that was not tried yet, or None if there is none left.
 
@@ -169,10 +132,10 @@ def fresh_sample(
     """
     for _ in range(_NUM_DRAWS):
         family, values = sample(space, rng)
-        if not is_tried(configuration_key(family, values), tried):
+        if (family, values) not in tried:
             return family, values
     listed = enumerate_configurations(space, _SMALL_SPACE) or []
-    left = [entry for entry in listed if not is_tried(configuration_key(*entry), tried)]
+    left = [entry for entry in listed if entry not in tried]
     return left[rng.integers(len(left))] if left else None
 
 
@@ -191,15 +154,12 @@ def next_configuration(
     return fresh_sample(space, np.random.default_rng([seed, len(trials)]), tried)
 
 
-def untried_default(
-    space: "HyperParameters", tried: AbstractSet[ConfigurationKey]
-) -> Configuration | None:
+def untried_default(space: "HyperParameters", tried: Tried) -> Configuration | None:
     """Returns the first family's default configuration that was not tried yet, or None."""
     for family, values in defaults(space):
         # A trial that died without telling its values may have been the default: without the
         # second test, a default that kills its worker would be proposed for ever.
-        died = (family, frozenset[tuple[str, Scalar]]()) in tried
-        if not died and not is_tried(configuration_key(family, values), tried):
+        if not tried.holds_unread(family) and (family, values) not in tried:
             return family, values
     return None
 
@@ -264,10 +224,6 @@ def _bare(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
     return {
         name.removeprefix(f"{family}/"): value for name, value in values.items() if name != ROOT
     }
-
-
-def _rounded(value: Scalar) -> Scalar:
-    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from recsearch.tuning.checkpoints import CheckpointFolder
 from recsearch.tuning.drivers.decision import Driver, Finish, Promote, Propose, Wait
+from recsearch.tuning.history import History
 from recsearch.tuning.journal import SCHEMA, Journal, read_events
 from recsearch.tuning.replay import SearchState, replay
 from recsearch.tuning.trial import (
@@ -44,6 +46,7 @@ class Study:
         driver: Decides what to try.
         objective: What is optimised.
         seed: Seeds every trial, together with its id.
+        keep_best: How many of the best trials keep the state after their last epoch on disk.
         reads: Tells which of a configuration's values its builder reads, before it is trained. Only
             those are recorded, so that no two trials differ in values that nobody reads.
     """
@@ -55,8 +58,10 @@ class Study:
         objective: Objective,
         seed: int,
         reads: Reads = lambda space, values: values,
+        *,
+        keep_best: int = 1,
     ) -> None:
-        self.directory = directory.resolve()  # workers get paths that hold from anywhere
+        self.directory = directory.resolve()
         self.driver = driver
         self._reads = reads
         self.seed = seed
@@ -67,18 +72,17 @@ class Study:
             "study", schema=SCHEMA, objective=objective.name, direction=objective.direction
         )
         self.objective = objective
-        for left in (self.directory / "checkpoints").glob("*.partial"):
-            left.unlink()  # of a process that was killed while it wrote
+        self._checkpoints = CheckpointFolder(self.directory, keep_best)
         self._requeue_killed()
 
     @property
-    def trials(self) -> list[Trial]:
+    def trials(self) -> History:
         """All trials, in the order of their ids."""
-        return list(self.state.trials.values())
+        return self.state.history
 
     def enqueue(self, proposal: Propose) -> str:
         """Puts a configuration into the queue; returns its trial id."""
-        trial_id = f"{len(self.state.trials):04d}"
+        trial_id = f"{len(self.trials):04d}"
         self._record(
             "trial_waiting",
             trial_id=trial_id,
@@ -93,13 +97,13 @@ class Study:
 
     def ask(self) -> Assignment | Wait | Finish:
         """Returns the next assignment, journaled as started; or why there is none."""
-        trial = next((t for t in self.trials if t.state is TrialState.WAITING), None)
-        if trial is None:
-            decision = self.driver.propose(self.trials)
-            if isinstance(decision, Wait | Finish):
-                return decision
-            trial = self.state.trials[self._accept(decision)]
-        return self._start(trial)
+        waiting = self.trials.in_state(TrialState.WAITING)
+        if waiting:
+            return self._start(waiting[0])
+        decision = self.driver.propose(self.trials)
+        if isinstance(decision, Wait | Finish):
+            return decision
+        return self._start(self.state.trials[self._accept(decision)])
 
     def _accept(self, decision: Propose | Promote) -> str:
         if isinstance(decision, Propose):
@@ -110,7 +114,9 @@ class Study:
         return trial.trial_id
 
     def _start(self, trial: Trial) -> Assignment:
-        initial_epoch = _checkpoint_epoch(trial)
+        checkpoint, initial_epoch = self._checkpoints.latest(trial)
+        path = self._checkpoints.path
+        save = path(trial.trial_id, trial.epochs) if self._checkpoints.wanted(trial) else None
         assignment = Assignment(
             trial_id=trial.trial_id,
             space=trial.space,
@@ -118,11 +124,9 @@ class Study:
             initial_epoch=initial_epoch,
             epochs=trial.epochs,
             seed=trial_seed(self.seed, trial.trial_id),
-            load_checkpoint=str(self.directory / trial.checkpoint) if trial.checkpoint else None,
-            save_checkpoint=None
-            if trial.final
-            else str(self._checkpoint_path(trial, trial.epochs)),
-            stop_checkpoint=str(self._checkpoint_path(trial, "{epoch}")),
+            load_checkpoint=str(checkpoint) if checkpoint else None,
+            save_checkpoint=str(save) if save else None,
+            stop_checkpoint=str(path(trial.trial_id, "{epoch}")),
             attempt=trial.attempt + 1,
         )
         self._record(
@@ -133,9 +137,6 @@ class Study:
             epochs=trial.epochs,
         )
         return assignment
-
-    def _checkpoint_path(self, trial: Trial, epoch: int | str) -> Path:
-        return self.directory / "checkpoints" / f"{trial.trial_id}-{epoch}.npz"
 
     def tell_epoch(self, trial_id: str, point: Epoch) -> None:
         """Records one epoch of a running trial."""
@@ -159,7 +160,8 @@ class Study:
         if state is TrialState.WAITING:
             self._wait_again(trial, fresh_rung=True)
             return
-        paused = state is TrialState.COMPLETED and not trial.final
+        over = trial.final or outcome.stopped_itself
+        paused = state is TrialState.COMPLETED and not over
         fields: dict[str, Any] = {} if paused else {"state": state}
         self._record(
             "trial_paused" if paused else "trial_ended",
@@ -172,10 +174,10 @@ class Study:
             message=message,
         )
         self._stop_losers()
-        self._drop_checkpoints()
+        self._checkpoints.drop(self.state)
 
     def _keep_checkpoint(self, trial: Trial, epoch: int) -> None:
-        path = self._checkpoint_path(trial, epoch).relative_to(self.directory)
+        path = self._checkpoints.path(trial.trial_id, epoch).relative_to(self.directory)
         self._record("checkpoint", trial_id=trial.trial_id, epoch=epoch, path=str(path))
 
     def _verdict(self, trial: Trial, outcome: Outcome) -> tuple[TrialState, str]:
@@ -189,10 +191,9 @@ class Study:
 
     def finish(self) -> None:
         """Closes the search: a trial that still waits for a promotion will not get one."""
-        for trial in self.trials:
-            if trial.state is TrialState.PAUSED:
-                self._stop(trial)
-        self._drop_checkpoints()
+        for trial in self.trials.in_state(TrialState.PAUSED):
+            self._stop(trial)
+        self._checkpoints.drop(self.state)
 
     def stage(self, name: str, result: dict[str, Any]) -> None:
         """Records that an end stage is done, and what it left."""
@@ -219,16 +220,15 @@ class Study:
 
     def interrupt(self) -> None:
         """Puts the running trials back into the queue: the user stopped them, they did not fail."""
-        for trial in self.trials:
-            if trial.state is TrialState.RUNNING:
-                self._wait_again(trial, fresh_rung=True)
+        for trial in self.trials.in_state(TrialState.RUNNING):
+            self._wait_again(trial, fresh_rung=True)
 
     def _requeue_killed(self) -> None:
         """Takes up the trials that were running when the last owner was killed."""
-        for trial in self.trials:
-            if trial.state is TrialState.RUNNING and trial.attempt < MAX_OWNER_DEATHS:
+        for trial in self.trials.in_state(TrialState.RUNNING):
+            if trial.attempt < MAX_OWNER_DEATHS:
                 self._wait_again(trial)
-            elif trial.state is TrialState.RUNNING:
+            else:
                 message = f"The run was killed {trial.attempt} times while this trial was running."
                 self.tell(trial.trial_id, Outcome(TrialState.FAILED, message=message))
 
@@ -247,8 +247,8 @@ class Study:
     def _stop_losers(self) -> None:
         """Ends the paused trials that no decision of the driver can promote any more."""
         promotable = self.driver.promotable(self.trials)
-        for trial in self.trials:
-            if trial.state is TrialState.PAUSED and trial.trial_id not in promotable:
+        for trial in self.trials.in_state(TrialState.PAUSED):
+            if trial.trial_id not in promotable:
                 self._stop(trial)
 
     def _stop(self, trial: Trial) -> None:
@@ -260,23 +260,3 @@ class Study:
             seconds=trial.seconds,
             num_parameters=trial.num_parameters,
         )
-
-    def _drop_checkpoints(self) -> None:
-        """Deletes every checkpoint from which no trial can be continued any more."""
-        going_on = (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
-        needed = {t.checkpoint for t in self.trials if t.checkpoint and t.state in going_on}
-        for path in (self.directory / "checkpoints").glob("*.npz"):
-            if f"checkpoints/{path.name}" not in needed and not self._in_flight(path.stem):
-                path.unlink(missing_ok=True)
-
-    def _in_flight(self, stem: str) -> bool:
-        """Returns whether a running trial may just have written this checkpoint."""
-        trial = self.state.trials.get(stem.partition("-")[0])
-        return trial is not None and trial.state is TrialState.RUNNING
-
-
-def _checkpoint_epoch(trial: Trial) -> int:
-    """Returns how many epochs the trial's checkpoint has behind it; 0 without one."""
-    if trial.checkpoint is None:
-        return 0
-    return int(Path(trial.checkpoint).stem.rpartition("-")[2])

@@ -155,6 +155,8 @@ class Outcome:
         message: Why it failed; empty otherwise.
         checkpoint_saved: Whether `save_checkpoint` (or `stop_checkpoint`) is complete on disk.
         crashed: Whether the worker died; the trial may be tried again.
+        stopped_itself: Whether a callback ended the training (state COMPLETED): the score counts,
+            and there is nothing to continue, however few epochs were trained.
     """
 
     state: TrialState
@@ -166,3 +168,4 @@ class Outcome:
     message: str = ""
     checkpoint_saved: bool = False
     crashed: bool = False
+    stopped_itself: bool = False

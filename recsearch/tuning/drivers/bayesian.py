@@ -8,7 +8,8 @@ that less is better.
 Source: Jones, Schonlau and Welch, "Efficient Global Optimization" (1998), equation 15, with two
 changes for noisy scores: `best` is the lowest posterior mean at a finished trial, and `sd` is that
 of the function, without the noise of one training. The kernel is a Matern 5/2 with one length scale
-a column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn.
+a column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn. It is fitted on a schedule
+of sizes, and each fit starts from the one of the size before.
 
 A trial that still runs enters with the mean of the others (the constant liar of Ginsbourger,
 Le Riche and Carraro, 2010), a failed or infeasible one with the worst score seen.
@@ -32,15 +33,13 @@ from recsearch.tuning.drivers.decision import Decision, Plan, Propose
 from recsearch.tuning.drivers.encoding import encode, neighbour, tunable
 from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
 from recsearch.tuning.sampling import (
-    Configuration,
-    configuration_key,
     enumerate_configurations,
-    is_tried,
     sample,
     tried_configurations,
     untried_default,
 )
 from recsearch.tuning.trial import Objective, Trial, TrialState
+from recsearch.tuning.tried import Configuration
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 _LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
 _MIN_SCORES = 3  # a Gaussian process of fewer points knows nothing
 _NUM_RANDOM = 1000  # candidates
-_NUM_CENTRES = 5  # best trials that are searched around
+_NUM_CENTRES = 5  # best trials, then best candidates, that are searched around
 _NUM_NEIGHBOURS = 40  # candidates around each of them
 _REFIT_GROWTH = 1.2  # length scales are fitted anew when there are so many times more trials
 _MAX_FITTED = 125  # more trials would cost seconds and hardly change the length scales
@@ -91,7 +90,7 @@ class BayesianDriver:
     seed: int
     max_trials: int
     max_epochs: int
-    # The last fitted kernel by the data that it was fitted on: it saves time and changes nothing.
+    # Fitted kernels by the data that they were fitted on: they save time and change nothing.
     _kernels: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -136,39 +135,59 @@ class BayesianDriver:
         observations = observe(self.space, self.objective, trials)
         if observations is None:
             return None
-        candidates = self._candidates(trials)
-        improvement = expected_improvement(
-            self._kernel(observations), observations, encode(self.space, candidates)
-        )
+        surrogate = Surrogate.fit(self._kernel(observations), observations)
+        candidates, improvement = self._candidates(trials, surrogate)
         tried = tried_configurations(self.space, trials)
         for index in np.argsort(-improvement, kind="stable"):
             family, values = candidates[int(index)]
-            if not is_tried(configuration_key(family, values), tried):
+            if (family, values) not in tried:
                 return family, values
         return None
 
-    def _candidates(self, trials: Sequence[Trial]) -> list[Configuration]:
-        """Returns the whole space if it is small, else random points and neighbours of the best."""
+    def _candidates(
+        self, trials: Sequence[Trial], surrogate: "Surrogate"
+    ) -> tuple[list[Configuration], NDArray[np.float64]]:
+        """Returns candidates and their expected improvement [c].
+
+        The whole space if it is small; else random points, neighbours of the best trials, and
+        then neighbours of the best of all these.
+        """
         listed = enumerate_configurations(self.space, limit=_NUM_RANDOM)
         if listed is not None:
-            return listed
+            return listed, surrogate.expected_improvement(encode(self.space, listed))
         rng = np.random.default_rng([self.seed, len(trials)])
-        candidates = [sample(self.space, rng) for _ in range(_NUM_RANDOM)]
         scored = [t for t in trials if t.score is not None and t.state not in UNFINISHED | _LOST]
         scored.sort(key=lambda trial: self.objective.sort_key(trial.score))
-        for trial in scored[:_NUM_CENTRES]:
-            centre = (trial.space, dict(trial.values))
-            candidates += [neighbour(self.space, centre, rng) for _ in range(_NUM_NEIGHBOURS)]
-        return candidates
+        best_trials = [(trial.space, dict(trial.values)) for trial in scored[:_NUM_CENTRES]]
+        wide = [sample(self.space, rng) for _ in range(_NUM_RANDOM)]
+        wide += self._neighbours(best_trials, rng)
+        coarse = surrogate.expected_improvement(encode(self.space, wide))
+        best_candidates = [wide[index] for index in np.argsort(-coarse)[:_NUM_CENTRES]]
+        near = self._neighbours(best_candidates, rng)
+        fine = surrogate.expected_improvement(encode(self.space, near))
+        return wide + near, np.concatenate([coarse, fine])
+
+    def _neighbours(
+        self, centres: Sequence[Configuration], rng: np.random.Generator
+    ) -> list[Configuration]:
+        return [
+            neighbour(self.space, centre, rng) for centre in centres for _ in range(_NUM_NEIGHBOURS)
+        ]
 
     def _kernel(self, observations: Observations) -> Any:
-        """Returns the kernel fitted on the part of the trials that the refit schedule names."""
-        part = first_part(observations)
-        key = part.points.tobytes() + part.scores.tobytes()
-        if key not in self._kernels:
-            self._kernels.clear()
-            self._kernels[key] = fit_kernel(part.points, targets(part.scores), seed=self.seed)
-        return self._kernels[key]
+        """Returns the kernel of the latest fit that the schedule names.
+
+        The chain of fits follows from the trials alone, so that a resumed search decides as the
+        uninterrupted one would; the parts grow at their end, so each names those before it.
+        """
+        kernel = _start_kernel(observations.points.shape[1])
+        for part in scheduled_parts(observations):
+            key = part.points.tobytes() + part.scores.tobytes()
+            if key not in self._kernels:
+                values = targets(part.scores)
+                self._kernels[key] = fit_kernel(part.points, values, self.seed, start=kernel)
+            kernel = self._kernels[key]
+        return kernel
 
 
 def observe(
@@ -187,18 +206,19 @@ def observe(
     return Observations(points, scores)
 
 
-def first_part(observations: Observations) -> Observations:
-    """Returns the first finished trials, up to the latest number of the refit schedule.
+def scheduled_parts(observations: Observations) -> list[Observations]:
+    """Returns the first finished trials, up to each number of the refit schedule; shortest first.
 
-    The schedule counts finite scores: 3, 4, 5, 6, 8 and so on in steps of a fifth, up to 122. Since
-    the part follows from the trials alone, a resumed search fits the same length scales.
+    The schedule counts finite scores: 3, 4, 5, 6, 8 and so on in steps of a fifth, up to 122.
     """
     finite = np.flatnonzero(np.isfinite(observations.scores))
+    parts = []
     size = _MIN_SCORES
-    while ceil(size * _REFIT_GROWTH) <= min(len(finite), _MAX_FITTED):
+    while size <= min(len(finite), _MAX_FITTED):
+        end = finite[size - 1] + 1
+        parts.append(Observations(observations.points[:end], observations.scores[:end]))
         size = ceil(size * _REFIT_GROWTH)
-    end = finite[size - 1] + 1
-    return Observations(observations.points[:end], observations.scores[:end])
+    return parts
 
 
 def targets(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -216,17 +236,18 @@ def targets(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((bounded - bounded.mean()) / deviation, dtype=np.float64)
 
 
-def fit_kernel(points: NDArray[np.float64], values: NDArray[np.float64], seed: int) -> Any:
+def fit_kernel(
+    points: NDArray[np.float64], values: NDArray[np.float64], seed: int, start: Any = None
+) -> Any:
     """Returns the scikit-learn kernel of the highest marginal likelihood.
 
     Args:
         points: [m, D].
         values: [m], of `targets`.
-        seed: Of the second start of the optimiser; the first is the kernel below.
+        seed: Of the second start of the optimiser.
+        start: A kernel of the same form, the first start; None for one of middling length scales.
     """
-    kernel = ConstantKernel(1.0, (0.05, 20.0)) * Matern(
-        length_scale=np.full(points.shape[1], 0.5), length_scale_bounds=(0.05, 20.0), nu=2.5
-    ) + WhiteKernel(0.01, (1e-6, 1.0))
+    kernel = start if start is not None else _start_kernel(points.shape[1])
     process = GaussianProcessRegressor(
         kernel, alpha=_JITTER, n_restarts_optimizer=1, random_state=seed % 2**32
     )
@@ -237,18 +258,40 @@ def fit_kernel(points: NDArray[np.float64], values: NDArray[np.float64], seed: i
     return process.kernel_
 
 
-def expected_improvement(
-    kernel: Any, observations: Observations, candidates: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Returns the expected improvement [c] of candidates [c, D], in deviations of the scores."""
-    values = targets(observations.scores)
-    num_finished = len(values)
-    lies = np.zeros(len(observations.points) - num_finished)  # the mean of `targets` is 0
-    process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None)
-    process.fit(observations.points, np.concatenate([values, lies]))
-    best = process.predict(observations.points[:num_finished]).min()
-    mean, deviation = process.predict(candidates, return_std=True)
-    deviation = np.sqrt(np.maximum(deviation**2 - kernel.k2.noise_level, 1e-12))
-    z = (best - mean) / deviation
-    improvement = (best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
-    return np.asarray(improvement, dtype=np.float64)
+def _start_kernel(num_columns: int) -> Any:
+    length_scales = Matern(np.full(num_columns, 0.5), length_scale_bounds=(0.05, 20.0), nu=2.5)
+    return ConstantKernel(1.0, (0.05, 20.0)) * length_scales + WhiteKernel(0.01, (1e-6, 1.0))
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A Gaussian process of all observations.
+
+    Attributes:
+        process: Scikit-learn's process, conditioned on the observations.
+        best: The lowest posterior mean at a finished trial.
+        noise: Variance of one training, in variances of the scores.
+    """
+
+    process: Any
+    best: float
+    noise: float
+
+    @classmethod
+    def fit(cls, kernel: Any, observations: Observations) -> "Surrogate":
+        """Returns the process of a fitted kernel, given observations of any number."""
+        values = targets(observations.scores)
+        num_finished = len(values)
+        lies = np.zeros(len(observations.points) - num_finished)  # the mean of `targets` is 0
+        process = GaussianProcessRegressor(kernel, alpha=_JITTER, optimizer=None)
+        process.fit(observations.points, np.concatenate([values, lies]))
+        best = float(process.predict(observations.points[:num_finished]).min())
+        return cls(process, best, kernel.k2.noise_level)
+
+    def expected_improvement(self, candidates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the expected improvement [c] of candidates [c, D], in deviations of scores."""
+        mean, deviation = self.process.predict(candidates, return_std=True)
+        deviation = np.sqrt(np.maximum(deviation**2 - self.noise, 1e-12))
+        z = (self.best - mean) / deviation
+        improvement = (self.best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
+        return np.asarray(improvement, dtype=np.float64)

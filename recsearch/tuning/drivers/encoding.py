@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.tuning.sampling import (
-    Configuration,
     complete,
     full_values,
     is_active,
@@ -26,6 +25,7 @@ from recsearch.tuning.sampling import (
     random_value,
 )
 from recsearch.tuning.trial import Scalar
+from recsearch.tuning.tried import Configuration
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Promote, Propose, Wait
+from recsearch.tuning.history import History
 from recsearch.tuning.sampling import (
     count_configurations,
     next_configuration,
     tried_configurations,
 )
-from recsearch.tuning.trial import Objective, Trial, TrialState, best_epoch
+from recsearch.tuning.trial import Objective, Trial, TrialState
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 _UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
-_LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
 
 
 @dataclass(frozen=True)
@@ -134,28 +134,28 @@ class HyperbandDriver:
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
         """Returns a promotion if one is decided, else a new configuration if there is room."""
-        promotion = self._promotion(trials, rung_0_is_closed=False)
-        if promotion is not None:
-            return promotion
-        proposal = self._proposal(trials)
-        if proposal is not None:
-            return proposal
-        promotion = self._promotion(trials, rung_0_is_closed=True)
-        if promotion is not None:
-            return promotion
-        if any(trial.state in _UNFINISHED for trial in trials):
+        history = History.of(trials)
+        decision = (
+            self._promotion(history, rung_0_is_closed=False)
+            or self._proposal(history)
+            or self._promotion(history, rung_0_is_closed=True)
+        )
+        if decision is not None:
+            return decision
+        if history.in_state(*_UNFINISHED):
             return Wait()
-        return Finish(self._reason(trials))
+        return Finish(self._reason(history))
 
     def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
         """Returns the paused trials that still stand among the promoted of their rung.
 
         A trial's place only gets worse when more of its rung finish, so the others have lost.
         """
+        history = History.of(trials)
         return frozenset(
             trial.trial_id
-            for bracket in self._brackets()
-            for index, standing in enumerate(self._standings(bracket, trials, False))
+            for bracket in self._open_brackets(history)
+            for index, standing in enumerate(self._standings(bracket, history, False))
             for trial in standing.ranked[: _next_size(bracket, index)]
             if _is_paused_at(trial, bracket, index)
         )
@@ -163,9 +163,14 @@ class HyperbandDriver:
     def _brackets(self) -> tuple[Bracket, ...]:
         return hyperband_brackets(self.max_epochs, self.factor, self.min_epochs)
 
-    def _promotion(self, trials: Sequence[Trial], rung_0_is_closed: bool) -> Promote | None:
-        for bracket in self._brackets():
-            standings = self._standings(bracket, trials, rung_0_is_closed)
+    def _open_brackets(self, history: History) -> list[Bracket]:
+        """Returns the brackets in which a trial waits for the decision on its promotion."""
+        numbers = {trial.bracket for trial in history.in_state(TrialState.PAUSED)}
+        return [bracket for bracket in self._brackets() if bracket.number in numbers]
+
+    def _promotion(self, history: History, rung_0_is_closed: bool) -> Promote | None:
+        for bracket in self._open_brackets(history):
+            standings = self._standings(bracket, history, rung_0_is_closed)
             # The highest rung first: it is nearest to a result.
             for index in reversed(range(len(bracket.rungs) - 1)):
                 standing = standings[index]
@@ -175,13 +180,13 @@ class HyperbandDriver:
                         return _promote(trial, bracket, index + 1)
         return None
 
-    def _proposal(self, trials: Sequence[Trial]) -> Propose | None:
-        if self.max_trials is not None and len(trials) >= self.max_trials:
+    def _proposal(self, history: History) -> Propose | None:
+        if self.max_trials is not None and len(history) >= self.max_trials:
             return None
-        bracket = self._bracket_with_room(trials)
+        bracket = self._bracket_with_room(history)
         if bracket is None:
             return None
-        configuration = next_configuration(self.space, self.seed, trials)
+        configuration = next_configuration(self.space, self.seed, history)
         if configuration is None:
             return None
         return Propose(
@@ -192,39 +197,39 @@ class HyperbandDriver:
             rung=0,
         )
 
-    def _bracket_with_room(self, trials: Sequence[Trial]) -> Bracket | None:
+    def _bracket_with_room(self, history: History) -> Bracket | None:
         for bracket in self._brackets():
-            if len(_members(bracket, trials)) < bracket.rungs[0].size:
+            if history.size_of_bracket(bracket.number) < bracket.rungs[0].size:
                 return bracket
         return None
 
     def _standings(
-        self, bracket: Bracket, trials: Sequence[Trial], rung_0_is_closed: bool
+        self, bracket: Bracket, history: History, rung_0_is_closed: bool
     ) -> "list[_Standing]":
         """Returns the standing in each rung of a bracket, rung 0 first."""
-        members = _members(bracket, trials)
-        expected = len(members) if rung_0_is_closed else bracket.rungs[0].size
+        size = history.size_of_bracket(bracket.number)
+        expected = size if rung_0_is_closed else bracket.rungs[0].size
         standings = []
         for index, rung in enumerate(bracket.rungs):
             expected = min(expected, rung.size)
-            ranked, num_lost = _rank(bracket, index, members, self.objective)
-            num_pending = max(0, expected - len(ranked) - num_lost)
+            ranked, num_ended = _rank(bracket, index, history, self.objective)
+            num_pending = max(0, expected - len(ranked) - num_ended)
             standings.append(_Standing(ranked, num_pending))
             expected = len(ranked) + num_pending
         return standings
 
-    def _reason(self, trials: Sequence[Trial]) -> str:
-        if self._bracket_with_room(trials) is None:
+    def _reason(self, history: History) -> str:
+        if self._bracket_with_room(history) is None:
             return "all brackets are complete"
-        if self.max_trials is not None and len(trials) >= self.max_trials:
-            return f"{len(trials)} configurations were asked for and have been tried"
-        tried = tried_configurations(self.space, trials)
+        if self.max_trials is not None and len(history) >= self.max_trials:
+            return f"{len(history)} configurations were asked for and have been tried"
+        tried = tried_configurations(self.space, history)
         return f"all {len(tried)} configurations have been tried"
 
 
 @dataclass(frozen=True)
 class _Standing:
-    """Who finished a rung, best first, and how many may still do so.
+    """Who can go on from a rung, best first, and how many may still join them.
 
     `num_pending` counts trials that run or wait, and places of the rung that are not taken yet.
     """
@@ -234,30 +239,28 @@ class _Standing:
 
 
 def _rank(
-    bracket: Bracket, index: int, members: Sequence[Trial], objective: Objective
+    bracket: Bracket, index: int, history: History, objective: Objective
 ) -> tuple[tuple[Trial, ...], int]:
-    """Returns who finished a rung with a finite score, best first, and how many lost it outright.
+    """Returns who can go on from a rung, best first, and how many ended there.
 
-    Those who went on to higher rungs keep their place. Equal scores are ordered by trial id.
+    Those who went on keep their place. Those who ended there (failed, out of time, stopped by
+    their own callbacks, or losers of a rung that is decided) take no place from the others. Equal
+    scores are ordered by trial id.
     """
     scored: list[tuple[float, Trial]] = []
-    num_lost = 0
-    for trial in members:
+    num_ended = 0
+    for trial in history.of_bracket(bracket.number):
         reached = _rung_of(trial, bracket)
         if reached < index or (reached == index and trial.state in _UNFINISHED):
             continue
-        best = best_epoch(trial.curve, objective, up_to=bracket.rungs[index].epochs)
-        if reached == index and (best is None or trial.state in _LOST):
-            num_lost += 1
+        best = history.best_up_to(trial, objective, bracket.rungs[index].epochs)
+        if reached == index and (best is None or trial.state is not TrialState.PAUSED):
+            num_ended += 1
         else:
             # A promoted trial that must be trained from the start again has no curve for a while.
-            scored.append((objective.sort_key(best[0]) if best else -math.inf, trial))
+            scored.append((-math.inf if best is None else objective.sort_key(best), trial))
     scored.sort(key=lambda entry: entry[0])  # stable, and trials come in the order of their ids
-    return tuple(trial for _, trial in scored), num_lost
-
-
-def _members(bracket: Bracket, trials: Sequence[Trial]) -> list[Trial]:
-    return [trial for trial in trials if trial.bracket == bracket.number]
+    return tuple(trial for _, trial in scored), num_ended
 
 
 def _rung_of(trial: Trial, bracket: Bracket) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Propose, Wait
+from recsearch.tuning.history import History
 from recsearch.tuning.sampling import (
     count_configurations,
     next_configuration,
@@ -67,7 +68,7 @@ class RandomDriver:
             configuration = next_configuration(self.space, self.seed, trials)
             if configuration is not None:
                 return Propose(*configuration, epochs=self.max_epochs)
-        if any(trial.state in UNFINISHED for trial in trials):
+        if History.of(trials).in_state(*UNFINISHED):
             return Wait()
         if all_proposed:
             return Finish(f"{len(trials)} trials were asked for and have been run")
