@@ -204,6 +204,11 @@ def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     observer.begin_search(study.driver.plan(), study.state)
     engine = make_engine(session.config, session.search_dir, metrics)
     budget = Budget(session.config.minutes)
+    if budget.minutes is not None:
+        observer.say(
+            f"the search ends after {budget.minutes:g} minutes; retraining, test and export "
+            "come on top"
+        )
 
     def on_news(message: Message) -> None:
         observer.news(study.state, message.trial_id)

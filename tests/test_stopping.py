@@ -46,9 +46,9 @@ def runner(setup: RunnerSetup) -> TrialRunner:
 def open_study() -> Iterator[Callable[..., Study]]:
     opened: list[Study] = []
 
-    def make(folder: Path, num_trials: int = 1, **options) -> Study:
+    def make(folder: Path, num_trials: int = 1, epochs: int = EPOCHS, **options) -> Study:
         folder.mkdir(exist_ok=True)
-        proposals = [Propose("quick", {"rate": 1.0 + n}, EPOCHS) for n in range(num_trials)]
+        proposals = [Propose("quick", {"rate": 1.0 + n}, epochs) for n in range(num_trials)]
         opened.append(Study(folder, ScriptedDriver(proposals), RMSE, seed=3, **options))
         return opened[-1]
 
@@ -93,6 +93,25 @@ class Listening:
 
     def stop_after_epoch(self) -> None:
         self.asked += 1
+
+
+def test_trial_whose_search_is_out_of_time_ends_after_its_epoch_and_its_score_counts(
+    runner: TrialRunner, open_study: Callable[..., Study], tmp_path: Path
+) -> None:
+    study = open_study(tmp_path / "short", epochs=1_000_000)
+    reason = search(study, InlineEngine(runner), Budget(minutes=0.02), lambda message: None)
+    assert reason == "the 0.02 minutes are over"
+    (trial,) = study.trials
+    assert trial.state is TrialState.WAITING
+    assert trial.score == min(scores(study))
+    assert trial.seconds > 0
+    assert (tmp_path / "short" / str(trial.checkpoint)).is_file()
+    assert [t.trial_id for t in study.state.ranked()] == ["0000"]
+    study.close()
+    longer = open_study(tmp_path / "short", num_trials=0)
+    search(longer, InlineEngine(runner), Budget(minutes=0.05), lambda message: None)
+    assert scores(longer)[: len(trial.curve)] == scores(study)
+    assert len(scores(longer)) > len(trial.curve)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

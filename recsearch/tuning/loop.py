@@ -1,6 +1,7 @@
 """The search itself: ask, run, tell, until the driver, the budget or the user says stop."""
 
 import errno
+import math
 import os
 import signal
 import threading
@@ -21,7 +22,7 @@ HOPELESS_FAILURES = 3  # when so many trials have failed and none succeeded, the
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop starting trials.
+    """How long a search may take.
 
     Attributes:
         minutes: Of search, over all sessions of the run; None for no limit.
@@ -31,12 +32,30 @@ class Budget:
     minutes: float | None = None
     begun: float = field(default_factory=time.monotonic)
 
+    def left(self, before: float) -> float:
+        """Returns the seconds that are left; `before`: seconds of earlier sessions."""
+        if self.minutes is None:
+            return math.inf
+        return 60 * self.minutes - before - (time.monotonic() - self.begun)
+
     def spent(self, before: float) -> str | None:
-        """Returns why no more trials may start, or None; `before`: seconds of earlier sessions."""
-        seconds = before + time.monotonic() - self.begun
-        if self.minutes is not None and seconds >= 60 * self.minutes:
-            return f"the {self.minutes:g} minutes are over"
-        return None
+        """Returns why the search must end, or None; `before` as in `left`."""
+        return f"the {self.minutes:g} minutes are over" if self.left(before) <= 0 else None
+
+
+@contextmanager
+def _alarm(engine: Engine, seconds: float) -> Iterator[None]:
+    """Lets the running trials end after their epoch when the time is over."""
+    if math.isinf(seconds):
+        yield
+        return
+    timer = threading.Timer(min(max(0.0, seconds), threading.TIMEOUT_MAX), engine.stop_after_epoch)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -82,7 +101,8 @@ def search(
     Args:
         study: Hands out and records.
         engine: Runs.
-        budget: When to start no more trials.
+        budget: How long it may take. When it is over, running trials end after their epoch; their
+            scores count, and a later session can continue them.
         on_news: Is told of every message, after it was recorded.
         stopped: Whether the user wants to stop: no more trials start.
 
@@ -91,9 +111,20 @@ def search(
         KeyboardInterrupt: When the user has asked to stop and the running trials have ended.
     """
     before = study.state.seconds
+    with _alarm(engine, budget.left(before)):
+        return _search(study, engine, lambda: budget.spent(before), on_news, stopped)
+
+
+def _search(
+    study: Study,
+    engine: Engine,
+    spent: Callable[[], str | None],
+    on_news: Callable[[Message], None],
+    stopped: Callable[[], bool],
+) -> str:
     running: set[str] = set()
     while True:
-        reason = "stopped" if stopped() else budget.spent(before)
+        reason = "stopped" if stopped() else spent()
         while reason is None and engine.free_workers():
             decision = study.ask()
             if isinstance(decision, Finish):

@@ -96,7 +96,11 @@ def _trial_waiting(state: SearchState, event: Event) -> None:
     if known is None:
         trial = Trial(trial_id, event["space"], event["values"], epochs=event["epochs"])
     else:
-        trial = replace(known, epochs=event["epochs"], state=TrialState.WAITING)
+        # What it has measured counts, even if it is never continued.
+        score, epoch = _best(state, known)
+        seconds = event.get("seconds", known.seconds)
+        trial = replace(known, state=TrialState.WAITING, epochs=event["epochs"], seconds=seconds)
+        trial = replace(trial, score=score, best_epoch=epoch)
     if event.get("fresh_rung", True):
         trial = replace(trial, attempt=0)
     bracket, rung = event.get("bracket"), event.get("rung")
@@ -139,9 +143,14 @@ def _trial_over(state: SearchState, event: Event) -> None:
         peak_memory_mb=event.get("peak_memory_mb", trial.peak_memory_mb),
     )
     failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
-    best = None if failed or not state.objective else best_epoch(trial.curve, state.objective)
-    score, epoch = best if best else (None, None)
+    score, epoch = (None, None) if failed else _best(state, trial)
     state.history.put(replace(trial, score=score, best_epoch=epoch))
+
+
+def _best(state: SearchState, trial: Trial) -> tuple[float, int] | tuple[None, None]:
+    """Returns (score, epoch) of a trial's best epoch, or twice None."""
+    best = best_epoch(trial.curve, state.objective) if state.objective else None
+    return best or (None, None)
 
 
 def _stage(state: SearchState, event: Event) -> None:

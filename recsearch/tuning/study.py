@@ -158,7 +158,7 @@ class Study:
         if outcome.checkpoint_saved and state in (TrialState.COMPLETED, TrialState.WAITING):
             self._keep_checkpoint(trial, outcome.curve[-1].epoch if outcome.curve else trial.epochs)
         if state is TrialState.WAITING:
-            self._wait_again(trial, fresh_rung=True)
+            self._wait_again(replace(trial, seconds=trial.seconds + outcome.seconds), True)
             return
         over = trial.final or outcome.stopped_itself
         paused = state is TrialState.COMPLETED and not over
@@ -241,6 +241,7 @@ class Study:
             final=trial.final,
             bracket=trial.bracket,
             rung=trial.rung,
+            seconds=round(trial.seconds, 3),
             fresh_rung=fresh_rung,
         )
 
