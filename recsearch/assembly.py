@@ -22,9 +22,11 @@ from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.engines.cluster import Cluster, require_answer
 from recsearch.tuning.engines.engine import Engine
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.engines.ray import RayEngine
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.space import SearchSpace, load_space
@@ -75,6 +77,16 @@ def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -
     return kind(hyperparameters, objective, config.seed, max_trials, config.max_epochs)
 
 
+def require_engine(config: RunConfig) -> None:
+    """Refuses what shows itself before the engine starts: that its cluster does not answer.
+
+    Raises:
+        UsageError: If nothing answers at the address.
+    """
+    if config.address is not None:
+        require_answer(config.address)
+
+
 def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> Engine:
     """Returns the engine, its workers starting."""
     setup = RunnerSetup(
@@ -87,6 +99,9 @@ def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> 
     )
     if config.engine == "inline":
         return InlineEngine(TrialRunner.of(setup))
+    if config.engine == "ray":
+        cluster = Cluster(config.address, config.cpus_per_trial, config.gpus_per_trial)
+        return RayEngine(setup, config.workers, cluster, config.trial_minutes)
     return LocalEngine(setup, config.workers, config.trial_minutes)
 
 

@@ -175,6 +175,12 @@ def _add_search_flags(group: Any) -> None:
         "--max-parameters", type=int, metavar="N", help="do not train models with more parameters"
     )
     group.add_argument(
+        "--keep-checkpoints",
+        type=int,
+        metavar="K",
+        help="keep the state after the last epoch of the K best trials (default: 1)",
+    )
+    group.add_argument(
         "--set",
         action="append",
         metavar="NAME=VALUE",
@@ -192,6 +198,25 @@ def _add_machine_flags(group: Any) -> None:
     group.add_argument("--workers", type=int, metavar="N", help="worker processes (default: 1)")
     group.add_argument(
         "--engine", choices=ENGINES, help="where trials run (default: local worker processes)"
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="for --engine ray: the cluster, or auto for the one that this machine belongs to "
+        "(default: a Ray on this machine alone)",
+    )
+    group.add_argument(
+        "--cpus-per-trial",
+        type=float,
+        metavar="X",
+        help="for --engine ray: CPUs to set aside for each worker (default: 1)",
+    )
+    group.add_argument(
+        "--gpus-per-trial",
+        type=float,
+        metavar="X",
+        help="for --engine ray: GPUs to set aside for each worker; a fraction shares one "
+        "(default: 0)",
     )
     group.add_argument("--seed", type=int, metavar="N", help="seed of everything (default: 0)")
     group.add_argument(
@@ -219,6 +244,9 @@ def _add_resume(subparsers: Any) -> None:
     parser.add_argument("--max-trials", type=int, metavar="N", help="raise the number of trials")
     parser.add_argument("--minutes", type=float, metavar="M", help="raise the time of search")
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes from now on")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="for --engine ray: the cluster from now on"
+    )
     _add_verbosity(parser)
 
 

@@ -1,6 +1,8 @@
 """All settings of a run: defaults, then a TOML file, then flags."""
 
 import difflib
+import importlib.util
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from recsearch.errors import ConfigError
 TASKS = ("rating", "implicit", "click")
 SPLITS = ("random", "leave-last-out", "temporal")
 TUNERS = ("random", "hyperband", "bayesian")
-ENGINES = ("local", "inline")
+ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
 
 
@@ -45,10 +47,14 @@ class RunConfig:
         max_parameters: Configurations whose model is larger are not trained; None for no limit.
         trial_minutes: How long a trial, or a rung of it, may take; None for ever.
         minutes: Of search; None for no limit.
+        keep_checkpoints: How many of the best trials keep the state after their last epoch.
         set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
         enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
         workers: Worker processes.
-        engine: local (worker processes) or inline (this process).
+        engine: local (worker processes), ray (workers of a Ray cluster) or inline (this process).
+        address: Of a Ray cluster, HOST:PORT or auto; None for a Ray on this machine.
+        cpus_per_trial: CPUs that Ray sets aside for each worker.
+        gpus_per_trial: GPUs that Ray sets aside for each worker; a fraction shares one.
         seed: Seeds split, search and training.
         out: Run directory; None for runs/<date-time>-<spaces>.
     """
@@ -76,15 +82,24 @@ class RunConfig:
     max_parameters: int | None = None
     trial_minutes: float | None = None
     minutes: float | None = None
+    keep_checkpoints: int = 1
     set: tuple[str, ...] = ()
     enqueue: tuple[str, ...] = ()
     workers: int = 1
     engine: str = "local"
+    address: str | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
     seed: int = 0
     out: str | None = None
 
     def __post_init__(self) -> None:
-        faults = [*_choice_faults(self), *_number_faults(self), *_part_faults(self)]
+        faults = [
+            *_choice_faults(self),
+            *_number_faults(self),
+            *_engine_faults(self),
+            *_part_faults(self),
+        ]
         if faults:
             raise ConfigError("The settings do not fit together", faults)
 
@@ -182,12 +197,43 @@ def _number_faults(config: RunConfig) -> list[str]:
             f"--min-epochs must be at most --max-epochs, {config.max_epochs}. "
             f"Received: {config.min_epochs}."
         )
-    if config.seed < 0:
-        faults.append(f"--seed must not be negative. Received: {config.seed}.")
+    for name in ("seed", "keep_checkpoints"):
+        value = getattr(config, name)
+        if value < 0:
+            faults.append(f"--{name.replace('_', '-')} must not be negative. Received: {value}.")
+    return faults
+
+
+def _engine_faults(config: RunConfig) -> list[str]:
+    if config.engine == "ray":
+        return _ray_faults(config)
+    faults = [
+        f"--{name.replace('_', '-')} needs --engine ray."
+        for name in ("address", "cpus_per_trial", "gpus_per_trial")
+        if getattr(config, name) != getattr(RunConfig, name)
+    ]
     if config.engine == "inline" and config.trial_minutes is not None:
-        faults.append("--trial-minutes needs --engine local, whose workers can be stopped.")
+        faults.append("--trial-minutes needs --engine local or ray, whose workers can be stopped.")
     if config.engine == "inline" and config.workers > 1:
         faults.append(f"--engine inline has one worker. Received: --workers {config.workers}.")
+    return faults
+
+
+def _ray_faults(config: RunConfig) -> list[str]:
+    faults = []
+    if importlib.util.find_spec("ray") is None:
+        faults.append(
+            "--engine ray needs the package ray, which is not installed. "
+            "Install it: pip install 'recsearch[ray]'"
+        )
+    cpus, gpus = config.cpus_per_trial, config.gpus_per_trial
+    if not 0 < cpus < math.inf:
+        faults.append(f"--cpus-per-trial must be above 0. Received: {cpus:g}.")
+    if not 0 <= gpus < math.inf or (gpus > 1 and gpus % 1):
+        faults.append(
+            "--gpus-per-trial must be 0, a fraction of one GPU, or a whole number. "
+            f"Received: {gpus:g}."
+        )
     return faults
 
 

@@ -15,6 +15,7 @@ from recsearch.assembly import (
     make_engine,
     make_objective,
     make_space,
+    require_engine,
     trial_metrics,
 )
 from recsearch.config import RunConfig, make_config
@@ -94,9 +95,10 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
     # All that can be wrong with the settings shows itself before a directory is made.
     description = describe_run(config, command, dataset, prepared[0], hyperparameters)
     _first_trials(config, hyperparameters)
+    require_engine(config)
     observer.say(f"each epoch is measured on {description['validation_protocol']}")
     directory = new_directory(config)
-    with lock_directory(directory):
+    with _told_if_full(directory), lock_directory(directory):
         write_json(directory / "run.json", description)
         write_data(directory, dataset, prepared)
         return _work(Session(directory, config, space, hyperparameters, observer))
@@ -113,7 +115,7 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     use_one_thread()
     description = load_run(directory).config
     config = make_config(description["config"], changes)
-    with lock_directory(directory):
+    with _told_if_full(directory), lock_directory(directory):
         write_json(directory / "run.json", {**description, "config": config.to_json()})
         if not (directory / "data").is_dir():
             _write_data_again(directory, config, description["data"]["fingerprint"])
@@ -153,7 +155,14 @@ def _work(session: Session, *, more: bool = False) -> Run:
     directory, task = session.directory, session.spec.task
     objective = make_objective(session.config.objective, task)
     driver = make_driver(session.config, session.hyperparameters, objective)
-    study = Study(directory, driver, objective, session.config.seed, session.reads)
+    study = Study(
+        directory,
+        driver,
+        objective,
+        session.config.seed,
+        session.reads,
+        keep_best=session.config.keep_checkpoints,
+    )
     with _explained(directory, study):
         if more and _can_go_on(session, study):
             study.reopen()
@@ -175,7 +184,7 @@ def _can_go_on(session: Session, study: Study) -> bool:
 
 @contextmanager
 def _explained(directory: Path, study: Study) -> Iterator[None]:
-    """Turns an interruption and a full disk into messages; closes the journal in any case."""
+    """Turns an interruption into a message; closes the journal in any case."""
     try:
         yield
     except KeyboardInterrupt:
@@ -183,14 +192,21 @@ def _explained(directory: Path, study: Study) -> Iterator[None]:
         raise InterruptedRunError(
             f"Interrupted; what was finished is kept. Continue: recsearch resume {directory}"
         ) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise disk_full(directory) from error
     finally:
         study.close()
         with suppress(OSError):  # it can be made again, and must not hide why the run ended
             write_trials_csv(load_run(directory))
+
+
+@contextmanager
+def _told_if_full(directory: Path) -> Iterator[None]:
+    """Turns the error of a full disk into a message, wherever it was met."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise disk_full(directory) from error
 
 
 def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:

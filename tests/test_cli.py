@@ -137,6 +137,7 @@ BAD_FILES = {
     "no labels": (without(2), ["--task", "rating"], "--task rating needs labels"),
     "setting": (table(*ROWS), ["--max-trials", "0"], "--max-trials must be at least 1"),
     "inline": (table(*ROWS), ["--engine", "inline", "--workers", "2"], "has one worker"),
+    "address": (table(*ROWS), ["--address", "auto"], "--address needs --engine ray"),
     "unknown space": (table(*ROWS), ["@neumff"], "no search space called 'neumff'.*mean neumf"),
     "missing space": (table(*ROWS), ["@./none.py:build"], "There is no file .*none.py"),
     "unknown set": (table(*ROWS), ["--set", "rat=1"], "--set rat=1: no hyperp.*Did you mean rate"),
@@ -173,6 +174,17 @@ def test_bad_input_is_one_message_and_leaves_nothing(
     assert re.search(message, captured.err, re.DOTALL)
     assert "Traceback" not in captured.err
     assert list(empty.iterdir()) == []
+
+
+def test_engine_ray_without_ray_is_refused_before_a_directory_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    data = str(write_ratings(tmp_path / "r.csv"))
+    out = tmp_path / "run"
+    assert main(["run", "--data", data, "--engine", "ray", "--out", str(out)]) == 2
+    assert "Install it: pip install 'recsearch[ray]'" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_missing_file_names_those_that_are_like_it(

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,18 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
         ({"task": "ranking"}, r"--task must be one of rating, implicit, click\. .*'ranking'"),
         ({"split": "half"}, r"--split must be one of random, leave-last-out, temporal\. .*'half'"),
         ({"tuner": "grid"}, r"--tuner must be one of random, hyperband, bayesian\. .*'grid'"),
-        ({"engine": "ray"}, r"--engine must be one of local, inline\. Received: 'ray'"),
+        ({"engine": "dask"}, r"--engine must be one of local, ray, inline\. Received: 'dask'"),
+        ({"address": "auto"}, r"--address needs --engine ray"),
+        ({"cpus_per_trial": 2}, r"--cpus-per-trial needs --engine ray"),
+        ({"engine": "inline", "gpus_per_trial": 0.5}, r"--gpus-per-trial needs --engine ray"),
+        (
+            {"engine": "ray", "cpus_per_trial": 0},
+            r"--cpus-per-trial must be above 0\. Received: 0",
+        ),
+        ({"engine": "ray", "cpus_per_trial": float("inf")}, r"--cpus-per-trial .*Received: inf"),
+        ({"engine": "ray", "gpus_per_trial": -1}, r"--gpus-per-trial must be 0, a fr.*: -1"),
+        ({"engine": "ray", "gpus_per_trial": 1.5}, r"--gpus-per-trial must be 0, a fr.*: 1\.5"),
+        ({"engine": "inline", "trial_minutes": 1}, r"--trial-minutes needs --engine local or ray"),
         ({"spaces": []}, "At least one search space is needed"),
         ({"max_trials": 0}, r"--max-trials must be at least 1\. Received: 0"),
         ({"max_epochs": 0}, r"--max-epochs must be at least 1\. Received: 0"),
@@ -93,6 +105,21 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
 def test_setting_out_of_range_is_refused(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_config(settings)
+
+
+def test_engine_ray_without_ray_names_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"not installed.*pip install 'recsearch\[ray\]'"):
+        make_config({"engine": "ray"})
+
+
+def test_engine_ray_takes_an_address_and_shares_of_a_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    config = make_config({"engine": "ray", "address": "head:6379", "gpus_per_trial": 0.25})
+    assert (config.address, config.cpus_per_trial, config.gpus_per_trial) == ("head:6379", 1, 0.25)
+    assert make_config(config.to_json(), {"address": "auto"}).address == "auto"
 
 
 def test_all_faults_of_the_settings_are_told_together() -> None:

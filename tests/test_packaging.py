@@ -49,7 +49,7 @@ def test_imported_libraries_are_declared() -> None:
     used = {name.partition(".")[0] for path in modules().values() for name in imports(path)}
     foreign = used - set(sys.stdlib_module_names) - {"recsearch"}
     assert len(foreign) >= 10
-    assert foreign <= declared
+    assert foreign - {"ray"} <= declared  # an extra, imported by its engine alone
     # Keras Tuner imports tensorboard in every trial without declaring it.
     assert declared - foreign == {"tensorboard"}
 

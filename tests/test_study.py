@@ -8,7 +8,13 @@ from scripted_driver import ScriptedDriver
 
 from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
 from recsearch.tuning.journal import read_events
-from recsearch.tuning.study import MAX_ATTEMPTS, MAX_OWNER_DEATHS, Study, trial_seed
+from recsearch.tuning.study import (
+    MAX_CRASHES,
+    MAX_FRUITLESS_SESSIONS,
+    MAX_STARTS,
+    Study,
+    trial_seed,
+)
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
@@ -236,7 +242,7 @@ def test_trial_that_its_callback_stopped_is_over(open_study, tmp_path: Path) -> 
 
 
 def test_crashed_worker_is_tried_again_and_then_fails(open_study, tmp_path: Path) -> None:
-    assert MAX_ATTEMPTS == 2
+    assert MAX_CRASHES == 2
     study = open_study(tmp_path, FINAL)
     assert run(study, CRASHED, (1.0,)).attempt == 1
     assert study.trials[0].state is TrialState.WAITING
@@ -265,11 +271,33 @@ def test_next_rung_has_attempts_of_its_own(open_study, tmp_path: Path) -> None:
     assert (last.attempt, last.initial_epoch, len(study.trials[0].curve)) == (2, 2, 2)
 
 
-def test_running_trial_of_a_killed_process_is_requeued_then_failed(
+def test_kills_of_the_run_do_not_count_as_crashes_of_the_worker(open_study, tmp_path: Path) -> None:
+    study = open_study(tmp_path, FINAL)
+    for _ in range(3):
+        next_assignment(study)
+        study.close()  # killed here
+        study = open_study(tmp_path)
+    assert run(study, CRASHED, ()).attempt == 4
+    assert study.trials[0].state is TrialState.WAITING
+    assert run(study, CRASHED, ()).attempt == 5
+    assert study.trials[0].state is TrialState.FAILED
+
+
+def test_trial_that_ran_at_each_of_many_kills_is_failed(open_study, tmp_path: Path) -> None:
+    study = open_study(tmp_path, FINAL)
+    for attempt in range(1, MAX_STARTS + 1):
+        assert next_assignment(study).attempt == attempt
+        study.tell_epoch("0000", Epoch(1, {"rmse": 1.0}, 0.1))
+        study.close()  # killed here
+        study = open_study(tmp_path)
+    assert study.trials[0].state is TrialState.FAILED
+
+
+def test_trial_whose_sessions_are_all_killed_before_an_epoch_is_failed(
     open_study, tmp_path: Path
 ) -> None:
     study = open_study(tmp_path, FINAL)
-    for attempt in range(1, MAX_OWNER_DEATHS + 1):
+    for attempt in range(1, MAX_FRUITLESS_SESSIONS + 1):
         assert next_assignment(study).attempt == attempt
         study.close()  # killed here
         study = open_study(tmp_path)

@@ -32,19 +32,29 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        complete = _complete_length(path)
-        self._file = path.open("ab")
-        self._file.truncate(complete)
+        self._length = _complete_length(path)
+        self._file = path.open("ab", buffering=0)
+        self._file.truncate(self._length)
 
     def append(self, event: str, **fields: Any) -> Event:
         """Writes one event with the time it happened; returns it as a reader will see it."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **json_safe(fields)})
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
+        self._write(line.encode() + b"\n")
         if event not in UNSYNCED:
             os.fsync(self._file.fileno())
         parsed: Event = json.loads(line)
         return parsed
+
+    def _write(self, line: bytes) -> None:
+        """Writes a line whole or not at all: the next one must not be appended to half of it."""
+        written = 0
+        try:
+            while written < len(line):
+                written += self._file.write(line[written:])
+        except OSError:
+            self._file.truncate(self._length)
+            raise
+        self._length += len(line)
 
     def close(self) -> None:
         """Closes the file."""

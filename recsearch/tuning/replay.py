@@ -23,6 +23,7 @@ class SearchState:
         history: The trials.
         stages: Name of an end stage that is done -> what it left.
         notes: Remarks for people.
+        fruitless_sessions: How many in a row were killed before any trial came on.
         test_looks: How often the test part was looked at.
         seconds: Time of search; neither the end stages count, nor the gaps before a `study` event,
             which opens the journal once more.
@@ -34,6 +35,7 @@ class SearchState:
     history: History = field(default_factory=History)
     stages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    fruitless_sessions: int = 0
     test_looks: int = 0
     seconds: float = 0.0
     events: int = 0
@@ -86,6 +88,8 @@ def replay(events: Iterable[Event]) -> SearchState:
 
 def _study(state: SearchState, event: Event) -> None:
     state.objective = Objective(event["objective"], event["direction"])
+    if state.history.in_state(TrialState.RUNNING):  # whoever started them was killed
+        state.fruitless_sessions += 1
 
 
 def _trial_waiting(state: SearchState, event: Event) -> None:
@@ -102,7 +106,9 @@ def _trial_waiting(state: SearchState, event: Event) -> None:
         trial = replace(known, state=TrialState.WAITING, epochs=event["epochs"], seconds=seconds)
         trial = replace(trial, score=score, best_epoch=epoch)
     if event.get("fresh_rung", True):
-        trial = replace(trial, attempt=0)
+        trial = replace(trial, attempt=0, crashes=0)
+    if event.get("crashed", False):
+        trial = replace(trial, crashes=trial.crashes + 1)
     bracket, rung = event.get("bracket"), event.get("rung")
     state.history.put(replace(trial, bracket=bracket, rung=rung, final=event["final"]))
 
@@ -119,6 +125,7 @@ def _epoch(state: SearchState, event: Event) -> None:
     trial = state.trials[event["trial_id"]]
     metrics = {k: float("nan") if v is None else float(v) for k, v in event["metrics"].items()}
     point = Epoch(int(event["epoch"]), metrics, float(event["seconds"]))
+    state.fruitless_sessions = 0
     state.history.put(replace(trial, curve=(*trial.curve, point)))
 
 
@@ -133,6 +140,7 @@ def _trial_over(state: SearchState, event: Event) -> None:
     """Handles `trial_paused` and `trial_ended`."""
     trial = state.trials[event["trial_id"]]
     ended = event["event"] == "trial_ended"
+    state.fruitless_sessions = 0
     trial = replace(
         trial,
         state=TrialState(event["state"]) if ended else TrialState.PAUSED,

@@ -22,8 +22,9 @@ from recsearch.tuning.trial import (
     best_epoch,
 )
 
-MAX_ATTEMPTS = 2  # how often a trial may take its worker down before it counts as failed
-MAX_OWNER_DEATHS = 5  # how often it may be there when the whole run is killed
+MAX_CRASHES = 2  # of its worker make a trial a failure
+MAX_FRUITLESS_SESSIONS = 5  # in a row make failures of the trials that ran at the last one
+MAX_STARTS = 12  # that all ended in the death of the run make a trial a failure in any case
 
 
 def trial_seed(seed: int, trial_id: str) -> int:
@@ -151,14 +152,15 @@ class Study:
     def tell(self, trial_id: str, outcome: Outcome) -> None:
         """Records how an assignment ended: one transaction of score and checkpoint."""
         trial = self.state.trials[trial_id]
-        if outcome.crashed and trial.attempt < MAX_ATTEMPTS:
-            self._wait_again(trial)
+        if outcome.crashed and trial.crashes + 1 < MAX_CRASHES:
+            self._wait_again(trial, crashed=True)
             return
         state, message = self._verdict(trial, outcome)
         if outcome.checkpoint_saved and state in (TrialState.COMPLETED, TrialState.WAITING):
             self._keep_checkpoint(trial, outcome.curve[-1].epoch if outcome.curve else trial.epochs)
         if state is TrialState.WAITING:
-            self._wait_again(replace(trial, seconds=trial.seconds + outcome.seconds), True)
+            stopped = replace(trial, seconds=trial.seconds + outcome.seconds)
+            self._wait_again(stopped, fresh_rung=True)
             return
         over = trial.final or outcome.stopped_itself
         paused = state is TrialState.COMPLETED and not over
@@ -224,15 +226,20 @@ class Study:
             self._wait_again(trial, fresh_rung=True)
 
     def _requeue_killed(self) -> None:
-        """Takes up the trials that were running when the last owner was killed."""
+        """Takes up the trials that were running when the last owner was killed.
+
+        A kill is hardly ever their fault: workers die alone. But a trial that takes the whole
+        machine down each time must not keep the search from all others.
+        """
+        fruitless = self.state.fruitless_sessions >= MAX_FRUITLESS_SESSIONS
         for trial in self.trials.in_state(TrialState.RUNNING):
-            if trial.attempt < MAX_OWNER_DEATHS:
+            if not fruitless and trial.attempt < MAX_STARTS:
                 self._wait_again(trial)
             else:
                 message = f"The run was killed {trial.attempt} times while this trial was running."
                 self.tell(trial.trial_id, Outcome(TrialState.FAILED, message=message))
 
-    def _wait_again(self, trial: Trial, fresh_rung: bool = False) -> None:
+    def _wait_again(self, trial: Trial, *, fresh_rung: bool = False, crashed: bool = False) -> None:
         """Puts a known trial back into the queue; on a fresh rung its attempts count anew."""
         self._record(
             "trial_waiting",
@@ -243,6 +250,7 @@ class Study:
             rung=trial.rung,
             seconds=round(trial.seconds, 3),
             fresh_rung=fresh_rung,
+            crashed=crashed,
         )
 
     def _stop_losers(self) -> None:

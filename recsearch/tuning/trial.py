@@ -80,6 +80,7 @@ class Trial:
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
         attempt: How often its current rung was started; 0 before the first start.
+        crashes: How often it has taken its worker down on this rung.
         curve: One entry an epoch, in order.
         score: The best finite value of the objective, or None.
         best_epoch: Where that was, counted from 1.
@@ -99,6 +100,7 @@ class Trial:
     bracket: int | None = None
     rung: int | None = None
     attempt: int = 0
+    crashes: int = 0
     curve: tuple[Epoch, ...] = ()
     score: float | None = None
     best_epoch: int | None = None
@@ -124,7 +126,8 @@ class Assignment:
         load_checkpoint: Absolute path of the state to continue from, or None.
         save_checkpoint: Absolute path to write the last state to, or None if it is not needed.
         stop_checkpoint: Absolute path with `{epoch}` in it, to write the state to if the user stops
-            the search after that epoch; None if the trial cannot be stopped midway.
+            the search after that epoch, or the trial itself ends there and its state is wanted;
+            None if the trial cannot be stopped midway.
         attempt: 1 for the first start of this rung.
     """
 

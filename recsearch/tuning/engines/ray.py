@@ -1,0 +1,274 @@
+"""Workers as Ray actors, one thread each: on this machine, or on the machines of a Ray cluster.
+
+Every machine needs the same versions of Python, Ray and recsearch, and the run directory under the
+same path (a shared file system): workers read the prepared data there, and write checkpoints.
+"""
+
+import logging
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
+from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+
+if TYPE_CHECKING:
+    from recsearch.tuning.runner import RunnerSetup, TrialRunner
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5  # how soon a stop or the end of a trial's time is noticed
+NOTICE_SECONDS = 60.0  # how long no worker may be there before the log says so
+
+
+class _Trainer:
+    """The actor: prepares once, then runs one assignment after another.
+
+    Args:
+        setup: What every worker prepares.
+        has_gpu: Whether Ray has granted it a GPU, or a part of one.
+    """
+
+    def __init__(self, setup: "RunnerSetup", has_gpu: bool) -> None:
+        os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # workers may share a GPU
+        if not has_gpu:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides none from those who asked for none
+        self._fault = ""
+        self._runner: TrialRunner | None = None
+        try:
+            self._runner = _prepare(setup)
+        except Exception as error:  # a builder's module may fail in any way when it is imported
+            self._fault = f"The worker could not start: {type(error).__name__}: {error}"
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._stopping = False
+
+    def process_id(self) -> int:
+        """Returns the id of this process: it is prepared."""
+        return os.getpid()
+
+    def stop_after_epoch(self) -> None:
+        """Lets the running trial end after its epoch."""
+        self._stopping = True
+
+    def run(self, assignment: Assignment) -> Iterator[Epoch | Outcome]:
+        """Yields each epoch when it is done, then the outcome."""
+        if self._runner is None:
+            yield Outcome(TrialState.FAILED, message=self._fault)
+            return
+        # A thread of its own turns the runner's callback into the generator that Ray can stream;
+        # it is always the same one, for Keras keeps its state by thread.
+        news: SimpleQueue[Any] = SimpleQueue()
+        running = self._thread.submit(
+            self._runner.run, assignment, news.put, lambda: self._stopping
+        )
+        running.add_done_callback(news.put)
+        while (point := news.get()) is not running:
+            yield point
+        yield running.result()
+
+
+def _prepare(setup: "RunnerSetup") -> "TrialRunner":
+    from recsearch.tuning.runner import TrialRunner
+    from recsearch.tuning.threads import use_one_thread
+
+    use_one_thread()
+    return TrialRunner.of(setup)
+
+
+@dataclass
+class _Worker:
+    """An actor and what it is doing.
+
+    Attributes:
+        actor: Ray's handle.
+        answer: What Ray will tell: the process id while the actor starts, news while it runs a
+            trial; None while it is idle.
+        trial_id: The trial that it runs, or None.
+        deadline: Until when it may (monotonic).
+    """
+
+    actor: Any
+    answer: Any
+    trial_id: str | None = None
+    deadline: float = math.inf
+
+
+class RayEngine:
+    """Runs assignments in `num_workers` actors.
+
+    An assignment goes to the first worker that is there for it, so that a cluster that lacks room,
+    or has lost a machine, goes on with the workers that it has. A process that is connected to Ray
+    already keeps its connection, whatever the address says.
+
+    Args:
+        setup: What every worker prepares once.
+        num_workers: Actors, at least 1.
+        cluster: Where they run, and with what.
+        trial_minutes: How long one assignment may take before its worker is killed; None for ever.
+
+    Raises:
+        UsageError: If ray is not installed, no cluster answers at the address, or this machine has
+            too few GPUs.
+    """
+
+    def __init__(
+        self,
+        setup: "RunnerSetup",
+        num_workers: int,
+        cluster: Cluster,
+        trial_minutes: float | None = None,
+    ) -> None:
+        self._ray = import_ray(cluster)
+        # Actors have a working directory of their own.
+        self._setup = replace(setup, data_dir=str(Path(setup.data_dir).resolve()))
+        self._cluster = cluster
+        self._trial_seconds = math.inf if trial_minutes is None else 60 * trial_minutes
+        self._queue: deque[Assignment] = deque()
+        self._stopping = False
+        with ExitStack() as closing:
+            if not self._ray.is_initialized():
+                connect(self._ray, cluster, num_workers, closing)
+            self._workers = [self._start() for _ in range(num_workers)]
+            self._closing = closing.pop_all()
+
+    def _start(self) -> _Worker:
+        actor_class = self._ray.remote(_Trainer).options(
+            num_cpus=self._cluster.cpus_per_trial,
+            num_gpus=self._cluster.gpus_per_trial,
+            max_concurrency=2,  # a trial, and the word that it should stop
+        )
+        actor = actor_class.remote(self._setup, self._cluster.gpus_per_trial > 0)
+        return _Worker(actor, actor.process_id.remote())
+
+    def free_workers(self) -> int:
+        """Returns how many more assignments the workers could take, those that start included."""
+        return sum(worker.trial_id is None for worker in self._workers) - len(self._queue)
+
+    def submit(self, assignment: Assignment) -> None:
+        """Keeps the assignment for the first worker that is idle."""
+        self._queue.append(assignment)
+
+    def wait(self) -> list[Message]:
+        """Waits for news of any assignment; a dead worker is replaced and its trial has crashed."""
+        notice = time.monotonic() + NOTICE_SECONDS
+        while self._queue or self._busy():
+            messages = self._take_back() if self._stopping else []
+            self._hand_out()
+            messages += [news for worker in self._answered() if (news := self._receive(worker))]
+            now = time.monotonic()
+            messages += [self._expire(worker) for worker in self._busy() if worker.deadline <= now]
+            if messages:
+                return messages
+            if not self._busy() and now > notice:
+                logger.warning("Still no Ray worker has started: has the cluster room for one?")
+                notice = now + NOTICE_SECONDS
+        return []
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.trial_id is not None]
+
+    def _hand_out(self) -> None:
+        """Gives what waits to idle workers."""
+        for worker in self._workers:
+            if worker.answer is None and self._queue:
+                assignment = self._queue.popleft()
+                worker.trial_id = assignment.trial_id
+                worker.deadline = time.monotonic() + self._trial_seconds
+                run = worker.actor.run.options(num_returns="streaming")
+                worker.answer = run.remote(assignment)
+
+    def _take_back(self) -> list[Message]:
+        """Tells the workers to stop after their epoch; returns what was not started as waiting."""
+        for worker in self._busy():
+            worker.actor.stop_after_epoch.remote()  # to say it again does no harm
+        left = [Message(a.trial_id, Outcome(TrialState.WAITING)) for a in self._queue]
+        self._queue.clear()
+        return left
+
+    def _answered(self) -> list[_Worker]:
+        """Waits a moment; returns the workers of which Ray has something to tell."""
+        asked = {worker.answer: worker for worker in self._workers if worker.answer is not None}
+        if not asked:
+            return []
+        self._ray.wait(list(asked), timeout=POLL_SECONDS)  # for the first, then takes all there are
+        ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        return [asked[answer] for answer in ready]
+
+    def _receive(self, worker: _Worker) -> Message | None:
+        """Returns the news of a trial; that a worker has started is none."""
+        trial_id = worker.trial_id
+        try:
+            news = self._ray.get(worker.answer if trial_id is None else next(worker.answer))
+        except _deaths(self._ray) as error:
+            return self._bury(worker, error)
+        if trial_id is None:
+            worker.answer = None
+            return None
+        if isinstance(news, Outcome):
+            worker.answer = worker.trial_id = None
+        return Message(trial_id, news)
+
+    def _bury(self, worker: _Worker, error: Exception) -> Message | None:
+        """Replaces a worker that has died; returns what that means for its trial."""
+        trial_id = worker.trial_id
+        self._replace(worker)
+        if trial_id is None and self._queue:
+            # It counts for the trial that it would have got, or one that never starts would be
+            # replaced for ever.
+            trial_id = self._queue.popleft().trial_id
+        if trial_id is None:
+            return None
+        return Message(trial_id, Outcome(TrialState.FAILED, message=_explain(error), crashed=True))
+
+    def _expire(self, worker: _Worker) -> Message:
+        """Kills and replaces a worker whose trial has taken too long."""
+        trial_id = worker.trial_id or ""
+        self._replace(worker)
+        message = f"The trial took longer than {self._trial_seconds / 60:g} minutes."
+        return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
+
+    def _replace(self, worker: _Worker) -> None:
+        self._ray.kill(worker.actor)  # also one that has died: it may only be out of reach
+        fresh = self._start()
+        worker.actor, worker.answer, worker.trial_id = fresh.actor, fresh.answer, None
+
+    def stop_after_epoch(self) -> None:
+        """Lets every running trial end after its epoch."""
+        self._stopping = True  # `wait` tells the workers: a signal handler must not call Ray
+
+    def close(self) -> None:
+        """Kills all workers, and stops Ray if this engine has started or joined it."""
+        for worker in self._workers:
+            self._ray.kill(worker.actor)
+        self._workers = []
+        self._closing.close()
+
+
+def _deaths(ray: Any) -> tuple[type[Exception], ...]:
+    """Returns the errors that one worker's end explains; others are those of Ray as a whole."""
+    errors = ray.exceptions
+    return (
+        errors.RayActorError,
+        errors.RayTaskError,
+        errors.OutOfMemoryError,
+        errors.NodeDiedError,
+        errors.ObjectLostError,
+    )
+
+
+def _explain(error: Exception) -> str:
+    """Returns in a line why a worker died."""
+    kind = type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [kind]
+    if getattr(error, "actor_init_failed", False):
+        return f"The Ray worker could not start: {lines[-1]}"
+    return f"The Ray worker died ({kind}: {lines[0]}). Out of memory is the usual cause."
