@@ -94,9 +94,12 @@ def _train(
         built = space.build(family, values, data.spec)
         fitter = Fitter(built.recommender, pipeline, seed=0)
         fitter.pretrain()
-        logs = fitter.run_epoch(0)
         scorer = ModelScorer(built.recommender.model, pipeline.feed, data.spec)
-        evaluate(scorer, data, make_protocol(data, metrics_for(data.spec.task)))
+        protocol = make_protocol(data, metrics_for(data.spec.task))
+        fitter.callbacks.begin(1)
+        logs = fitter.run_measured_epoch(0, lambda: evaluate(scorer, data, protocol))
+        fitter.callbacks.state()
+        fitter.callbacks.end()
     except RecsearchError:
         raise
     except Exception as error:  # a builder's model may fail in any way

@@ -4,23 +4,55 @@ import fcntl
 import json
 import math
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from recsearch.errors import RunDirectoryError
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Writes a text file beside its place and renames it, so that no reader sees half of it."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yields a file that gets its name when the block ends: no reader ever sees half of it.
+
+    It is written beside its place, in `.<name>.<pid>.partial`, so that two processes never write
+    into one file; then it is renamed. File and name survive a loss of power. A block that fails
+    leaves nothing; a process that is killed leaves the partial file.
+
+    Args:
+        path: The file; its directory is made if it does not exist.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return beside.replace(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)  # above all on a full disk
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the names in a directory survive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file in UTF-8, whole or not at all; returns its path."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+    return path
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -51,7 +83,9 @@ def disk_full(directory: Path) -> RunDirectoryError:
 def lock_directory(directory: Path) -> Iterator[None]:
     """Makes this process the owner of a run directory for the duration of the block.
 
-    The kernel drops the lock when the process ends, however it ends: a stale one cannot be.
+    The file `lock` names the owner for people. What counts is the kernel's lock on it, which ends
+    with the process, however it ends: a stale one cannot be. Partial files that a killed owner has
+    left are deleted.
 
     Raises:
         RunDirectoryError: If another process owns it.
@@ -63,10 +97,12 @@ def lock_directory(directory: Path) -> Iterator[None]:
             file.seek(0)
             owner = file.read().strip() or "unknown"
             raise RunDirectoryError(
-                f"{directory} is in use by another recsearch process (pid {owner}). "
+                f"{directory} is in use by another recsearch process ({owner}). "
                 "Wait for it to end, or give another --out."
             ) from None
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}, since {datetime.now():%F %T}\n")
         file.flush()
+        for left in (*directory.glob(".*.partial"), *directory.glob("best/.*.partial")):
+            left.unlink(missing_ok=True)
         yield

@@ -26,7 +26,7 @@ from recsearch.metrics import find_metric
 from recsearch.pipeline import Feed, Pipeline
 from recsearch.scorer import Scorer
 from recsearch.training.evaluate import evaluate, make_protocol, trial_protocol
-from recsearch.training.fit import Fitter
+from recsearch.training.fit import LEARNING_RATE, Fitter
 from recsearch.training.scoring import ModelScorer
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed
@@ -86,7 +86,10 @@ def run_stages(finale: Finale, announce: Callable[[str], None]) -> None:
 
 
 def retrain(finale: Finale) -> dict[str, Any]:
-    """Trains the winner on train + validation for its best epoch; saves best/model.keras."""
+    """Trains the winner on train + validation for its best epoch; saves best/model.keras.
+
+    Callbacks would have nothing to monitor; the learning rates that they set are repeated.
+    """
     data, winner = finale.final_data(), finale.winner
     epochs = winner.best_epoch or winner.epochs
     seed = trial_seed(finale.study.seed, f"{winner.trial_id}/final")
@@ -95,6 +98,9 @@ def retrain(finale: Finale) -> dict[str, Any]:
     fitter = Fitter(built.recommender, Pipeline(data), seed)
     fitter.pretrain()
     for epoch in range(epochs):
+        rate = winner.curve[epoch].metrics.get(LEARNING_RATE)
+        if rate is not None:
+            fitter.set_learning_rate(rate)
         fitter.run_epoch(epoch)
     finale.best_dir.mkdir(exist_ok=True)
     built.recommender.model.save(finale.best_dir / "model.keras")

@@ -1,4 +1,7 @@
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -46,12 +49,19 @@ def test_save_checkpoint_leaves_no_partial_file(saved) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["0001-2.npz"]
 
 
-def test_save_checkpoint_replaces_a_partial_file_of_a_killed_process(saved) -> None:
+def test_save_checkpoint_that_finds_no_room_leaves_the_last_one_and_nothing_else(
+    saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, path = saved
-    path.with_suffix(".partial").write_bytes(b"torn")
-    save_checkpoint(path, model)
-    assert [file.name for file in path.parent.iterdir()] == ["0001-2.npz"]
-    load_checkpoint(path, make_model())
+    whole = path.read_bytes()
+
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(path, model)
+    assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [(path.name, whole)]
 
 
 def test_truncated_checkpoint_is_refused_wherever_it_ends(saved) -> None:
@@ -82,10 +92,9 @@ def test_missing_checkpoint_is_refused(saved) -> None:
         load_checkpoint(path.with_name("absent.npz"), model)
 
 
-@pytest.mark.parametrize(
-    "other", [make_model(units=4), make_model(optimizer="sgd")], ids=["shapes", "optimizer"]
-)
-def test_checkpoint_of_another_model_is_refused(saved, other: keras.Model) -> None:
+@pytest.mark.parametrize("changed", [{"units": 4}, {"optimizer": "sgd"}])
+def test_checkpoint_of_another_model_is_refused(saved, changed: dict[str, Any]) -> None:
+    other = make_model(**changed)
     before = state(other)
     with pytest.raises(
         RunDirectoryError, match=r"of another model: expected arrays.*\(2, .\).*\(2, 3\).*changed\?"
@@ -98,5 +107,24 @@ def test_checkpoint_of_another_model_is_refused(saved, other: keras.Model) -> No
 def test_checkpoint_without_our_arrays_is_refused(saved) -> None:
     model, path = saved
     np.savez(path, something=np.ones(2))
-    with pytest.raises(RunDirectoryError, match=r"cannot be read: .*0000 is not a file"):
+    with pytest.raises(RunDirectoryError, match=r"of another model: expected.*, received \[\]"):
         load_checkpoint(path, model)
+
+
+def test_checkpoint_with_an_array_too_many_is_refused(saved) -> None:
+    model, path = saved
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    np.savez(path, **arrays, **{f"{len(arrays):04d}": np.ones(2)})
+    with pytest.raises(RunDirectoryError, match="of another model"):
+        load_checkpoint(path, model)
+
+
+def test_what_is_beside_the_variables_comes_back_as_it_was(saved) -> None:
+    model, path = saved
+    assert load_checkpoint(path, make_model()) == {}
+    save_checkpoint(path, model, {"text": np.array("ünïcode"), "numbers": np.arange(3)})
+    kept = load_checkpoint(path, make_model())
+    assert list(kept) == ["text", "numbers"]
+    assert str(kept["text"]) == "ünïcode"
+    np.testing.assert_array_equal(kept["numbers"], [0, 1, 2])

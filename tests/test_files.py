@@ -1,9 +1,12 @@
 import json
 import math
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsearch.errors import RunDirectoryError
-from recsearch.files import json_safe, lock_directory, write_json, write_text
+from recsearch.files import json_safe, lock_directory, whole_file, write_json, write_text
 
 HOLDER = """
 import sys, time
@@ -20,6 +23,13 @@ from recsearch.files import lock_directory
 with lock_directory(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)
+"""
+
+WRITER = """
+import sys
+from pathlib import Path
+from recsearch.files import write_text
+write_text(Path(sys.argv[1]), "quick")
 """
 
 
@@ -38,6 +48,33 @@ def test_write_that_fails_leaves_the_old_text_whole(tmp_path: Path) -> None:
     assert path.read_text() == "old"
     write_text(path, "new")
     assert path.read_text() == "new"
+
+
+def test_file_has_no_name_before_its_block_ends(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a", "old")
+    with whole_file(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+        assert {p.name for p in tmp_path.iterdir()} == {"a", f".a.{os.getpid()}.partial"}
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_block_that_fails_leaves_the_old_file_and_gives_its_room_back(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "a", "old")
+    with pytest.raises(TypeError, match="bytes-like"), whole_file(path) as file:
+        file.writelines([b"half", 1])  # type: ignore[list-item]  # that is the fault
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_two_processes_that_write_one_file_leave_one_of_them_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with whole_file(path) as file:
+        file.write(b"of the slow one, " * 1000)
+        subprocess.run([sys.executable, "-c", WRITER, str(path)], check=True)
+        assert path.read_text() == "quick"
+    assert path.read_bytes() == b"of the slow one, " * 1000
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_json_has_null_for_what_json_cannot_say(tmp_path: Path) -> None:
@@ -67,10 +104,20 @@ def test_json_safe_value_is_always_strict_json(value: object) -> None:
     assert json_safe(safe) == safe
 
 
+def owner(directory: Path) -> tuple[int, str, datetime]:
+    """Returns what the lock file says: pid, host and since when."""
+    text = (directory / "lock").read_text()
+    found = re.fullmatch(r"pid (\d+) on (\S+), since (.+)\n", text)
+    assert found, text
+    return int(found[1]), found[2], datetime.fromisoformat(found[3])
+
+
 def test_lock_names_its_owner_and_is_free_after_the_block(tmp_path: Path) -> None:
     for _ in range(2):
         with lock_directory(tmp_path):
-            assert (tmp_path / "lock").read_text() == str(os.getpid())
+            pid, host, since = owner(tmp_path)
+            assert (pid, host) == (os.getpid(), socket.gethostname())
+            assert timedelta(0) <= datetime.now() - since < timedelta(minutes=1)
 
 
 def test_lock_is_free_after_an_error_in_the_block(tmp_path: Path) -> None:
@@ -80,16 +127,27 @@ def test_lock_is_free_after_an_error_in_the_block(tmp_path: Path) -> None:
         pass
 
 
+def test_lock_deletes_what_a_killed_owner_left_half_written(tmp_path: Path) -> None:
+    for name in ("best/.metrics.json.17.partial", ".run.json.17.partial", "run.json"):
+        write_text(tmp_path / name, "half")
+    with lock_directory(tmp_path):
+        found = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+        assert found == {"lock", "run.json"}
+
+
 def test_lock_of_another_process_is_refused_until_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
-        message = rf"in use by another recsearch process \(pid {holder.pid}\)\. Wait for it"
+        message = (
+            rf"in use by another recsearch process \(pid {holder.pid} on "
+            rf"{re.escape(socket.gethostname())}, since 2\d\d\d-.*\)\. Wait for it"
+        )
         with pytest.raises(RunDirectoryError, match=message), lock_directory(tmp_path):
             pytest.fail("two processes own one directory")
-        assert (tmp_path / "lock").read_text() == str(holder.pid)  # the refused one wrote nothing
+        assert owner(tmp_path)[0] == holder.pid  # the refused one wrote nothing
         holder.send_signal(signal.SIGKILL)
         holder.wait()
         with lock_directory(tmp_path):
-            assert (tmp_path / "lock").read_text() == str(os.getpid())
+            assert owner(tmp_path)[0] == os.getpid()

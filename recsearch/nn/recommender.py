@@ -12,6 +12,7 @@ from recsearch.errors import SpaceError
 
 DEFAULT_BATCH_SIZE = 512
 DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best
+CALLED_HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,21 @@ class Recommender:
         examples: How training examples are made.
         batch_size: Interactions (positives) a step.
         pretraining: What is trained first, or None.
+        callbacks: Keras callbacks of a trial, made anew by each build. Called at the begin and end
+            of training and of each epoch, never for a batch: an epoch is one call into the graph.
+            They see the model's own metrics ("loss") and the validation's ("val_rmse"). What they
+            remember continues over promotions and resumes. One that sets `model.stop_training`
+            ends its trial there, at the score that it has. `on_train_end` runs after the state was
+            saved, so that `EarlyStopping(restore_best_weights=True)` changes nothing: the score is
+            the best epoch's in any case. The pre-training runs without them, and so does the final
+            retraining, which has no validation part: it repeats the learning rates of the trial.
     """
 
     model: keras.Model
     examples: Pairs | Negatives
     batch_size: int = DEFAULT_BATCH_SIZE
     pretraining: Pretraining | None = None
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recommender:
@@ -77,10 +87,12 @@ def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recomm
         values: Bare name -> value of the hyperparameters that the builder read.
 
     Raises:
-        SpaceError: If it is neither, not compiled, not functional, or has an input of unknown name.
+        SpaceError: If it is neither, not compiled, not functional, has an input of unknown name, or
+            a callback that would do nothing here.
     """
     recommender = built if isinstance(built, Recommender) else _implied(built, spec, values)
     _check_inputs(_checked_model(recommender.model), spec)
+    _check_callbacks(recommender.callbacks)
     return recommender
 
 
@@ -126,3 +138,45 @@ def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
         raise SpaceError(
             "The model has no item input, so it cannot score an item. Add an input named item_id."
         )
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Refuses what is no tuple of callbacks, and callbacks that would silently do nothing."""
+    if not isinstance(callbacks, tuple | list):
+        raise SpaceError(
+            "The callbacks of a Recommender must be a tuple of keras.callbacks.Callback. "
+            f"Received: {type(callbacks).__name__}. For one alone write callbacks=(callback,)."
+        )
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise SpaceError(
+                "Each callback of a Recommender must be a keras.callbacks.Callback. "
+                f"Received: {type(callback).__name__}."
+            )
+        _check_callback(callback)
+
+
+def _check_callback(callback: keras.callbacks.Callback) -> None:
+    name = type(callback).__name__
+    if isinstance(callback, keras.callbacks.CSVLogger):
+        raise SpaceError(
+            f"{name} would begin its file anew at each promotion. Leave it out: the journal has "
+            "every epoch, see recsearch.load(directory).curves()."
+        )
+    never_called = sorted(
+        hook
+        for hook in vars(keras.callbacks.Callback)
+        if hook.startswith("on_") and hook not in CALLED_HOOKS and _overrides(callback, hook)
+    )
+    if never_called:
+        raise SpaceError(
+            f"The callback {name} has {', '.join(never_called)}, which would never be called: an "
+            "epoch is one call into the graph, and recsearch measures the validation itself. "
+            f"Expected of a callback: {', '.join(CALLED_HOOKS)}. Move the work there, or leave "
+            f"{name} out: checkpoints are written in any case, and NaN never becomes a score."
+        )
+
+
+def _overrides(callback: keras.callbacks.Callback, hook: str) -> bool:
+    inherited = getattr(type(callback), hook) is getattr(keras.callbacks.Callback, hook)
+    return hook in vars(callback) or not inherited

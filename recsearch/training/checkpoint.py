@@ -1,18 +1,21 @@
-"""The whole state of a training, in one file: weights, optimizer, random generators.
+"""The whole state of a training, in one file: weights, optimizer, random generators, callbacks.
 
 A plain .npz of arrays by position, read without pickle. Positions hold because the same builder
-with the same values makes the same variables; shapes are checked all the same.
+with the same values makes the same variables; shapes are checked all the same. What is kept beside
+the variables (of callbacks) has names of its own; older files have none of it.
 """
 
-import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from recsearch.errors import RunDirectoryError
+from recsearch.files import whole_file
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -20,22 +23,26 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def save_checkpoint(path: Path, model: keras.Model) -> None:
-    """Writes the state of a compiled model whose optimizer is built; atomic."""
+def save_checkpoint(
+    path: Path, model: keras.Model, beside_variables: Mapping[str, NDArray[Any]] | None = None
+) -> None:
+    """Writes the state of a compiled model whose optimizer is built; whole or not at all.
+
+    Args:
+        path: The file.
+        model: The model.
+        beside_variables: What is kept beside them; a name may not be a number.
+    """
     arrays: dict[str, Any] = {
         f"{i:04d}": np.asarray(variable) for i, variable in enumerate(_variables(model))
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
+    arrays |= beside_variables or {}
+    with whole_file(path) as file:
         np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
-def load_checkpoint(path: Path, model: keras.Model) -> None:
-    """Sets the state of a compiled model whose optimizer is built.
+def load_checkpoint(path: Path, model: keras.Model) -> dict[str, NDArray[Any]]:
+    """Sets the state of a compiled model whose optimizer is built; returns what is beside it.
 
     Raises:
         RunDirectoryError: If the file is missing, damaged, or of another model.
@@ -43,9 +50,11 @@ def load_checkpoint(path: Path, model: keras.Model) -> None:
     variables = _variables(model)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = [stored[f"{i:04d}"] for i in range(len(stored.files))]
+            kept = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunDirectoryError(f"The checkpoint {path.name} cannot be read: {error}") from error
+    positions = sorted(filter(str.isdecimal, kept), key=int)
+    arrays = [kept.pop(name) for name in positions]
     expected = [tuple(variable.shape) for variable in variables]
     if [array.shape for array in arrays] != expected:
         raise RunDirectoryError(
@@ -54,3 +63,4 @@ def load_checkpoint(path: Path, model: keras.Model) -> None:
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    return kept

@@ -4,7 +4,7 @@ import logging
 import resource
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class RunnerSetup:
     metrics: tuple[str, ...]
     seed: int
     max_parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How the training of an assignment ended; the fields are those of `Outcome`."""
+
+    state: TrialState
+    checkpoint_saved: bool = False
+    stopped_itself: bool = False
 
 
 class TrialRunner:
@@ -107,49 +116,76 @@ class TrialRunner:
         started = time.perf_counter()
         curve: list[Epoch] = []
         built: Built | None = None
-        message, state = "", TrialState.COMPLETED
+        message, ending = "", _Ending(TrialState.FAILED)
+
+        def note(point: Epoch) -> None:
+            curve.append(point)
+            report(point)
+
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(assignment.seed)
         try:
             built = self.space.build(assignment.space, assignment.values, self.pipeline.data.spec)
-            for point in self._epochs(built, assignment, stop):
-                curve.append(point)
-                report(point)
-            if curve and curve[-1].epoch < assignment.epochs:
-                state = TrialState.WAITING
+            ending = self._fit(built, assignment, note, stop)
         except Exception as error:  # a trial may fail in any way; the search must go on
-            state, message = TrialState.FAILED, _explain(error)
+            message = _explain(error)
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
         return Outcome(
-            state=state,
+            state=ending.state,
             curve=tuple(curve),
             values=built.values if built else {},
             seconds=time.perf_counter() - started,
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             num_parameters=built.recommender.model.count_params() if built else None,
             message=message,
-            checkpoint_saved=state is TrialState.WAITING
-            or (state is TrialState.COMPLETED and bool(assignment.save_checkpoint)),
+            checkpoint_saved=ending.checkpoint_saved,
+            stopped_itself=ending.stopped_itself,
         )
 
-    def _epochs(self, built: Built, assignment: Assignment, stop: Stop) -> Iterator[Epoch]:
-        """Yields each epoch as it is done; writes the checkpoint after the last."""
-        fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
-        if assignment.load_checkpoint:
-            fitter.load(Path(assignment.load_checkpoint))
-        else:
-            fitter.pretrain()
+    def _fit(self, built: Built, assignment: Assignment, note: Report, stop: Stop) -> _Ending:
+        """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""
+        fitter = self._begin(built, assignment)
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, self.pipeline.data.spec)
-        for epoch in range(assignment.initial_epoch, assignment.epochs):
+        epoch = assignment.initial_epoch
+        while epoch < assignment.epochs and not fitter.callbacks.stopped:
             started = time.perf_counter()
-            metrics = fitter.run_epoch(epoch)
-            metrics |= evaluate(scorer, self.pipeline.data, self.protocol)
-            yield Epoch(epoch + 1, metrics, time.perf_counter() - started)
-            if assignment.stop_checkpoint and epoch + 1 < assignment.epochs and stop():
-                fitter.save(Path(assignment.stop_checkpoint.format(epoch=epoch + 1)))
-                return
-        if assignment.save_checkpoint:
-            fitter.save(Path(assignment.save_checkpoint))
+            metrics = fitter.run_measured_epoch(
+                epoch, lambda: evaluate(scorer, self.pipeline.data, self.protocol)
+            )
+            epoch += 1
+            note(Epoch(epoch, metrics, time.perf_counter() - started))
+            if epoch < assignment.epochs and assignment.stop_checkpoint and stop():
+                break
+        over = epoch == assignment.epochs or fitter.callbacks.stopped
+        path = _checkpoint(assignment, epoch, over)
+        if path is not None:
+            fitter.save(path)
+        fitter.callbacks.end()  # may change the weights, so not before they are saved
+        return _Ending(
+            state=TrialState.COMPLETED if over else TrialState.WAITING,
+            checkpoint_saved=path is not None,
+            stopped_itself=fitter.callbacks.stopped,
+        )
+
+    def _begin(self, built: Built, assignment: Assignment) -> Fitter:
+        """Returns the fitter at the assignment's first epoch."""
+        fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
+        if assignment.load_checkpoint is None:
+            fitter.pretrain()
+        fitter.callbacks.begin(assignment.epochs)
+        if assignment.load_checkpoint is not None:
+            fitter.load(Path(assignment.load_checkpoint))
+        return fitter
+
+
+def _checkpoint(assignment: Assignment, epoch: int, over: bool) -> Path | None:
+    """Returns where the state after `epoch` is to be written, or None if nobody needs it."""
+    nothing_new = epoch == assignment.initial_epoch
+    if nothing_new or (over and not assignment.save_checkpoint):
+        return None
+    if epoch < assignment.epochs and assignment.stop_checkpoint:
+        return Path(assignment.stop_checkpoint.format(epoch=epoch))
+    return Path(assignment.save_checkpoint) if assignment.save_checkpoint else None
 
 
 def _explain(error: Exception) -> str:

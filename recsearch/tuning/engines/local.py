@@ -26,8 +26,6 @@ from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 if TYPE_CHECKING:
     from recsearch.tuning.runner import RunnerSetup, TrialRunner
 
-OWNER_CHECK_SECONDS = 1.0  # how soon a worker notices that its owner is gone
-
 
 @dataclass
 class _Worker:
@@ -62,7 +60,7 @@ class LocalEngine:
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(theirs, self._setup, self._stop, os.getpid()), daemon=True
+            target=_work, args=(theirs, self._setup, self._stop), daemon=True
         )
         with _without_main():
             process.start()
@@ -81,7 +79,7 @@ class LocalEngine:
         # A worker that has died since shows itself in `wait`: its pipe is at its end.
         try:
             worker.pipe.send(assignment)
-        except BrokenPipeError:
+        except ConnectionError:
             logging.getLogger(__name__).debug("worker %s is gone", worker.process.pid)
 
     def wait(self) -> list[Message]:
@@ -158,11 +156,11 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(pipe: Connection, setup: "RunnerSetup", stop: Any, owner: int) -> None:
+def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
     """A worker's life: prepare once, then one assignment after another until the pipe closes."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the owner's to handle
         signal.signal(number, signal.SIG_IGN)
-    _exit_with(owner)
+    _exit_with_owner()
     fault, runner = "", None
     try:
         runner = _prepare(setup)
@@ -187,23 +185,17 @@ def _prepare(setup: "RunnerSetup") -> "TrialRunner":
     return TrialRunner.of(setup)
 
 
-def _exit_with(owner: int) -> None:
-    """Ends this process when its owner has gone; its parent is the fork server, not the owner."""
+def _exit_with_owner() -> None:
+    """Ends this process as soon as its owner is gone.
+
+    The owner is the process that made the engine, though the fork server is the real parent. It
+    holds the only other end of a pipe, so that the kernel tells its death at once, however it died.
+    """
+    owner = multiprocessing.parent_process()
 
     def watch() -> None:
-        stop = threading.Event()
-        while _alive(owner):
-            stop.wait(OWNER_CHECK_SECONDS)
-        os._exit(1)
+        if owner is not None:
+            owner.join()
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
