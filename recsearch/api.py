@@ -7,8 +7,8 @@ from recsearch.config import make_config
 from recsearch.data.dataset import load_dataset
 from recsearch.directory import absolute_paths
 from recsearch.progress import Lines, Silent
-from recsearch.quiet import import_tensorflow
 from recsearch.results import Run
+from recsearch.start import import_tensorflow_for
 
 
 def search(spaces: str | Sequence[str] = (), *, verbose: bool = False, **settings: Any) -> Run:
@@ -35,7 +35,7 @@ def search(spaces: str | Sequence[str] = (), *, verbose: bool = False, **setting
     named = [spaces] if isinstance(spaces, str) else list(spaces)
     config = absolute_paths(make_config({"spaces": named or None, **settings}))
     dataset = load_dataset(config)
-    import_tensorflow()  # it takes seconds: faults of settings and data came first
+    import_tensorflow_for(config.engine)  # it takes seconds: faults of settings and data came first
     from recsearch.run import run
 
     given = ", ".join(f"{name}={value!r}" for name, value in settings.items())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from recsearch.config import make_config, read_toml
 from recsearch.errors import UsageError
 from recsearch.quiet import import_tensorflow
+from recsearch.start import import_tensorflow_for
 
 if TYPE_CHECKING:
     from recsearch.progress import Observer
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from_file = read_toml(Path(arguments.config)) if arguments.config else {}
     config = absolute_paths(make_config(from_file, _settings(arguments)))
     dataset = load_dataset(config)  # a fault of the data must not wait for TensorFlow
-    import_tensorflow()
+    import_tensorflow_for(config.engine)
     from recsearch.run import run as run_search
 
     with _observer(arguments.quiet) as observer:
@@ -40,7 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def resume(arguments: argparse.Namespace) -> None:
     """Continues a run."""
-    import_tensorflow()
+    from recsearch.results import load_run
+
+    settings = load_run(arguments.directory).config["config"]
+    import_tensorflow_for(settings["engine"])
     from recsearch.run import resume as resume_search
 
     with _observer(arguments.quiet) as observer:

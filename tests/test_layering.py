@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("tuning",),
     ("export", "results", "report"),
-    ("assembly", "directory", "progress", "final", "check", "run"),
+    ("assembly", "directory", "progress", "final", "check", "start", "run"),
     ("api", "commands", "cli", "__main__"),
 )
 """Row 0 first. Names are modules or packages below recsearch; search_spaces/ stands beside it."""

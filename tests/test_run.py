@@ -125,7 +125,8 @@ def test_run_leaves_every_file_and_nothing_half_written(finished_run: Path) -> N
     found = {str(p.relative_to(finished_run)) for p in finished_run.rglob("*") if p.is_file()}
     assert found >= RUN_FILES
     assert not [name for name in found if "partial" in name]
-    assert not list((finished_run / "checkpoints").glob("*"))
+    (kept,) = (finished_run / "checkpoints").iterdir()
+    assert kept.name.startswith(f"{metrics_of(finished_run)['winner']['trial_id']}-")
 
 
 def test_metrics_say_who_won_how_it_was_measured_and_beside_whom(finished_run: Path) -> None:

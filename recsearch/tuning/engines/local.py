@@ -16,6 +16,7 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,15 @@ from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
     from recsearch.tuning.runner import RunnerSetup, TrialRunner
+
+
+def start_fork_server() -> None:
+    """Starts the process that workers are forked from, unless it runs already.
+
+    It imports TensorFlow, which takes seconds: who starts it early does not wait for it later.
+    """
+    multiprocessing.set_forkserver_preload(["recsearch.tuning.engines.preload"])
+    forkserver.ensure_running()
 
 
 @dataclass
@@ -51,8 +61,8 @@ class LocalEngine:
     ) -> None:
         self._setup = setup
         self._trial_seconds = math.inf if trial_minutes is None else 60 * trial_minutes
+        start_fork_server()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["recsearch.tuning.engines.preload"])
         # No lock goes with it: a worker that is killed while it looks could not give one back.
         self._stop = self._context.RawValue("b", 0)
         self._workers = [self._start() for _ in range(num_workers)]

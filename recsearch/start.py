@@ -1,0 +1,15 @@
+"""What takes seconds before a run can begin, done side by side."""
+
+from recsearch.quiet import import_tensorflow
+from recsearch.tuning.engines.local import start_fork_server
+
+
+def import_tensorflow_for(engine: str) -> None:
+    """Imports TensorFlow in this process, and meanwhile where the workers will be forked from.
+
+    Args:
+        engine: As in the settings.
+    """
+    if engine == "local":
+        start_fork_server()
+    import_tensorflow()
