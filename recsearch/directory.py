@@ -54,7 +54,7 @@ def new_directory(config: RunConfig) -> Path:
     """
     if config.out is not None:
         directory = Path(config.out)
-        if directory.is_dir() and any(directory.iterdir()):
+        if directory.is_dir() and not _is_unused(directory):
             raise UsageError(
                 f"{directory} exists and is not empty; nothing is ever overwritten. Continue it "
                 f"with `recsearch resume {directory}`, or give another --out."
@@ -67,6 +67,11 @@ def new_directory(config: RunConfig) -> Path:
     except OSError as error:
         raise UsageError(f"{directory} cannot be made: {error}. Give another --out.") from error
     return directory
+
+
+def _is_unused(directory: Path) -> bool:
+    """Returns whether nothing is there but what a run leaves that is killed before its run.json."""
+    return all(path.name == "lock" or path.suffix == ".partial" for path in directory.iterdir())
 
 
 def _unused(path: Path) -> Path:

@@ -92,6 +92,12 @@ def test_out_that_is_empty_is_taken(tmp_path: Path) -> None:
     assert new_directory(RunConfig(out=str(tmp_path))) == tmp_path
 
 
+def test_out_of_a_run_that_was_killed_at_its_very_start_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    (tmp_path / ".run.json.123.partial").touch()
+    assert new_directory(RunConfig(out=str(tmp_path))) == tmp_path
+
+
 def test_out_that_holds_something_is_refused_with_the_way_to_resume(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     message = (

@@ -193,11 +193,16 @@ def test_trial_whose_checkpoint_was_deleted_starts_anew(open_study, tmp_path: Pa
 
 def test_file_that_a_killed_worker_left_half_written_is_dropped(open_study, tmp_path: Path) -> None:
     study = open_study(tmp_path, FINAL, FINAL)
-    left = tmp_path / "checkpoints" / "0000-2.123.partial"
+    left, running = (
+        tmp_path / "checkpoints" / f".{trial_id}-2.npz.123.partial" for trial_id in ("0001", "0000")
+    )
+    next_assignment(study)
     left.parent.mkdir()
     left.touch()
+    running.touch()
     run(study, DONE, (1.0,))
     assert not left.exists()
+    assert running.exists()  # its worker writes it at this moment
 
 
 def test_checkpoint_of_a_running_trial_is_kept(open_study, tmp_path: Path) -> None:

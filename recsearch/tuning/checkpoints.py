@@ -65,7 +65,7 @@ class CheckpointFolder:
 
 
 def _trial_id(path: Path) -> str:
-    return path.stem.partition("-")[0]
+    return path.name.lstrip(".").partition("-")[0]  # a partial file begins with a dot
 
 
 def _in_flight(path: Path, state: SearchState) -> bool:
