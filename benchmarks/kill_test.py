@@ -147,30 +147,31 @@ def verify(checks: dict[str, bool]) -> int:
 
 
 def wait_for_moment(
-    search: Search, process: subprocess.Popen[bytes], before: int, rng: random.Random
+    search: Search, process: subprocess.Popen[bytes], before: int, most: int, rng: random.Random
 ) -> None:
-    """Waits for a random moment of a life: while it starts, or up to 2 s after up to 20 epochs.
+    """Waits for a random moment of a life: while it starts, or soon after up to `most` epochs.
 
     Epochs, not seconds, are drawn: on a busy machine lives would else end before they trained.
     """
     wait_until((search.directory / "run.json").exists, process)
-    epochs = rng.randint(0, 20)
+    epochs = rng.randint(0, most)
 
     def trained() -> bool:
         return sum(event["event"] == "epoch" for event in search.events()[before:]) >= epochs
 
     wait_until(trained, process)
-    time.sleep(rng.uniform(0, 2 if epochs else 12))
+    time.sleep(rng.uniform(0, 1 if epochs else 8))
 
 
 def kill_at_random(search: Search, given: argparse.Namespace) -> int:
     """Kills the group at random moments of a life; resumes to the end."""
     rng = random.Random(given.seed)
     missing: list[str] = []
+    most = max(2, 100 // given.kills)  # of the 75 epochs and those that kills repeat
     for number in range(1, given.kills + 1):
         before = len(search.events())
         process = search.start()
-        wait_for_moment(search, process, before, rng)
+        wait_for_moment(search, process, before, most, rng)
         ended = "" if process.poll() is None else "  ended before it could be killed"
         kill_group(process)
         missing += search.missing_states()

@@ -32,6 +32,7 @@ from recsearch.tuning.trial import Objective, Outcome, Trial, TrialState
 BUILDER = '''
 """Trains in steps of 400 ratings; a file beside it counts down to the death of the process."""
 
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -45,13 +46,15 @@ from recsearch.nn import Pairs, Recommender
 
 def is_due(name):
     path = Path(__file__).with_name(name)
-    if not path.exists():
-        return False
-    left = int(path.read_text()) - 1
-    path.write_text(str(left))
-    if left == 0:
-        path.unlink()
-    return left == 0
+    with path.with_suffix(".lock").open("a") as lock:  # two workers count in one file
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            return False
+        left = int(path.read_text()) - 1
+        path.write_text(str(left))
+        if left == 0:
+            path.unlink()
+        return left == 0
 
 
 def die_if_due(name):

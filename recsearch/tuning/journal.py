@@ -15,8 +15,9 @@ from recsearch.errors import RunDirectoryError
 from recsearch.files import json_safe
 
 SCHEMA = 1
-UNSYNCED = frozenset({"epoch", "note"})
-"""Events that may be lost in a crash: the trial they belong to is run again anyway."""
+UNSYNCED = frozenset({"epoch", "note", "trial_waiting"})
+"""Events that may be lost with the power: their trial is proposed, or run, again; and what follows
+in the same file takes them to the disk."""
 
 Event = Mapping[str, Any]
 

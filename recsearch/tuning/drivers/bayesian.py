@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 
 _LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
 _MIN_SCORES = 3  # a Gaussian process of fewer points knows nothing
-_NUM_RANDOM = 1000  # candidates
+_SMALL_SPACE = 1000  # configurations: so many are all candidates
+_NUM_RANDOM = 600  # candidates in a larger space, before refinement
 _NUM_CENTRES = 5  # best trials, then best candidates, that are searched around
 _NUM_NEIGHBOURS = 40  # candidates around each of them
 _REFIT_GROWTH = 1.2  # length scales are fitted anew when there are so many times more trials
@@ -152,7 +153,7 @@ class BayesianDriver:
         The whole space if it is small; else random points, neighbours of the best trials, and
         then neighbours of the best of all these.
         """
-        listed = enumerate_configurations(self.space, limit=_NUM_RANDOM)
+        listed = enumerate_configurations(self.space, limit=_SMALL_SPACE)
         if listed is not None:
             return listed, surrogate.expected_improvement(encode(self.space, listed))
         rng = np.random.default_rng([self.seed, len(trials)])

@@ -101,11 +101,11 @@ def to_unit(hp: "HyperParameter", value: Scalar) -> float:
     if hp.sampling == "linear":
         # Not `value_to_prob`: with a step it floors, and 0.3 // 0.1 is 2.
         return float((number - hp.min_value) / (hp.max_value - hp.min_value))
-    return float(np.clip(hp.value_to_prob(number), 0.0, 1.0))
+    return min(max(float(hp.value_to_prob(number)), 0.0), 1.0)
 
 
 def _step(unit: float, deviation: float, rng: np.random.Generator) -> float:
-    return float(np.clip(unit + rng.normal(0.0, deviation), 0.0, _BELOW_ONE))
+    return min(max(unit + rng.normal(0.0, deviation), 0.0), _BELOW_ONE)
 
 
 def _scaled(hp: "HyperParameter", values: Iterable[Scalar | None]) -> NDArray[np.float64]:
