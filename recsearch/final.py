@@ -112,17 +112,24 @@ def test(finale: Finale) -> dict[str, Any]:
     data = finale.final_data()
     protocol = make_protocol(data, finale.metrics)
     finale.study.test_look()
+    started = time.perf_counter()
     try:
         score = evaluate(load_scorer(finale.best_dir, data), data, protocol)
     except ValueError as error:
         raise SearchError(f"The retrained model cannot be evaluated: {error}") from error
+    seconds = round(time.perf_counter() - started, 3)
     baselines: dict[str, Any] = {}
     for name in applicable(data.spec.task):
         try:
             baselines[name] = evaluate(_fit_baseline(name, finale, data), data, protocol)
         except TooLargeError as error:
             baselines[name] = {"skipped": str(error)}
-    return {"test": score, "baselines": baselines, "protocol": protocol.description}
+    return {
+        "test": score,
+        "model_seconds": seconds,
+        "baselines": baselines,
+        "protocol": protocol.description,
+    }
 
 
 def load_scorer(best_dir: Path, data: PreparedData) -> ModelScorer:

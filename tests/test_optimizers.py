@@ -60,11 +60,10 @@ def test_sgd_by_hand_sums_duplicates() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_dense_gradients_take_the_path_of_keras(name: str) -> None:
+def test_dense_gradients_are_applied_as_keras_does(name: str) -> None:
     gradients = [tf.convert_to_tensor(g) for g in random_gradients([0, 2], steps=4)]
-    np.testing.assert_array_equal(
-        train(SPARSE[name](0.1), gradients), train(DENSE[name](0.1), gradients)
-    )
+    ours, theirs = train(SPARSE[name](0.1), gradients), train(DENSE[name](0.1), gradients)
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

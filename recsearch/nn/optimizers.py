@@ -3,7 +3,7 @@
 Keras' own optimizers decay the moments of every row at every step, so that a step costs as much as
 the table is long. Here a gradient that names rows (`tf.IndexedSlices`) is summed over its
 duplicates, and only the named rows of the variable and of its moments change. The gradient of a
-dense weight takes Keras' own path.
+dense weight is applied as Keras does.
 
 What differs from the dense optimizer: a row that is absent from a batch keeps its moments as they
 are (no decay) and does not move. The bias correction of Adam counts all steps. This is the variant
@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from recsearch.errors import UsageError
+from recsearch.nn.fused import adam_step
 
 
 def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -49,8 +50,11 @@ class SparseAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates the rows that the gradient names, or the whole variable if it is dense."""
-        if not isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
+        if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
+            return
+        if not isinstance(gradient, tf.IndexedSlices):
+            adam_step(self, gradient, variable, learning_rate)
             return
         gradient = sum_duplicate_rows(gradient)
         rows, values = gradient.indices, gradient.values

@@ -4,8 +4,14 @@ TensorFlow starts its threads when it first runs an operation, and a process wit
 be forked. Importing it is what costs seconds, and that is done here once for all workers.
 """
 
+import gc
+
 from recsearch.quiet import import_tensorflow
 
 import_tensorflow()
 
 import recsearch.tuning.runner  # noqa: E402, F401  the import is the purpose
+
+# What was imported stays: workers need neither search it for garbage, nor copy its pages for that.
+gc.collect()
+gc.freeze()
