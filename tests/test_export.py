@@ -15,7 +15,7 @@ from recsearch.data.interactions import Interactions, Task
 from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
 from recsearch.errors import ExportError
 from recsearch.export.card import write_card
-from recsearch.export.saved_model import save_recommender
+from recsearch.export.saved_model import ServedRecommender, save_recommender
 from recsearch.export.verify import NUM_QUESTIONS, K, verify_export
 from recsearch.pipeline import Feed
 from recsearch.training.scoring import ModelScorer
@@ -181,6 +181,21 @@ def test_signatures_take_the_ids_of_the_data(text: Exported, numbers: Exported) 
         assert set(signatures) == {"serving_default", "recommend", "recommend_with_seen"}
         assert signatures["recommend"].structured_input_signature[1]["user_id"].dtype == dtype
         assert signatures["recommend"].structured_outputs["item_id"].dtype == dtype
+
+
+def test_item_part_that_is_a_table_of_the_model_is_saved_once(numbers: Exported) -> None:
+    data, vocabularies = prepared_with_ids(Task.RATING)
+    served = ServedRecommender(numbers.scorer, data, vocabularies)
+    (part,) = served.item_parts
+    assert any(part is variable for variable in served.model_variables)
+    item = keras.Input((), dtype="int32", name="item_id")
+    user = keras.Input((), dtype="int32", name="user_id")
+    tower = layers.Dense(4)(layers.Embedding(data.spec.num_items, 3)(item))
+    score = layers.Dot(-1)([layers.Embedding(data.spec.num_users, 4)(user), tower])
+    scorer = ModelScorer(keras.Model([user, item], score), Feed(data.features), data.spec)
+    (part,) = ServedRecommender(scorer, data, vocabularies).item_parts
+    assert part.shape == (data.spec.num_items, 4)
+    np.testing.assert_array_equal(part, scorer.items()[0])
 
 
 def test_verification_passes_in_a_fresh_process(text: Exported) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from recsearch.nn.pairwise import Affine, OneSide, Product, RowWise, WeightedProduct
 from recsearch.nn.splitting import SplitModel, split_by_side
 
 NUM_USERS, NUM_ITEMS = 7, 9
@@ -76,6 +77,69 @@ def with_columns() -> keras.Model:
     return keras.Model(inputs, score)
 
 
+def neumf() -> keras.Model:
+    """Dense layers over concatenations, and one over a product and pairs."""
+    user, item = ids()
+    p, q = vectors(user, item)
+    x = layers.Dropout(0.2)(layers.Dense(6, "relu")(layers.Concatenate()(vectors(user, item))))
+    x = layers.Dense(3, "relu")(x)
+    return keras.Model(
+        [user, item], layers.Dense(1)(layers.Concatenate()([layers.Multiply()([p, q]), x]))
+    )
+
+
+def several_units_over_a_product() -> keras.Model:
+    user, item = ids()
+    p, q = vectors(user, item)
+    x = layers.Concatenate()([q, layers.Multiply()([q, p]), p])
+    x = layers.Dense(5, "tanh", bias_initializer="normal")(x)
+    return keras.Model([user, item], layers.Dense(1, "sigmoid", use_bias=False)(x))
+
+
+def elementwise() -> keras.Model:
+    user, item = ids()
+    p, q = vectors(user, item)
+    x = layers.ReLU()(layers.Subtract()([p, q]))
+    x = layers.Activation("tanh")(layers.Add()([x, layers.Multiply()([p, q]), q]))
+    return keras.Model([user, item], layers.Rescaling(2.0, offset=1.0)(layers.Dense(1)(x)))
+
+
+def layers_of_rows() -> keras.Model:
+    """Layers that get their rows: BatchNormalization, a product in three dimensions, Flatten."""
+    user, item = ids()
+    p, q = (layers.Reshape((2, 2))(x) for x in vectors(user, item))
+    x = layers.Flatten()(layers.Dot(axes=(2, 1))([p, q]))
+    x = layers.BatchNormalization(moving_mean_initializer="normal")(x)
+    return keras.Model([user, item], layers.Dense(1)(x))
+
+
+class Squared(layers.Dense):
+    """A layer of its own that only looks like a Dense one."""
+
+    def call(self, inputs):
+        return keras.ops.square(super().call(inputs))
+
+
+class Doubled(layers.Add):
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+def subclasses_of_known_layers() -> keras.Model:
+    user, item = ids()
+    p, q = vectors(user, item)
+    x = Squared(3)(layers.Concatenate()([p, q]))
+    return keras.Model([user, item], layers.Dense(1)(Doubled()([x, layers.Dense(3)(q)])))
+
+
+def dense_used_twice() -> keras.Model:
+    user, item = ids()
+    p, q = vectors(user, item)
+    shared = layers.Dense(8, "relu")
+    x = shared(shared(layers.Concatenate()([p, q])))
+    return keras.Model([user, item], layers.Dense(1)(x))
+
+
 def value_of(name: str, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     if name == "user_age":
         return users.astype(np.float32) / 3
@@ -88,23 +152,34 @@ def feed(names: tuple[str, ...], users: np.ndarray, items: np.ndarray) -> list[n
     return [value_of(name, users, items) for name in names]
 
 
-def split_scores(split: SplitModel, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+def every_pair(model: keras.Model) -> np.ndarray:
+    """Returns the model's own scores, [users, items]."""
+    users, items = (side.ravel().astype(np.int32) for side in np.mgrid[:NUM_USERS, :NUM_ITEMS])
+    inputs = keras.tree.map_structure(lambda t: value_of(t.name, users, items), model.input)
+    return np.reshape(model(inputs, training=False), (NUM_USERS, NUM_ITEMS))
+
+
+def catalogue(split: SplitModel) -> np.ndarray:
+    """Returns the scores of the parts, [users, items]."""
+    users, items = np.arange(NUM_USERS, dtype=np.int32), np.arange(NUM_ITEMS, dtype=np.int32)
     of_user = split.user(feed(split.user_inputs, users, items))
     of_item = split.item(feed(split.item_inputs, users, items))
-    return np.asarray(split.joint([*of_user, *of_item]))
+    return np.asarray(split.scores(of_user, of_item))
 
 
 @pytest.mark.parametrize(
     "make",
-    [dot_product, concatenated, biased_with_dropout, shared_layers, nested_towers, with_columns],
+    [
+        *(dot_product, concatenated, biased_with_dropout, shared_layers, nested_towers),
+        *(with_columns, neumf, several_units_over_a_product, elementwise, dense_used_twice),
+        *(layers_of_rows, subclasses_of_known_layers),
+    ],
 )
 def test_split_gives_the_scores_of_the_model(make) -> None:
     model = make()
-    users, items = (side.ravel().astype(np.int32) for side in np.mgrid[:NUM_USERS, :NUM_ITEMS])
     split = split_by_side(model)
     assert split is not None
-    inputs = keras.tree.map_structure(lambda t: value_of(t.name, users, items), model.input)
-    np.testing.assert_array_equal(split_scores(split, users, items), model(inputs, training=False))
+    np.testing.assert_allclose(catalogue(split), every_pair(model), rtol=1e-5, atol=1e-7)
 
 
 def test_split_puts_each_layer_on_the_side_that_it_depends_on() -> None:
@@ -112,8 +187,60 @@ def test_split_puts_each_layer_on_the_side_that_it_depends_on() -> None:
     assert split is not None
     assert split.user_inputs == ("user_age", "user_id")  # Keras orders a dict of inputs by name
     assert split.item_inputs == ("item_genres", "item_id")
-    assert [tensor.shape for tensor in split.user.outputs] == [(None, 5)]
-    assert [tensor.shape for tensor in split.item.outputs] == [(None, 4)]
+    # The scoring layer's product with the user's 5 numbers, and with the item's 4: once each.
+    assert [tensor.shape for tensor in split.user.outputs] == [(None, 1)]
+    assert [tensor.shape for tensor in split.item.outputs] == [(None, 1)]
+
+
+def test_widest_tensor_of_the_pairs_leaves_out_what_one_side_computes() -> None:
+    widths = {make: split_by_side(make()).width for make in (dot_product, concatenated, neumf)}
+    assert widths == {dot_product: 1, concatenated: 5, neumf: 6}
+
+
+def test_dense_over_a_concatenation_is_a_sum_of_products() -> None:
+    split = split_by_side(neumf())
+    assert isinstance(split.joint, Affine)
+    product, tower = split.joint.parts
+    assert isinstance(product, WeightedProduct)  # (p * q) W without p * q
+    assert isinstance(tower, Product)
+    hidden = tower.operand
+    assert isinstance(hidden, Affine)  # Dense(3) of Dropout of Dense(6)
+    first = hidden.parts[0].operand.operands[0]
+    assert [type(part) for part in first.parts] == [OneSide, OneSide]
+    # 6 units of the first layer, and the vector of 4 for the product.
+    assert [tensor.shape[-1] for tensor in split.user.outputs] == [4, 6]
+
+
+def test_split_follows_the_weights_of_the_model() -> None:
+    model = neumf()
+    split = split_by_side(model)
+    before = catalogue(split)
+    for weight in model.trainable_variables:
+        weight.assign_add(keras.random.normal(weight.shape, stddev=0.3))
+    np.testing.assert_allclose(catalogue(split), every_pair(model), rtol=1e-5, atol=1e-6)
+    assert np.abs(catalogue(split) - before).max() > 0.01
+
+
+def test_dense_layer_of_half_precision_is_left_to_itself() -> None:
+    user, item = ids()
+    dense = layers.Dense(1, dtype="mixed_float16")
+    model = keras.Model([user, item], dense(layers.Concatenate()(vectors(user, item))))
+    split = split_by_side(model)
+    assert isinstance(split.joint, RowWise)
+    np.testing.assert_array_equal(catalogue(split), every_pair(model))
+
+
+def test_model_with_an_input_of_neither_side_has_no_split() -> None:
+    user, item = ids()
+    hour = keras.Input((1,), name="hour")
+    x = layers.Concatenate()([*vectors(user, item), hour])
+    assert split_by_side(keras.Model([user, item, hour], layers.Dense(1)(x))) is None
+
+
+def test_model_of_several_outputs_a_pair_has_no_split() -> None:
+    user, item = ids()
+    model = keras.Model([user, item], layers.Multiply()(vectors(user, item)))
+    assert split_by_side(model) is None
 
 
 def test_model_without_a_user_input_has_no_split() -> None:

@@ -72,7 +72,7 @@ def test_mask_that_crosses_the_cut_is_scored_by_the_model_and_logged(caplog) -> 
     pooled = layers.GlobalAveragePooling1D()(layers.Multiply()([of_user, of_item]))
     with caplog.at_level(logging.WARNING, scoring.__name__):
         scorer = scorer_of([user, genres], layers.Dense(1)(pooled))
-    assert scorer._split is None
+        assert scorer._split is None
     assert "cannot be split into a user and an item part" in caplog.text
     assert_catalogue_is_the_model(scorer)
 
@@ -113,7 +113,7 @@ def test_blocks_do_not_change_scores(monkeypatch) -> None:
     output = layers.Flatten()(layers.Dot(axes=-1)([of_user, of_items]))
     scorer = scorer_of([user, genres], output)
     whole, pairs = scorer.score_catalogue(USERS), scorer.score_pairs(*every_pair(USERS))
-    monkeypatch.setattr(scoring, "PAIRS_A_BLOCK", 2 * NUM_ITEMS + 1)
+    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", (2 * NUM_ITEMS + 1) * scorer._split.width)
     np.testing.assert_allclose(scorer.score_catalogue(USERS), whole, rtol=1e-5)
     np.testing.assert_allclose(scorer.score_pairs(*every_pair(USERS)), pairs, rtol=1e-5)
 

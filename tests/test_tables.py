@@ -63,6 +63,28 @@ def test_type_is_inferred_only_when_nothing_is_lost(cells, expected):
     assert infer_type(pa.chunked_array([cells])).to_pylist() == expected
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [("4.5", [0.5, 1.5, 4.5]), ("007", ["0.5", "1.5", "007"]), ("NA", [0.5, 1.5, None])],
+)
+def test_type_of_a_long_column_of_few_values_regards_every_row(last, expected):
+    cells = ["0.5", "1.5"] * 6_000 + [last]  # the last one is beyond what is looked at first
+    inferred = infer_type(pa.chunked_array([cells[:7_000], cells[7_000:]]))
+    assert len(inferred) == len(cells)
+    assert [*inferred[:2].to_pylist(), inferred[-1].as_py()] == expected
+    assert inferred.null_count == (last == "NA")
+
+
+@pytest.mark.parametrize("last", ["x", "01", "1.5", ""])
+def test_long_column_of_integers_is_read_as_a_short_one(last):
+    cells = [str(number) for number in range(12_000)] + [last]
+    inferred = infer_type(pa.chunked_array([cells]))
+    short = infer_type(pa.chunked_array([["5", last]]))
+    assert inferred.type == short.type
+    assert inferred[-1] == short[-1]
+    assert inferred[5].as_py() == short[0].as_py()
+
+
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
 def test_integers_survive_as_text(values):
     inferred = infer_type(pa.chunked_array([[str(value) for value in values]]))

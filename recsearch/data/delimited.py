@@ -89,8 +89,16 @@ def read_delimited(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
                 "Expected quotes in pairs; close it, or double a quote that belongs to the text."
             ],
         )
-    table = pa.table([infer_type(column) for column in table.columns], names=table.column_names)
-    return table, layout.notes
+    return _typed(table), layout.notes
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """Returns the table of text with each column in its type."""
+    names, columns = table.column_names, []
+    for name in names:
+        columns.append(infer_type(table[name]))
+        table = table.drop_columns([name])  # not all the text is held until all is converted
+    return pa.table(columns, names=names)
 
 
 def detect_layout(path: Path, head: bytes) -> Layout:

@@ -16,11 +16,13 @@ def last_of_each_pair(interactions: Interactions) -> NDArray[np.int64]:
     """
     users, _ = _codes(interactions.user_id)
     items, num_items = _codes(interactions.item_id)
-    pair, num_pairs = _codes(pa.array(users * num_items + items))
-    if num_pairs == len(interactions):
+    pair = users * num_items + items
+    in_order = np.sort(pair)  # of numbers alone: ten times as fast as a hash table of them
+    repeated_pairs = in_order[1:][in_order[1:] == in_order[:-1]]
+    if not len(repeated_pairs):
         return np.arange(len(interactions))
-    repeated = np.bincount(pair)[pair] > 1
-    rows = np.flatnonzero(repeated)  # only these need to be sorted
+    repeated = np.isin(pair, repeated_pairs)
+    rows = np.flatnonzero(repeated)  # only these need to be sorted together with their times
     keys = [rows, pair[rows]]
     if interactions.timestamp is not None:
         keys.insert(1, interactions.timestamp[rows])

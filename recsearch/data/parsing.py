@@ -10,6 +10,9 @@ NOT_A_NUMBER = r"^[+-]?0\d|^\+|^-0$|^\d+[eE]\d+$"
 
 TOO_LONG_FOR_FLOAT = r"^[+-]?\d{16,}"
 
+HEAD_ROWS = 10_000
+FEW = 1_000  # distinct values among HEAD_ROWS: then they are looked at once each
+
 
 def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Returns text cells as int64, float64 or bool if all of them can be, else as text.
@@ -25,6 +28,25 @@ def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
         [n], of one of the four types.
     """
     text = pc.utf8_trim_whitespace(text)
+    integers = _exact_integers(text)
+    if integers is not None:
+        return integers
+    if len(text) <= HEAD_ROWS or len(pc.unique(text.slice(0, HEAD_ROWS))) > FEW:
+        return _infer_trimmed(text)
+    distinct = pc.unique(text)
+    inferred = _infer_trimmed(pa.chunked_array([distinct])).combine_chunks()
+    return pc.take(inferred, pc.index_in(text, value_set=distinct))
+
+
+def _exact_integers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Returns the text as int64 if each cell is a number that gives it back, else None."""
+    if not _can_cast(text.slice(0, HEAD_ROWS), pa.int64()) or not _can_cast(text, pa.int64()):
+        return None
+    values = pc.cast(text, pa.int64())
+    return values if pc.all(pc.equal(pc.cast(values, pa.string()), text)).as_py() else None
+
+
+def _infer_trimmed(text: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.any(pc.match_substring_regex(text, NOT_A_NUMBER)).as_py():
         words = pa.array(MISSING_WORDS)
         values = pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)

@@ -42,10 +42,10 @@ class SeenItems:
     @classmethod
     def of(cls, train: Encoded, num_users: int, num_items: int) -> "SeenItems":
         """Returns the distinct items of each user of `train`."""
-        pairs = np.unique(train.user.astype(np.int64) * num_items + train.item)
-        user, item = np.divmod(pairs, num_items)
-        counts = np.bincount(user, minlength=num_users)
-        return cls(np.concatenate([[0], np.cumsum(counts)]), item.astype(np.int32))
+        pairs = np.sort(train.user.astype(np.int64) * num_items + train.item)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        offsets = np.searchsorted(pairs, np.arange(num_users + 1) * np.int64(num_items))
+        return cls(offsets, (pairs % num_items).astype(np.int32))
 
     def counts(self) -> NDArray[np.int64]:
         """Returns how many items each user has seen, [num_users]."""

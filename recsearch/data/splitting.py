@@ -170,8 +170,8 @@ def _require_timestamps(method: str, has_timestamp: bool) -> None:
 
 def _check_size(interactions: Interactions, method: str) -> None:
     num_rows = len(interactions)
-    counts = np.unique_counts(_codes([interactions.user_id])[0]).counts
-    num_users, num_items = len(counts), len(interactions.item_id.unique())
+    counts = np.bincount(_codes([interactions.user_id])[0])
+    num_users, num_items = np.count_nonzero(counts), len(interactions.item_id.unique())
     most = int(counts.max(initial=0))
     faults = []
     if num_rows < MIN_ROWS and method != "leave-last-out":

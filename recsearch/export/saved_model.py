@@ -55,6 +55,17 @@ def _constant(ids: pa.Array, dtype: tf.DType) -> tf.Tensor:
     return tf.constant(ids.to_pylist() if dtype == tf.string else ids.to_numpy(), dtype)
 
 
+def _variable(part: tf.Tensor, known: list[tf.Variable]) -> tf.Variable:
+    """Returns the variable that holds the tensor already, as an embedding table may, or a new one.
+
+    So a table of a million items is saved once.
+    """
+    for variable in known:
+        if variable.shape == part.shape and bool(tf.reduce_all(tf.equal(variable, part))):
+            return variable
+    return tf.Variable(part, trainable=False)
+
+
 class ServedRecommender(tf.Module):
     """A trained model between raw ids.
 
@@ -68,8 +79,10 @@ class ServedRecommender(tf.Module):
         super().__init__()
         self.users = IdLookup(vocabularies.users)
         self.items = IdLookup(vocabularies.items)
-        # The functions below use the model's variables: they must hang on this module to be saved.
+        # The functions below use these variables: they must hang on this module to be saved.
         self.model_variables = [variable.value for variable in scorer.model.variables]
+        # The part of the items is computed here, not at each request.
+        self.item_parts = [_variable(part, self.model_variables) for part in scorer.items()]
         self.seen_offsets = tf.Variable(np.asarray(data.seen.offsets), trainable=False)
         self.seen_items = tf.Variable(np.asarray(data.seen.items), trainable=False)
         popular = fit_popularity(data.train, data.spec.num_items, data.spec.task)
@@ -127,7 +140,7 @@ class ServedRecommender(tf.Module):
         """Returns scores [k] and item indices [k] for one user index."""
         score = tf.cond(
             user > 0,
-            lambda: self._scorer.value.catalogue(user[tf.newaxis])[0],
+            lambda: self._scorer.value.catalogue(user[tf.newaxis], self.item_parts)[0],
             lambda: tf.identity(self.popularity),
         )
         hidden = [tf.constant([0], tf.int32)]
