@@ -30,6 +30,18 @@ def test_embedding_penalty_is_the_mean_squared_length_of_the_rows_of_the_batch()
     assert float(layer.losses[0]) == pytest.approx(0.1 * ((1 + 4) + (9 + 16) + (1 + 4)) / 3)
 
 
+def test_embedding_penalty_of_a_matrix_of_indices_is_the_mean_over_all_of_them() -> None:
+    layer = Embedding(4, 2, l2=0.1)
+    with_table(layer, [[1, 2], [0, 3]])
+    assert float(layer.losses[0]) == pytest.approx(0.1 * ((1 + 4) + (9 + 16) + 0 + (25 + 36)) / 4)
+
+
+def test_mean_embedding_penalty_leaves_padding_out() -> None:
+    layer = MeanEmbedding(4, 2, l2=0.1)
+    with_table(layer, [[1, 3, 0], [2, 0, 0]])
+    assert float(layer.losses[0]) == pytest.approx(0.1 * ((1 + 4) + (25 + 36) + (9 + 16)) / 3)
+
+
 def test_embedding_without_l2_has_no_penalty() -> None:
     layer = Embedding(4, 2)
     with_table(layer, [1])

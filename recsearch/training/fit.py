@@ -4,8 +4,7 @@ The loop over batches stands inside `tf.function` and calls `model.train_step`, 
 override, compiled losses and metrics all count.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -19,8 +18,6 @@ from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 
 LEARNING_RATE = "learning_rate"
 """Where a curve has the rate that an epoch was trained with, if there are callbacks."""
-
-REWRITING_OFF = "disable_meta_optimizer"
 
 
 def _epoch_function(model: keras.Model, training: Training) -> Callable[..., None]:
@@ -38,21 +35,6 @@ def _epoch_function(model: keras.Model, training: Training) -> Callable[..., Non
     signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)]
     compiled: Callable[..., None] = tf.function(run, input_signature=signature)
     return compiled
-
-
-@contextmanager
-def _graph_as_traced() -> Iterator[None]:
-    """Lets graphs run as they were traced, without TensorFlow's rewriting of them.
-
-    The rewriting took a fifth of a trial's fixed cost, and no step became faster by it (measured).
-    The switch is the process's, so it is put back: a catalogue is scored faster by rewriting.
-    """
-    before = tf.config.optimizer.get_experimental_options().get(REWRITING_OFF, False)
-    tf.config.optimizer.set_experimental_options({REWRITING_OFF: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({REWRITING_OFF: before})
 
 
 class ModelFitter:
@@ -74,8 +56,7 @@ class ModelFitter:
         """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
         self.model.reset_metrics()
         order = tf.constant(self.training.order(epoch), tf.int64)
-        with _graph_as_traced():
-            self._run(order, tf.constant(epoch, tf.int32))
+        self._run(order, tf.constant(epoch, tf.int32))
         logs = self.model.get_metrics_result()
         return {f"train_{name}": float(value) for name, value in logs.items()}
 
