@@ -8,6 +8,7 @@ from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
 from recsearch.results import Measurement, Run, load_run, measure
+from recsearch.tuning.history import History
 from recsearch.tuning.journal import read_events
 from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Objective, Trial
@@ -28,7 +29,7 @@ def scored(*values: dict[str, object]) -> SearchState:
         Trial(f"{k:04d}", "mine", each, epochs=1, score=float(k), best_epoch=1)  # type: ignore[arg-type]
         for k, each in enumerate(values)
     ]
-    return SearchState(Objective("rmse", "min"), {trial.trial_id: trial for trial in trials})
+    return SearchState(Objective("rmse", "min"), History(trials))
 
 
 def test_history_steps_down_at_each_improvement(tmp_path: Path) -> None:
