@@ -39,7 +39,7 @@ QUICK = [
 """Campaigns of the first process, and of the second, which works at the same time."""
 
 THOROUGH = [
-    Campaign("hyperband", "hyperband", plan="all"),
+    Campaign("hyperband", "hyperband", plan="all", every=4),
     Campaign("twice", "hyperband", plan="twice", every=4),
     Campaign("full", "hyperband", full=True, every=4),
 ]
@@ -196,9 +196,9 @@ def test_disk_that_is_full_at_any_write_is_one_error_and_can_be_resumed(
 
 
 @pytest.mark.slow
-def test_search_with_every_kill_at_every_change_ends_as_if_it_had_none(tmp_path: Path) -> None:
+def test_search_with_any_kill_at_any_change_ends_as_if_it_had_none(tmp_path: Path) -> None:
     results = run_campaigns(tmp_path, [THOROUGH[:1], THOROUGH[1:]])
-    assert len(results["hyperband"].searches) > 600
+    assert len(results["hyperband"].searches) > 150
     assert len(results["twice"].searches) > 50
     assert len(results["full"].searches) > 50
     for result in results.values():
