@@ -22,10 +22,11 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.engines.worker import prepare
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
-    from recsearch.tuning.runner import RunnerSetup, TrialRunner
+    from recsearch.tuning.runner import RunnerSetup
 
 
 def start_fork_server() -> None:
@@ -173,7 +174,7 @@ def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
     _exit_with_owner()
     fault, runner = "", None
     try:
-        runner = _prepare(setup)
+        runner = prepare(setup)
     except Exception as error:  # a builder's module may fail in any way when it is imported
         fault = f"The worker could not start: {type(error).__name__}: {error}"
     while True:
@@ -185,14 +186,6 @@ def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
             pipe.send(Outcome(TrialState.FAILED, message=fault))
             continue
         pipe.send(runner.run(assignment, pipe.send, lambda: bool(stop.value)))
-
-
-def _prepare(setup: "RunnerSetup") -> "TrialRunner":
-    from recsearch.tuning.runner import TrialRunner
-    from recsearch.tuning.threads import use_one_thread
-
-    use_one_thread()
-    return TrialRunner.of(setup)
 
 
 def _exit_with_owner() -> None:

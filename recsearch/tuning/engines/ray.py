@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
 from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.engines.worker import prepare
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Trainer:
         self._fault = ""
         self._runner: TrialRunner | None = None
         try:
-            self._runner = _prepare(setup)
+            self._runner = prepare(setup)
         except Exception as error:  # a builder's module may fail in any way when it is imported
             self._fault = f"The worker could not start: {type(error).__name__}: {error}"
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -74,14 +75,6 @@ class _Trainer:
         while (point := news.get()) is not running:
             yield point
         yield running.result()
-
-
-def _prepare(setup: "RunnerSetup") -> "TrialRunner":
-    from recsearch.tuning.runner import TrialRunner
-    from recsearch.tuning.threads import use_one_thread
-
-    use_one_thread()
-    return TrialRunner.of(setup)
 
 
 @dataclass

@@ -1,0 +1,18 @@
+"""What a worker process does before its first trial, whichever engine started it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recsearch.tuning.runner import RunnerSetup, TrialRunner
+
+
+def prepare(setup: "RunnerSetup") -> "TrialRunner":
+    """Returns the runner of this process, on one thread.
+
+    TensorFlow is imported here, and not with this module: the owner must not wait for it.
+    """
+    from recsearch.tuning.runner import TrialRunner
+    from recsearch.tuning.threads import use_one_thread
+
+    use_one_thread()
+    return TrialRunner.of(setup)
