@@ -1,5 +1,6 @@
 """Workers of Ray: one Ray of 2 CPUs for the module, most tests on the same two workers."""
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -285,12 +286,14 @@ def test_engine_without_room_for_a_worker_says_so_and_can_be_stopped(
 
 def test_ray_of_this_machine_listens_on_loopback_alone(engine: RayEngine) -> None:
     psutil = pytest.importorskip("psutil", reason="it tells the ports; Ray does without")
-    listening = [
-        connection.laddr.ip
-        for child in psutil.Process().children(recursive=True)
-        for connection in child.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # Ray starts and ends processes meanwhile
+            listening += [
+                connection.laddr.ip
+                for connection in child.net_connections()
+                if connection.status == psutil.CONN_LISTEN
+            ]
     assert len(listening) >= 5
     assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 

@@ -4,14 +4,27 @@ import pytest
 import tensorflow as tf
 
 from recsearch.errors import UsageError
-from recsearch.nn import Embedding, SparseAdam, SparseRMSprop, SparseSGD, make_optimizer
+from recsearch.nn import (
+    Embedding,
+    SparseAdagrad,
+    SparseAdam,
+    SparseRMSprop,
+    SparseSGD,
+    make_optimizer,
+)
 from recsearch.nn.optimizers import sum_duplicate_rows
 
-SPARSE = {"adam": SparseAdam, "rmsprop": SparseRMSprop, "sgd": SparseSGD}
+SPARSE = {
+    "adam": SparseAdam,
+    "rmsprop": SparseRMSprop,
+    "sgd": SparseSGD,
+    "adagrad": SparseAdagrad,
+}
 DENSE = {
     "adam": keras.optimizers.Adam,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
+    "adagrad": keras.optimizers.Adagrad,
 }
 NAMES = list(SPARSE)
 START = np.arange(8, dtype=np.float32).reshape(4, 2)
@@ -44,12 +57,12 @@ def test_sparse_equals_dense_when_every_row_is_in_every_batch(name: str) -> None
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-def test_sgd_equals_dense_whatever_the_rows() -> None:
-    gradients = [slices([1, 1], [[1, 2], [3, 4]]), slices([3], [[5, 6]])]
+@pytest.mark.parametrize("name", ["sgd", "adagrad"])
+def test_optimizers_without_decaying_moments_equal_dense_whatever_the_rows(name: str) -> None:
+    gradients = [slices([1, 1], [[1, 2], [3, 4]]), slices([3], [[5, 6]]), slices([1], [[7, 8]])]
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-    np.testing.assert_array_equal(
-        train(SparseSGD(0.5), gradients), train(keras.optimizers.SGD(0.5), dense)
-    )
+    ours, theirs = train(SPARSE[name](0.5), gradients), train(DENSE[name](0.5), dense)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 def test_sgd_by_hand_sums_duplicates() -> None:
@@ -83,18 +96,44 @@ def test_adam_first_step_of_a_row_that_comes_late_by_hand() -> None:
     np.testing.assert_allclose(table[1], START[1] - step, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (SparseAdam(0.1, amsgrad=True), keras.optimizers.Adam(0.1, amsgrad=True)),
-        (SparseRMSprop(0.1, momentum=0.9), keras.optimizers.RMSprop(0.1, momentum=0.9)),
-        (SparseRMSprop(0.1, centered=True), keras.optimizers.RMSprop(0.1, centered=True)),
-        (SparseSGD(0.1, momentum=0.9), keras.optimizers.SGD(0.1, momentum=0.9)),
-    ],
-    ids=["amsgrad", "rmsprop momentum", "rmsprop centered", "sgd momentum"],
-)
-def test_variants_without_a_lazy_form_equal_keras(ours, theirs) -> None:
+VARIANTS = [
+    ("rmsprop", {"momentum": 0.9}),
+    ("rmsprop", {"centered": True}),
+    ("rmsprop", {"momentum": 0.9, "centered": True}),
+    ("sgd", {"momentum": 0.9}),
+    ("sgd", {"momentum": 0.9, "nesterov": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_variants_equal_dense_when_every_row_is_in_every_batch(name: str, options: dict) -> None:
+    gradients = random_gradients([2, 0, 3, 1, 0], steps=5)
+    dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    ours = train(SPARSE[name](0.1, **options), gradients)
+    theirs = train(DENSE[name](0.1, **options), dense)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_variants_let_absent_rows_rest(name: str, options: dict) -> None:
+    gradients = [*random_gradients([0, 1], steps=3), *random_gradients([3], steps=3)]
+    after_three = train(SPARSE[name](0.1, **options), gradients[:3])
+    after_six = train(SPARSE[name](0.1, **options), gradients)
+    np.testing.assert_array_equal(after_six[:3], after_three[:3])
+    assert not np.array_equal(after_six[3], START[3])
+
+
+def test_momentum_of_a_row_that_comes_back_by_hand() -> None:
+    steps = [slices([1], [[1, 1]]), slices([0], [[1, 1]]), slices([1], [[2, 2]])]
+    table = train(SparseSGD(0.5, momentum=0.9), steps)
+    first = -0.5 * 1
+    second = 0.9 * first - 0.5 * 2  # no decay while the row was absent
+    np.testing.assert_allclose(table[1], START[1] + first + second, rtol=1e-6)
+
+
+def test_amsgrad_without_a_lazy_form_equals_keras() -> None:
     gradients = random_gradients([0, 2, 0], steps=4)
+    ours, theirs = SparseAdam(0.1, amsgrad=True), keras.optimizers.Adam(0.1, amsgrad=True)
     np.testing.assert_array_equal(train(ours, gradients), train(theirs, gradients))
 
 
@@ -140,5 +179,5 @@ def test_optimizers_are_rebuilt_from_their_configuration(name: str) -> None:
 
 
 def test_make_optimizer_refuses_an_unknown_name() -> None:
-    with pytest.raises(UsageError, match=r"one of adam, rmsprop, sgd\. Received: 'adamw'"):
+    with pytest.raises(UsageError, match=r"one of adam, rmsprop, sgd, adagrad\. Received: 'adamw'"):
         make_optimizer("adamw", 0.1)

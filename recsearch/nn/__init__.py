@@ -14,7 +14,13 @@ from recsearch.nn.blocks import (
 )
 from recsearch.nn.embedding import Embedding, HashedCross, MeanEmbedding
 from recsearch.nn.losses import BPR, Listwise
-from recsearch.nn.optimizers import SparseAdam, SparseRMSprop, SparseSGD, make_optimizer
+from recsearch.nn.optimizers import (
+    SparseAdagrad,
+    SparseAdam,
+    SparseRMSprop,
+    SparseSGD,
+    make_optimizer,
+)
 from recsearch.nn.recommender import Negatives, Pairs, Pretraining, Recommender
 
 __all__ = [
@@ -27,6 +33,7 @@ __all__ = [
     "Pairs",
     "Pretraining",
     "Recommender",
+    "SparseAdagrad",
     "SparseAdam",
     "SparseRMSprop",
     "SparseSGD",

@@ -6,8 +6,10 @@ duplicates, and only the named rows of the variable and of its moments change. T
 dense weight is applied as Keras does.
 
 What differs from the dense optimizer: a row that is absent from a batch keeps its moments as they
-are (no decay) and does not move. The bias correction of Adam counts all steps. This is the variant
-known as LazyAdam (TensorFlow Addons) and SparseAdam (PyTorch).
+are (no decay) and does not move; in the dense one the moments decay, and a moment that is not zero
+yet still moves the row. The bias correction of Adam counts all steps. This is the variant known as
+LazyAdam (TensorFlow Addons) and SparseAdam (PyTorch). Adagrad, and descent without momentum, have
+no moments that decay: they equal the dense optimizer.
 """
 
 from typing import Any
@@ -33,8 +35,13 @@ def _tensor_variable(variable: Any) -> tf.Variable:
 
 def _update_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
     """Sets rows of a moment to decay * row + (1 - decay) * value, and returns them."""
+    return _add_to_rows(variable, rows, decay, (1.0 - decay) * value)
+
+
+def _add_to_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
+    """Sets rows of a moment to decay * row + value, and returns them."""
     target = _tensor_variable(variable)
-    updated = decay * tf.gather(target, rows) + (1.0 - decay) * value
+    updated = decay * tf.gather(target, rows) + value
     target.scatter_update(tf.IndexedSlices(updated, rows))
     return updated
 
@@ -72,41 +79,85 @@ class SparseAdam(keras.optimizers.Adam):
 class SparseRMSprop(keras.optimizers.RMSprop):
     """RMSprop (Hinton 2012, lecture 6e) with lazy averages for embedding rows.
 
-    For a named row: v <- rho v + (1 - rho) g^2;  w <- w - lr g / sqrt(v + epsilon), as in
-    `keras.optimizers.RMSprop` without momentum and not centred.
+    For a named row with gradient g, as in `keras.optimizers.RMSprop`:
+    v <- rho v + (1 - rho) g^2;  centred also a <- rho a + (1 - rho) g, else a = 0;
+    d <- lr g / sqrt(v - a^2 + epsilon), with momentum d <- momentum d + the same;  w <- w - d.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates the rows that the gradient names, or the whole variable if it is dense."""
-        if not isinstance(gradient, tf.IndexedSlices) or self.momentum > 0 or self.centered:
+        if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
         gradient = sum_duplicate_rows(gradient)
         rows, values = gradient.indices, gradient.values
-        average = self._velocities[self._get_variable_index(variable)]
-        velocity = _update_rows(average, rows, self.rho, tf.square(values))
-        change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(velocity + self.epsilon)
+        position = self._get_variable_index(variable)
+        spread = _update_rows(self._velocities[position], rows, self.rho, tf.square(values))
+        if self.centered:
+            average = _update_rows(self._average_gradients[position], rows, self.rho, values)
+            spread = spread - tf.square(average)
+        change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(spread + self.epsilon)
+        if self.momentum > 0:
+            change = _add_to_rows(self._momentums[position], rows, self.momentum, change)
         _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
 class SparseSGD(keras.optimizers.SGD):
-    """Stochastic gradient descent; without momentum it equals the dense optimizer exactly."""
+    """Stochastic gradient descent, with lazy momentum (Polyak 1964; Nesterov 1983) for rows.
+
+    For a named row with gradient g, as in `keras.optimizers.SGD`: w <- w - lr g, which equals the
+    dense optimizer exactly; with momentum m <- momentum m - lr g;  w <- w + m, or with Nesterov's
+    w <- w + momentum m - lr g.
+    """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates the rows that the gradient names, or the whole variable if it is dense."""
-        if not isinstance(gradient, tf.IndexedSlices) or self.momentum != 0:
+        if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
-        change = tf.cast(learning_rate, gradient.values.dtype) * gradient.values
-        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, gradient.indices))
+        if self.momentum != 0:
+            gradient = sum_duplicate_rows(gradient)
+        rows = gradient.indices
+        change = tf.cast(-learning_rate, gradient.values.dtype) * gradient.values
+        if self.momentum != 0:
+            slot = self.momentums[self._get_variable_index(variable)]
+            step = _add_to_rows(slot, rows, self.momentum, change)
+            change = self.momentum * step + change if self.nesterov else step
+        _tensor_variable(variable).scatter_add(tf.IndexedSlices(change, rows))
 
 
-OPTIMIZERS = {"adam": SparseAdam, "rmsprop": SparseRMSprop, "sgd": SparseSGD}
+@keras.saving.register_keras_serializable(package="recsearch")
+class SparseAdagrad(keras.optimizers.Adagrad):
+    """Adagrad (Duchi, Hazan, Singer 2011); for rows it equals the dense optimizer.
+
+    For a named row with gradient g, as in `keras.optimizers.Adagrad`:
+    a <- a + g^2;  w <- w - lr g / sqrt(a + epsilon). A row without a gradient has nothing to add.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        gradient = sum_duplicate_rows(gradient)
+        rows, values = gradient.indices, gradient.values
+        slot = self._accumulators[self._get_variable_index(variable)]
+        total = _add_to_rows(slot, rows, 1.0, tf.square(values))
+        change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(total + self.epsilon)
+        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+
+
+OPTIMIZERS = {
+    "adam": SparseAdam,
+    "rmsprop": SparseRMSprop,
+    "sgd": SparseSGD,
+    "adagrad": SparseAdagrad,
+}
 
 
 def make_optimizer(name: str, learning_rate: float) -> keras.optimizers.Optimizer:
-    """Returns the sparse optimizer called `name`: adam, rmsprop or sgd.
+    """Returns the sparse optimizer called `name`: adam, rmsprop, sgd or adagrad.
 
     Raises:
         UsageError: If there is none of this name.
