@@ -7,6 +7,7 @@ Negatives are sampled inside the graph, afresh in each epoch.
 Dimension letters: B batch, C examples of a chunk, k negatives of a positive.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,8 @@ from recsearch.data.preparation import PreparedData, SeenItems
 from recsearch.nn.recommender import Negatives, Pairs
 
 BATCHES_A_CHUNK = 32
+
+Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], object]
 
 
 class Feed:
@@ -189,19 +192,45 @@ class Training:
         negatives = self.sampler.sample(user, self.examples.num_negatives, place)
         return tf.concat([item[:, tf.newaxis], negatives], axis=1)
 
-    def num_steps(self, chunk: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Returns how many batches a chunk holds; the last one may be smaller."""
-        return (tf.shape(chunk[0])[0] + self.batch_size - 1) // self.batch_size
+    def for_each_batch(self, order: tf.Tensor, epoch: tf.Tensor, step: Step) -> None:
+        """Calls `step(user, item, target)` for every batch of an epoch, inside a graph or eagerly.
 
-    def batch(
-        self, chunk: tuple[tf.Tensor, tf.Tensor, tf.Tensor], step: tf.Tensor
+        One flat loop that carries the running chunk along: a loop of batches within a loop of
+        chunks takes twice as long to trace, and each trial is traced anew.
+
+        Args:
+            order: [n] int64, from `order`.
+            epoch: Scalar int32.
+            step: Takes flat pairs, as `_batch` returns them.
+        """
+        chunks = iter(self.chunks(order, epoch))
+        count = (tf.size(order) + self.batch_size - 1) // self.batch_size
+
+        def body(number: tf.Tensor, *chunk: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            place = number % BATCHES_A_CHUNK
+            chunk = tf.cond(place == 0, lambda: next(chunks), lambda: chunk)
+            step(*self._batch(chunk, place))
+            return number + 1, *chunk
+
+        specs = chunks.element_spec
+        nothing_yet = [tf.zeros([0, *spec.shape[1:]], spec.dtype) for spec in specs]
+        tf.while_loop(
+            lambda number, *_: number < count,
+            body,
+            [tf.constant(0), *nothing_yet],
+            shape_invariants=[tf.TensorShape([]), *(spec.shape for spec in specs)],
+            parallel_iterations=1,
+        )
+
+    def _batch(
+        self, chunk: tuple[tf.Tensor, ...], place: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns the `step`-th batch of a chunk as flat pairs: user, item, target.
+        """Returns the batch at a place of a chunk as flat pairs: user, item, target.
 
         Labelled pairs: [B] each. Positives with negatives: [B * (1 + k)] each, list after list, the
         positive first with target 1.
         """
-        begin = step * self.batch_size
+        begin = place * self.batch_size
         user, item, label = (part[begin : begin + self.batch_size] for part in chunk)
         if isinstance(self.examples, Pairs):
             return user, item, label

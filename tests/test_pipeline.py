@@ -18,11 +18,13 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def batches(training: Training, epoch: int) -> list[Batch]:
     order = tf.constant(training.order(epoch), tf.int64)
-    return [
-        tuple(np.asarray(part) for part in training.batch(chunk, tf.constant(step)))
-        for chunk in training.chunks(order, tf.constant(epoch, tf.int32))
-        for step in range(int(training.num_steps(chunk)))
-    ]
+    found: list[Batch] = []
+    training.for_each_batch(
+        order,
+        tf.constant(epoch, tf.int32),
+        lambda *batch: found.append(tuple(np.asarray(part) for part in batch)),
+    )
+    return found
 
 
 def whole_epoch(training: Training, epoch: int) -> Batch:
@@ -145,17 +147,16 @@ def test_users_who_have_seen_everything_are_left_out() -> None:
 def test_epochs_work_inside_a_graph() -> None:
     training = pipeline(Task.IMPLICIT).training(Negatives(1), 100, seed=0)
 
-    @tf.function
-    def total(order: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        result = tf.constant(0, tf.int32)
-        for chunk in training.chunks(order, epoch):
-            for step in tf.range(training.num_steps(chunk)):
-                result += tf.reduce_sum(training.batch(chunk, step)[1])
-        return result
+    total = tf.Variable(0)
 
-    order = tf.constant(training.order(2), tf.int64)
-    expected = whole_epoch(training, 2)[1].sum()
-    assert int(total(order, tf.constant(2, tf.int32))) == expected
+    @tf.function
+    def add_items(order: tf.Tensor, epoch: tf.Tensor) -> None:
+        training.for_each_batch(
+            order, epoch, lambda user, item, target: total.assign_add(tf.reduce_sum(item))
+        )
+
+    add_items(tf.constant(training.order(2), tf.int64), tf.constant(2, tf.int32))
+    assert int(total) == whole_epoch(training, 2)[1].sum()
 
 
 def test_feed_gives_each_input_what_its_name_says() -> None:

@@ -14,20 +14,36 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> None:
     """Lets a plain `keras.optimizers.Adam` take its steps by `adam_step`; others stay as they are.
 
     Only this object is changed: its variables, its configuration and what is saved stay the same.
-    Gradients that name rows (of Keras' own `Embedding`) keep Keras' path, which squares the
-    duplicates of a row one by one.
     """
-    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
+    plain = type(optimizer) is keras.optimizers.Adam and not optimizer.amsgrad
+    if not plain or optimizer.beta_2 == 0:  # `_dense_as_keras` divides by it
         return
-    keras_step = optimizer.update_step
 
     def step(gradient: Any, variable: Any, learning_rate: Any) -> None:
         if isinstance(gradient, tf.IndexedSlices):
-            keras_step(gradient, variable, learning_rate)
-        else:
-            adam_step(optimizer, gradient, variable, learning_rate)
+            gradient = _dense_as_keras(optimizer, gradient, variable)
+        adam_step(optimizer, gradient, variable, learning_rate)
 
     optimizer.update_step = step
+
+
+def _dense_as_keras(
+    optimizer: keras.optimizers.Adam, gradient: tf.IndexedSlices, variable: Any
+) -> tf.Tensor:
+    """Returns the dense form of a gradient that names rows (of Keras' own `Embedding`).
+
+    Keras squares the parts g of a row that is named more than once one by one: it adds
+    (1 - b2) sum(g^2) to b2 v, where s = sum(g) stands for the row and (1 - b2) s^2 would be
+    expected. So that the step gives what Keras' gives, the difference, sum(g^2) - s^2 = sum(g (g -
+    s)), is added to v before it; it is zero for a row that is named once.
+    """
+    rows, values = gradient.indices, gradient.values
+    total = tf.math.unsorted_segment_sum(values, rows, variable.shape[0])
+    difference = values * (values - tf.gather(total, rows))
+    velocity = optimizer._velocities[optimizer._get_variable_index(variable)]
+    share = (1.0 - optimizer.beta_2) / optimizer.beta_2
+    velocity.value.scatter_add(tf.IndexedSlices(share * difference, rows))
+    return total
 
 
 def adam_step(

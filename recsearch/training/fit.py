@@ -24,16 +24,15 @@ def _epoch_function(model: keras.Model, training: Training) -> Callable[..., Non
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.pipeline.feed
 
+    def step(user: tf.Tensor, item: tf.Tensor, target: tf.Tensor) -> None:
+        model.train_step((feed.inputs(model, user, item), target))
+
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
-        # An iterator, not the dataset itself: a loop over a dataset becomes a step of the dataset,
-        # which is instantiated and optimised anew in each call (0.1 to 0.2 s an epoch, measured).
-        for chunk in iter(training.chunks(order, epoch)):
-            for step in tf.range(training.num_steps(chunk)):
-                user, item, target = training.batch(chunk, step)
-                model.train_step((feed.inputs(model, user, item), target))
+        training.for_each_batch(order, epoch, step)
 
     signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)]
-    compiled: Callable[..., None] = tf.function(run, input_signature=signature)
+    # Keras does not convert a step by AutoGraph either.
+    compiled: Callable[..., None] = tf.function(run, input_signature=signature, autograph=False)
     return compiled
 
 

@@ -4,6 +4,7 @@ Dimension letters: B users or pairs, N items (with the unknown 0).
 """
 
 import logging
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -47,8 +48,8 @@ class ModelScorer:
         self.feed = feed
         self.spec = spec
         index = tf.TensorSpec([None], tf.int32)
-        self._pairs = tf.function(self.pairs, input_signature=[index, index])
-        self._items = tf.function(self.items, input_signature=[])
+        self._pairs = _graph(self.pairs, [index, index])
+        self._items = _graph(self.items, [])
 
     def pairs(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         """Returns the score of each pair, [B] float32, in the graph."""
@@ -108,7 +109,7 @@ class ModelScorer:
         parts = self._split.item.outputs if self._split else []
         of_items = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in parts]
         index = tf.TensorSpec([None], tf.int32)
-        return tf.function(self.catalogue, input_signature=[index, of_items])
+        return _graph(self.catalogue, [index, of_items])
 
     @cached_property
     def _split(self) -> SplitModel | None:
@@ -151,3 +152,8 @@ class ModelScorer:
             self.model.name,
         )
         return None
+
+
+def _graph(function: Callable[..., Any], signature: list[Any]) -> Any:
+    # Keras does not convert what it runs by AutoGraph either, and here each trial would pay for it.
+    return tf.function(function, input_signature=signature, autograph=False)

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +176,16 @@ class SearchSpace:
 
     def _discover_family(self, family: str, data: DataSpec, samples: int) -> Any:
         found = self._probe(family, {}, data)
-        known = 0
-        while known < len(found.space):
+
+        def shows_more(points: Callable[[list[Any], str], list[dict[str, Scalar]]]) -> bool:
             known = len(found.space)
-            own = [hp for hp in found.space if hp.name != ROOT]
-            for point in [*_extreme_points(own, family), *_sampled_points(own, family, samples)]:
+            for point in points([hp for hp in found.space if hp.name != ROOT], family):
                 found.merge(self._probe(family, point, data), overwrite=False)
+            return len(found.space) > known
+
+        # The extremes are few, so they come first, until they show nothing new.
+        while shows_more(_extreme_points) or shows_more(partial(_sampled_points, samples=samples)):
+            pass
         return found
 
     def _probe(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
