@@ -6,6 +6,7 @@ override, compiled losses and metrics all count.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,7 @@ LEARNING_RATE = "learning_rate"
 """Where a curve has the rate that an epoch was trained with, if there are callbacks."""
 
 
-def _epoch_function(model: keras.Model, training: Training) -> Callable[..., None]:
+def _epoch_function(model: keras.Model, training: Training) -> Any:
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.pipeline.feed
 
@@ -32,8 +33,7 @@ def _epoch_function(model: keras.Model, training: Training) -> Callable[..., Non
 
     signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)]
     # Keras does not convert a step by AutoGraph either.
-    compiled: Callable[..., None] = tf.function(run, input_signature=signature, autograph=False)
-    return compiled
+    return tf.function(run, input_signature=signature, autograph=False)
 
 
 class ModelFitter:
@@ -50,6 +50,11 @@ class ModelFitter:
         model.optimizer.build(model.trainable_variables)
         fuse(model.optimizer)
         self._run = _epoch_function(model, training)
+
+    def operations(self) -> frozenset[str]:
+        """Returns the kinds of operations that an epoch consists of ("MatMul")."""
+        library = self._run.get_concrete_function().graph.as_graph_def().library
+        return frozenset(node.op for function in library.function for node in function.node_def)
 
     def run_epoch(self, epoch: int) -> dict[str, float]:
         """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
@@ -89,6 +94,10 @@ class Fitter:
     def run_epoch(self, epoch: int) -> dict[str, float]:
         """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
         return self._fitter.run_epoch(epoch)
+
+    def operations(self) -> frozenset[str]:
+        """Returns the kinds of operations that an epoch consists of ("MatMul")."""
+        return self._fitter.operations()
 
     def run_measured_epoch(
         self, epoch: int, measure: Callable[[], dict[str, float]]

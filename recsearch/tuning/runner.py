@@ -15,8 +15,9 @@ from recsearch.pipeline import Pipeline
 from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.kept_models import KeptModels, LiveModel
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.space import Built, SearchSpace, load_space
+from recsearch.tuning.space import SearchSpace, load_space
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class TrialRunner:
         self.pipeline = pipeline
         self.protocol = protocol
         self.max_parameters = max_parameters
+        self._kept = KeptModels()
 
     @classmethod
     def of(cls, setup: RunnerSetup) -> "TrialRunner":
@@ -115,7 +117,7 @@ class TrialRunner:
     def _train(self, assignment: Assignment, report: Report, stop: Stop) -> Outcome:
         started = time.perf_counter()
         curve: list[Epoch] = []
-        built: Built | None = None
+        live: LiveModel | None = None
         message, ending = "", _Ending(TrialState.FAILED)
 
         def note(point: Epoch) -> None:
@@ -125,27 +127,40 @@ class TrialRunner:
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(assignment.seed)
         try:
-            built = self.space.build(assignment.space, assignment.values, self.pipeline.data.spec)
-            ending = self._fit(built, assignment, note, stop)
+            live = self._live_model(assignment)
+            ending = self._fit(live, assignment, note, stop)
         except Exception as error:  # a trial may fail in any way; the search must go on
             message = _explain(error)
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
+        if live and ending.state is TrialState.COMPLETED and assignment.may_continue:
+            self._kept.keep(assignment.trial_id, live)
         return Outcome(
             state=ending.state,
             curve=tuple(curve),
-            values=built.values if built else {},
+            values=live.built.values if live else {},
             seconds=time.perf_counter() - started,
             peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            num_parameters=built.recommender.model.count_params() if built else None,
+            num_parameters=live.num_parameters if live else None,
             message=message,
             checkpoint_saved=ending.checkpoint_saved,
             stopped_itself=ending.stopped_itself,
         )
 
-    def _fit(self, built: Built, assignment: Assignment, note: Report, stop: Stop) -> _Ending:
+    def _live_model(self, assignment: Assignment) -> LiveModel:
+        """Returns the model of the assignment: as it was kept, or built anew."""
+        kept = self._kept.take(assignment.trial_id) if assignment.load_checkpoint else None
+        if kept is not None:
+            return kept
+        data = self.pipeline.data
+        built = self.space.build(assignment.space, assignment.values, data.spec)
+        fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
+        scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
+        return LiveModel(built, fitter, scorer)
+
+    def _fit(self, live: LiveModel, assignment: Assignment, note: Report, stop: Stop) -> _Ending:
         """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""
-        fitter = self._begin(built, assignment)
-        scorer = ModelScorer(built.recommender.model, self.pipeline.feed, self.pipeline.data.spec)
+        fitter, scorer = live.fitter, live.scorer
+        _begin(fitter, assignment)
         epoch = assignment.initial_epoch
         while epoch < assignment.epochs and not fitter.callbacks.stopped:
             started = time.perf_counter()
@@ -167,15 +182,14 @@ class TrialRunner:
             stopped_itself=fitter.callbacks.stopped,
         )
 
-    def _begin(self, built: Built, assignment: Assignment) -> Fitter:
-        """Returns the fitter at the assignment's first epoch."""
-        fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
-        if assignment.load_checkpoint is None:
-            fitter.pretrain()
-        fitter.callbacks.begin(assignment.epochs)
-        if assignment.load_checkpoint is not None:
-            fitter.load(Path(assignment.load_checkpoint))
-        return fitter
+
+def _begin(fitter: Fitter, assignment: Assignment) -> None:
+    """Brings the fitter to the assignment's first epoch."""
+    if assignment.load_checkpoint is None:
+        fitter.pretrain()
+    fitter.callbacks.begin(assignment.epochs)
+    if assignment.load_checkpoint is not None:
+        fitter.load(Path(assignment.load_checkpoint))
 
 
 def _checkpoint(assignment: Assignment, epoch: int, over: bool) -> Path | None:

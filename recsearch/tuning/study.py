@@ -129,6 +129,7 @@ class Study:
             save_checkpoint=str(save) if save else None,
             stop_checkpoint=str(path(trial.trial_id, "{epoch}")),
             attempt=trial.attempt + 1,
+            may_continue=not trial.final,
         )
         self._record(
             "trial_started",

@@ -129,6 +129,7 @@ class Assignment:
             the search after that epoch, or the trial itself ends there and its state is wanted;
             None if the trial cannot be stopped midway.
         attempt: 1 for the first start of this rung.
+        may_continue: Whether the trial may be promoted afterwards.
     """
 
     trial_id: str
@@ -141,6 +142,7 @@ class Assignment:
     save_checkpoint: str | None = None
     stop_checkpoint: str | None = None
     attempt: int = 1
+    may_continue: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -40,12 +40,16 @@ def start_fork_server() -> None:
 
 @dataclass
 class _Worker:
-    """A worker process, the pipe to it, what it is doing, and until when it may (monotonic)."""
+    """A worker process, the pipe to it, what it is doing, and until when it may (monotonic).
+
+    `known` are the trials that it has run: it may still have their models.
+    """
 
     process: BaseProcess
     pipe: Connection
     trial_id: str | None = None
     deadline: float = math.inf
+    known: set[str] = field(default_factory=set)
 
 
 class LocalEngine:
@@ -83,9 +87,11 @@ class LocalEngine:
         return sum(worker.trial_id is None for worker in self._workers)
 
     def submit(self, assignment: Assignment) -> None:
-        """Hands the assignment to a free worker."""
-        worker = next(worker for worker in self._workers if worker.trial_id is None)
+        """Hands the assignment to a free worker, if there is a choice to one that knows it."""
+        free = [worker for worker in self._workers if worker.trial_id is None]
+        worker = max(free, key=lambda worker: assignment.trial_id in worker.known)
         worker.trial_id = assignment.trial_id
+        worker.known.add(assignment.trial_id)
         worker.deadline = time.monotonic() + self._trial_seconds
         # A worker that has died since shows itself in `wait`: its pipe is at its end.
         try:
@@ -137,7 +143,7 @@ class LocalEngine:
     def _replace(self, worker: _Worker) -> None:
         worker.pipe.close()
         fresh = self._start()
-        worker.process, worker.pipe = fresh.process, fresh.pipe
+        worker.process, worker.pipe, worker.known = fresh.process, fresh.pipe, fresh.known
 
     def stop_after_epoch(self) -> None:
         """Lets every running trial end after its epoch."""
