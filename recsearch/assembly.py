@@ -18,7 +18,6 @@ from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.description import describe_space
-from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
@@ -72,9 +71,14 @@ def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -
             min_epochs=config.min_epochs,
             max_trials=config.max_trials,
         )
-    kind = RandomDriver if config.tuner == "random" else BayesianDriver
     max_trials = config.max_trials or DEFAULT_MAX_TRIALS
-    return kind(hyperparameters, objective, config.seed, max_trials, config.max_epochs)
+    settings = (hyperparameters, objective, config.seed, max_trials, config.max_epochs)
+    if config.tuner == "random":
+        return RandomDriver(*settings)
+    # Here, because its Gaussian process imports scikit-learn: a second that others need not wait.
+    from recsearch.tuning.drivers.bayesian import BayesianDriver
+
+    return BayesianDriver(*settings)
 
 
 def require_engine(config: RunConfig) -> None:

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from_file = read_toml(Path(arguments.config)) if arguments.config else {}
     config = absolute_paths(make_config(from_file, _settings(arguments)))
     dataset = load_dataset(config)  # a fault of the data must not wait for TensorFlow
-    import_tensorflow_for(config.engine)
+    import_tensorflow_for(config.engine, lean=True)
     from recsearch.run import run as run_search
 
     with _observer(arguments.quiet) as observer:
@@ -44,7 +44,7 @@ def resume(arguments: argparse.Namespace) -> None:
     from recsearch.results import load_run
 
     settings = load_run(arguments.directory).config["config"]
-    import_tensorflow_for(settings["engine"])
+    import_tensorflow_for(settings["engine"], lean=True)
     from recsearch.run import resume as resume_search
 
     with _observer(arguments.quiet) as observer:

@@ -6,10 +6,19 @@ sets are used, that there is no GPU). Python's own errors are raised as ever.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow, standard error closed to it meanwhile."""
+def import_tensorflow(lean: bool = False) -> None:
+    """Imports TensorFlow, standard error closed to it meanwhile.
+
+    Args:
+        lean: Also import Keras Tuner, and let it and Keras take scikit-learn for absent: they
+            import it for wrappers in its style and for Keras Tuner's own Bayesian search, which
+            takes a second. For processes that are recsearch's alone, not for a user's notebook.
+    """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it logs later
@@ -18,9 +27,27 @@ def import_tensorflow() -> None:
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
-        import keras  # noqa: F401  it loads TensorFlow's parts that write the same notes
-        import tensorflow  # noqa: F401  the import is the purpose
+        with _absent("sklearn") if lean else nullcontext():
+            import keras  # noqa: F401  it loads TensorFlow's parts that write the same notes
+            import tensorflow  # noqa: F401  the import is the purpose
+
+            if lean:
+                import keras_tuner  # noqa: F401  the same
     finally:
         os.dup2(kept, 2)
         os.close(sink)
         os.close(kept)
+
+
+@contextmanager
+def _absent(package: str) -> Iterator[None]:
+    """Makes a package seem not to be installed, unless it has been imported already."""
+    if package in sys.modules:
+        yield
+        return
+    modules: dict[str, Any] = sys.modules
+    modules[package] = None  # Python's own way of saying so
+    try:
+        yield
+    finally:
+        del modules[package]

@@ -4,12 +4,13 @@ from recsearch.quiet import import_tensorflow
 from recsearch.tuning.engines.local import start_fork_server
 
 
-def import_tensorflow_for(engine: str) -> None:
+def import_tensorflow_for(engine: str, lean: bool = False) -> None:
     """Imports TensorFlow in this process, and meanwhile where the workers will be forked from.
 
     Args:
         engine: As in the settings.
+        lean: As in `import_tensorflow`.
     """
     if engine == "local":
         start_fork_server()
-    import_tensorflow()
+    import_tensorflow(lean)

@@ -4,6 +4,8 @@ Keras writes it as a dozen operations for each variable. They are traced, optimi
 for models whose matrices are so small that this, not the arithmetic, is what a step costs.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,7 +13,7 @@ import tensorflow as tf
 
 
 def fuse(optimizer: keras.optimizers.Optimizer) -> None:
-    """Lets a plain `keras.optimizers.Adam` take its steps by `adam_step`; others stay as they are.
+    """Lets a plain `keras.optimizers.Adam` take its steps by `AdamStep`; others stay as they are.
 
     Only this object is changed: its variables, its configuration and what is saved stay the same.
     """
@@ -19,12 +21,74 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> None:
     if not plain or optimizer.beta_2 == 0:  # `_dense_as_keras` divides by it
         return
 
-    def step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if isinstance(gradient, tf.IndexedSlices):
-            gradient = _dense_as_keras(optimizer, gradient, variable)
-        adam_step(optimizer, gradient, variable, learning_rate)
+    def update(gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:
+        step = AdamStep.of(optimizer, learning_rate)
+        for gradient, variable in zip(gradients, variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                gradient = _dense_as_keras(optimizer, gradient, variable)
+            step.apply(gradient, variable)
 
-    optimizer.update_step = step
+    optimizer._backend_update_step = update
+
+
+@dataclass(frozen=True)
+class AdamStep:
+    """One step of Adam: what is the same for all variables, computed once.
+
+    Attributes:
+        optimizer: Built, not amsgrad.
+        learning_rate: Scalar float32, as all that follow.
+        beta_1: Decay of the first moment.
+        beta_2: Decay of the second moment.
+        power_1: beta_1^t at step t, from 1.
+        power_2: beta_2^t.
+    """
+
+    optimizer: keras.optimizers.Adam
+    learning_rate: tf.Tensor
+    beta_1: tf.Tensor
+    beta_2: tf.Tensor
+    power_1: tf.Tensor
+    power_2: tf.Tensor
+
+    @classmethod
+    def of(cls, optimizer: keras.optimizers.Adam, learning_rate: Any) -> "AdamStep":
+        """Returns the step that the optimizer is about to take."""
+        number = tf.cast(optimizer.iterations.value + 1, tf.float32)
+        betas = [tf.constant(beta, tf.float32) for beta in (optimizer.beta_1, optimizer.beta_2)]
+        powers = [tf.pow(beta, number) for beta in betas]
+        return cls(optimizer, tf.cast(learning_rate, tf.float32), *betas, *powers)
+
+    def apply(self, gradient: Any, variable: Any) -> None:
+        """Does what `keras.optimizers.Adam.update_step` does, up to rounding.
+
+        m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
+        w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)
+
+        Source: Kingma and Ba 2015 (arXiv 1412.6980), the variant at the end of their section 2, by
+        the operation `ResourceApplyAdam`.
+
+        Args:
+            gradient: Of the variable; dense.
+            variable: A Keras or TensorFlow variable.
+        """
+        weight = variable.value if isinstance(variable, keras.Variable) else variable
+        position = self.optimizer._get_variable_index(variable)
+        scalars = {
+            "lr": self.learning_rate,
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "beta1_power": self.power_1,
+            "beta2_power": self.power_2,
+        }
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=self.optimizer._momentums[position].value.handle,
+            v=self.optimizer._velocities[position].value.handle,
+            epsilon=tf.constant(self.optimizer.epsilon, weight.dtype),
+            grad=tf.cast(gradient, weight.dtype),
+            **{name: tf.cast(scalar, weight.dtype) for name, scalar in scalars.items()},
+        )
 
 
 def _dense_as_keras(
@@ -44,38 +108,3 @@ def _dense_as_keras(
     share = (1.0 - optimizer.beta_2) / optimizer.beta_2
     velocity.value.scatter_add(tf.IndexedSlices(share * difference, rows))
     return total
-
-
-def adam_step(
-    optimizer: keras.optimizers.Adam, gradient: Any, variable: Any, learning_rate: Any
-) -> None:
-    """Does what `keras.optimizers.Adam.update_step` does, up to rounding.
-
-    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
-    w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)
-
-    Source: Kingma and Ba 2015 (arXiv 1412.6980), the variant at the end of their section 2, by the
-    operation `ResourceApplyAdam`.
-
-    Args:
-        optimizer: Not amsgrad; built.
-        gradient: Of the variable; dense.
-        variable: A Keras or TensorFlow variable.
-        learning_rate: Scalar.
-    """
-    weight = variable.value if isinstance(variable, keras.Variable) else variable
-    position = optimizer._get_variable_index(variable)
-    step = tf.cast(optimizer.iterations.value + 1, weight.dtype)
-    beta_1, beta_2 = (tf.cast(beta, weight.dtype) for beta in (optimizer.beta_1, optimizer.beta_2))
-    tf.raw_ops.ResourceApplyAdam(
-        var=weight.handle,
-        m=optimizer._momentums[position].value.handle,
-        v=optimizer._velocities[position].value.handle,
-        beta1_power=tf.pow(beta_1, step),
-        beta2_power=tf.pow(beta_2, step),
-        lr=tf.cast(learning_rate, weight.dtype),
-        beta1=beta_1,
-        beta2=beta_2,
-        epsilon=tf.cast(optimizer.epsilon, weight.dtype),
-        grad=tf.cast(gradient, weight.dtype),
-    )

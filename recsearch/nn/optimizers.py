@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from recsearch.errors import UsageError
-from recsearch.nn.fused import adam_step
+from recsearch.nn.fused import AdamStep
 
 
 def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -55,23 +55,27 @@ class SparseAdam(keras.optimizers.Adam):
     w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), as in `keras.optimizers.Adam`.
     """
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        """Updates the rows that a gradient names, or the whole variable if it is dense."""
         if self.amsgrad:
-            super().update_step(gradient, variable, learning_rate)
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
-        if not isinstance(gradient, tf.IndexedSlices):
-            adam_step(self, gradient, variable, learning_rate)
-            return
-        gradient = sum_duplicate_rows(gradient)
+        step = AdamStep.of(self, learning_rate)
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                self._update_rows(step, sum_duplicate_rows(gradient), variable)
+            else:
+                step.apply(gradient, variable)
+
+    def _update_rows(self, step: AdamStep, gradient: tf.IndexedSlices, variable: Any) -> None:
         rows, values = gradient.indices, gradient.values
         position = self._get_variable_index(variable)
         momentum = _update_rows(self._momentums[position], rows, self.beta_1, values)
         velocity = _update_rows(self._velocities[position], rows, self.beta_2, tf.square(values))
-        step = tf.cast(self.iterations.value + 1, values.dtype)
-        rate = tf.cast(learning_rate, values.dtype) * tf.sqrt(1.0 - tf.pow(self.beta_2, step))
-        rate = rate / (1.0 - tf.pow(self.beta_1, step))
-        change = rate * momentum / (tf.sqrt(velocity) + self.epsilon)
+        rate = step.learning_rate * tf.sqrt(1.0 - step.power_2) / (1.0 - step.power_1)
+        change = tf.cast(rate, values.dtype) * momentum / (tf.sqrt(velocity) + self.epsilon)
         _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
 
 

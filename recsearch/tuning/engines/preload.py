@@ -8,7 +8,7 @@ import gc
 
 from recsearch.quiet import import_tensorflow
 
-import_tensorflow()
+import_tensorflow(lean=True)
 
 import recsearch.tuning.runner  # noqa: E402, F401  the import is the purpose
 
