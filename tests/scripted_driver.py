@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from recsearch.tuning.drivers.decision import Decision, Finish, Plan
+from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Propose
 from recsearch.tuning.trial import Trial
 
 
@@ -27,3 +27,7 @@ class ScriptedDriver:
 
     def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
         return frozenset(self.may_be_promoted)
+
+    def foresee(self, trials: Sequence[Trial]) -> Propose | None:
+        following = self.decisions[0] if self.decisions else None
+        return following if isinstance(following, Propose) else None

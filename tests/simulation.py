@@ -137,6 +137,21 @@ def run_search(
         ]
 
 
+def num_foreseen(driver: Driver, search: Search) -> int:
+    """Returns how many proposals the driver foresaw before the decision that came first.
+
+    Whatever it foresaw at any decision of the search must be what it proposed next.
+    """
+    count = 0
+    for place, (trials, _) in enumerate(search.decisions):
+        following = [d for _, d in search.decisions[place:] if isinstance(d, Propose)]
+        foreseen = driver.foresee(trials)
+        if foreseen is not None:
+            assert following[:1] == [foreseen]
+            count += search.decisions[place][1] != foreseen
+    return count
+
+
 def _start(search: Search, decision: Propose | Promote) -> str:
     search.rung_trainings += 1
     if isinstance(decision, Propose):

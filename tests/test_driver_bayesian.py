@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation import LOSS, branin, run_search, square, thirty_configurations, two_families
+from simulation import (
+    LOSS,
+    branin,
+    num_foreseen,
+    run_search,
+    square,
+    thirty_configurations,
+    two_families,
+)
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from recsearch.errors import ConfigError
@@ -356,3 +364,12 @@ def test_plan_and_promotable_are_those_of_a_random_search():
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigError, match=r"max_trials must be at least 1. Received: 0"):
         BayesianDriver(SQUARE, LOSS, 0, 0, 1)
+
+
+def test_configuration_is_foreseen_until_scores_count():
+    driver = BayesianDriver(SPACE, LOSS, 3, 16, 1)
+    search = run_search(driver, by_learning_rate, workers=3)
+    num_foreseen(driver, search)
+    foreseen = [driver.foresee(trials) is not None for trials, _ in search.decisions]
+    proposed = [len(trials) < driver.num_initial() for trials, _ in search.decisions]
+    assert foreseen == proposed

@@ -6,7 +6,7 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.oracles import HyperbandOracle
-from simulation import LOSS, run_search, thirty_configurations, two_families
+from simulation import LOSS, num_foreseen, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
@@ -303,3 +303,10 @@ def test_impossible_settings_are_told_together():
         driver(9, min_epochs=10)
     with pytest.raises(ConfigError, match=r"max_trials must be at least 1. Received: 0"):
         driver(9, max_trials=0)
+
+
+def test_next_configuration_is_foreseen_whatever_the_running_trials_score():
+    rng = np.random.default_rng(1)
+    search = run_search(driver(9), falling, workers=3, fails=lambda trial: rng.random() < 0.1)
+    assert num_foreseen(driver(9), search) > 3  # over promotions and waits
+    assert driver(9).foresee(search.trials) is None

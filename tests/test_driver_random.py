@@ -1,7 +1,7 @@
 """Random search: defaults first, nothing twice, the whole of a small space."""
 
 import pytest
-from simulation import LOSS, run_search, thirty_configurations, two_families
+from simulation import LOSS, num_foreseen, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
 from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
@@ -101,3 +101,11 @@ def test_nothing_is_promotable():
 def test_impossible_settings_are_told_together():
     with pytest.raises(ConfigError, match=r"(?s)seed must.*-1.*max_trials must.*0.*max_epochs"):
         RandomDriver(SPACE, LOSS, -1, 0, 0)
+
+
+def test_next_configuration_is_foreseen():
+    driver = RandomDriver(SPACE, LOSS, 0, 8, 1)
+    search = run_search(driver, lambda family, values, epoch: 1.0, workers=3)
+    num_foreseen(driver, search)
+    foreseen = [driver.foresee(trials) is not None for trials, _ in search.decisions]
+    assert foreseen == [len(trials) < 8 for trials, _ in search.decisions]

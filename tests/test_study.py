@@ -387,3 +387,23 @@ def test_reopened_search_forgets_its_end_stages_but_not_its_looks(
     for state in (study.state, open_study(tmp_path).state):
         assert state.stages == {}
         assert state.test_looks == 2
+
+
+def test_values_foreseen_are_not_asked_for_again(tmp_path: Path) -> None:
+    asked: list[dict] = []
+
+    def reads(space: str, values: dict) -> dict:
+        asked.append(values)
+        return {"dim": values["dim"]}
+
+    first, second = (Propose("mf", {"dim": dim, "unread": 1}, epochs=1) for dim in (8, 16))
+    driver = ScriptedDriver([first, second])
+    study = Study(tmp_path, driver, RMSE, seed=7, reads=reads)
+    study.look_ahead()
+    assert next_assignment(study).values == {"dim": 8}
+    assert asked == [first.values]
+    assert next_assignment(study).values == {"dim": 16}  # what was foreseen was another one
+    assert asked == [first.values, second.values]
+    study.look_ahead()
+    assert asked == [first.values, second.values]  # nothing follows
+    study.close()

@@ -139,6 +139,8 @@ def _search(
             raise KeyboardInterrupt
         if not running:
             return reason or "nothing is left to try"
+        if reason is None and not engine.free_workers():
+            study.look_ahead()
         for message in engine.wait():
             _record(study, message, running)
             on_news(message)

@@ -65,6 +65,7 @@ class Study:
         self.directory = directory.resolve()
         self.driver = driver
         self._reads = reads
+        self._foreseen: tuple[Propose, Mapping[str, Scalar]] | None = None
         self.seed = seed
         path = directory / "journal.jsonl"
         self.state = replay(read_events(path)) if path.exists() else SearchState()
@@ -88,13 +89,27 @@ class Study:
             "trial_waiting",
             trial_id=trial_id,
             space=proposal.space,
-            values=dict(self._reads(proposal.space, proposal.values)),
+            values=dict(self._values_read(proposal)),
             epochs=proposal.epochs,
             final=proposal.final,
             bracket=proposal.bracket,
             rung=proposal.rung,
         )
         return trial_id
+
+    def look_ahead(self) -> None:
+        """Finds out what the next proposal's builder reads, as far as the next one is known.
+
+        That builds a model. Done while all workers are busy, no worker waits for it.
+        """
+        proposal = self.driver.foresee(self.trials)
+        if proposal is not None:
+            self._foreseen = proposal, self._values_read(proposal)
+
+    def _values_read(self, proposal: Propose) -> Mapping[str, Scalar]:
+        if self._foreseen is not None and self._foreseen[0] == proposal:
+            return self._foreseen[1]
+        return self._reads(proposal.space, proposal.values)
 
     def ask(self) -> Assignment | Wait | Finish:
         """Returns the next assignment, journaled as started; or why there is none."""

@@ -118,6 +118,10 @@ class BayesianDriver:
         """Returns nothing: each trial is trained in one go."""
         return frozenset()
 
+    def foresee(self, trials: Sequence[Trial]) -> Propose | None:
+        """Returns the next configuration while scores do not count yet, else None."""
+        return self._random_driver().foresee(trials) if self._is_initial(trials) else None
+
     def num_initial(self) -> int:
         """Returns how many trials are chosen before any score counts."""
         num_hyperparameters = len({hp.name for hp in tunable(self.space)})

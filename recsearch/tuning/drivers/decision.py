@@ -79,3 +79,9 @@ class Driver(Protocol):
 
     def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
         """Returns the ids of the paused trials that may still be promoted."""
+
+    def foresee(self, trials: Sequence[Trial]) -> Propose | None:
+        """Returns the next new configuration if no result of a running trial can change it.
+
+        None if it may, or if there will be none. It prepares the proposal and decides nothing.
+        """

@@ -160,6 +160,10 @@ class HyperbandDriver:
             if _is_paused_at(trial, bracket, index)
         )
 
+    def foresee(self, trials: Sequence[Trial]) -> Propose | None:
+        """Returns the next new configuration: promotions may come before it, and change nothing."""
+        return self._proposal(History.of(trials))
+
     def _brackets(self) -> tuple[Bracket, ...]:
         return hyperband_brackets(self.max_epochs, self.factor, self.min_epochs)
 

@@ -78,3 +78,8 @@ class RandomDriver:
     def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
         """Returns nothing: each trial is trained in one go."""
         return frozenset()
+
+    def foresee(self, trials: Sequence[Trial]) -> Propose | None:
+        """Returns the next configuration: it follows from the number of trials alone."""
+        decision = self.propose(trials)
+        return decision if isinstance(decision, Propose) else None

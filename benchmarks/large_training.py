@@ -1,0 +1,97 @@
+"""Whether an epoch of 25 million ratings is as fast as one of few, and memory stays flat.
+
+    python benchmarks/large_training.py
+    python benchmarks/large_training.py --rows 2500000 --epochs 3
+
+Writes generated ratings as `benchmarks/data_preparation.py` does, once `--rows` and once a
+hundredth of them, prepares both as `recsearch run` does, and trains the defaults of the space
+`matrix_factorization` on each in a process of its own, one thread, the prepared arrays mapped.
+Prints the thousands of examples a second of each epoch after the first, which is traced, and the
+resident memory after each epoch. The tables are larger too, so that rows come from memory that is
+further away: `benchmarks/embedding_tables.py` tells what that alone costs.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+from data_preparation import NUM_ROWS, write_ratings
+
+from recsearch.config import RunConfig
+from recsearch.data.dataset import load_dataset
+from recsearch.directory import prepare_search, write_data
+
+SMALLER = 100
+
+
+def prepare(num_rows: int, folder: str) -> None:
+    """Writes the ratings, and the arrays of a run from them."""
+    path = Path(folder) / "ratings.csv"
+    write_ratings(path, num_rows)
+    dataset = load_dataset(RunConfig(spaces=("matrix_factorization",), data=str(path)))
+    write_data(Path(folder), dataset, prepare_search(dataset))
+
+
+def train(folder: str, num_epochs: int, answers: "Queue[tuple[float, int]]") -> None:
+    """Puts (thousands of examples a second, resident bytes) of each epoch into `answers`."""
+    from recsearch.quiet import import_tensorflow
+
+    import_tensorflow(lean=True)
+    from recsearch.data.store import open_prepared
+    from recsearch.pipeline import Pipeline
+    from recsearch.training.fit import Fitter
+    from recsearch.tuning.space import load_space
+    from recsearch.tuning.threads import use_one_thread
+
+    use_one_thread()
+    data = open_prepared(Path(folder) / "data" / "search")
+    built = load_space(["matrix_factorization"]).build("matrix_factorization", {}, data.spec)
+    fitter = Fitter(built.recommender, Pipeline(data), seed=0)
+    for epoch in range(num_epochs):
+        started = time.perf_counter()
+        fitter.run_epoch(epoch)
+        rate = len(data.train) / (time.perf_counter() - started) / 1000
+        answers.put((rate, _resident_bytes()))
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="of the large file")
+    parser.add_argument("--epochs", type=int, default=4, help="of each training (default: 4)")
+    given = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    rates = []
+    print("      rows  thousand examples/s       resident memory after each epoch, GB")
+    for num_rows in (given.rows, given.rows // SMALLER):
+        with tempfile.TemporaryDirectory() as folder:
+            preparing = context.Process(target=prepare, args=(num_rows, folder))
+            preparing.start()
+            preparing.join()
+            answers: Queue[tuple[float, int]] = context.Queue()
+            training = context.Process(target=train, args=(folder, given.epochs, answers))
+            training.start()
+            found = [answers.get() for _ in range(given.epochs)]
+            training.join()
+        each = [rate for rate, _ in found[1:]]
+        rates.append(statistics.median(each))
+        shown = ", ".join(f"{rate:.0f}" for rate in each)
+        memory = ", ".join(f"{size / 1e9:.2f}" for _, size in found)
+        print(f"{num_rows:10,}  {shown:24}  {memory}")
+    print(f"large against small: {rates[0] / rates[1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
