@@ -50,7 +50,9 @@ def prepared(path: Path | None) -> PreparedData:
     """Returns a file's interactions, or generated ones, all but the last thousand for training."""
     interactions = generate(943, 1_682, 100_000).interactions
     if path is not None:
-        interactions = prepare_task(load_interactions(path, ColumnNames()), TASK).interactions
+        interactions = prepare_task(
+            load_interactions(path, ColumnNames()), TASK, None, None
+        ).interactions
     rows = np.arange(len(interactions))
     return prepare(interactions.take(rows[:-1_000]), interactions.take(rows[-1_000:]), TASK)[0]
 

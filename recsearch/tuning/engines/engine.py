@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from recsearch.tuning.trial import Assignment, Epoch, Outcome
+from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,12 @@ class Message:
 
     trial_id: str
     news: Epoch | Outcome
+
+
+def took_too_long(trial_id: str, seconds: float) -> Message:
+    """Returns the end of a trial that was stopped because it had run for so many seconds."""
+    message = f"The trial took longer than {seconds / 60:g} minutes."
+    return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
 
 
 class Engine(Protocol):

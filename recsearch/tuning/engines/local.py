@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.engines.engine import Message, took_too_long
 from recsearch.tuning.engines.worker import prepare
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
@@ -137,8 +137,7 @@ class LocalEngine:
         worker.process.join()
         self._replace(worker)
         worker.trial_id = None
-        message = f"The trial took longer than {self._trial_seconds / 60:g} minutes."
-        return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
+        return took_too_long(trial_id, self._trial_seconds)
 
     def _replace(self, worker: _Worker) -> None:
         worker.pipe.close()

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
-from recsearch.tuning.engines.engine import Message
+from recsearch.tuning.engines.engine import Message, took_too_long
 from recsearch.tuning.engines.worker import prepare
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
@@ -226,8 +226,7 @@ class RayEngine:
         """Kills and replaces a worker whose trial has taken too long."""
         trial_id = worker.trial_id or ""
         self._replace(worker)
-        message = f"The trial took longer than {self._trial_seconds / 60:g} minutes."
-        return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
+        return took_too_long(trial_id, self._trial_seconds)
 
     def _replace(self, worker: _Worker) -> None:
         self._ray.kill(worker.actor)  # also one that has died: it may only be out of reach
