@@ -11,26 +11,36 @@ from recsearch.data.synthetic import generate
 NUM_USERS, NUM_ITEMS, NUM_ROWS = 60, 40, 900
 
 BUILDER = '''\
-"""A bias an item and a product of two numbers a pair; may kill its process while it builds."""
+"""A bias an item and a product of two numbers a pair; may kill its process when an epoch begins."""
 
 import os
 import signal
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 COUNTDOWN = Path(__file__).with_name("countdown")
 
 
-def build(hp, data):
-    if tf.executing_eagerly() and COUNTDOWN.exists():  # discovery builds inside a graph
+def count_down():
+    if COUNTDOWN.exists():
         left = int(COUNTDOWN.read_text()) - 1
         COUNTDOWN.write_text(str(left))
         if left == 0:
             COUNTDOWN.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying(method):
+    def counted():
+        count_down()
+        method()
+
+    return counted
+
+
+def build(hp, data):
     user = keras.Input((), dtype="int32", name="user_id")
     item = keras.Input((), dtype="int32", name="item_id")
     taste = layers.Embedding(data.num_users, 2)(user)
@@ -43,6 +53,7 @@ def build(hp, data):
         output, loss = layers.Activation("sigmoid")(score), "binary_crossentropy"
     model = keras.Model([user, item], output)
     model.compile(keras.optimizers.SGD(rate, momentum=0.5), loss)
+    model.reset_metrics = dying(model.reset_metrics)  # each epoch begins with it
     return model
 '''
 

@@ -248,7 +248,9 @@ def test_run_killed_in_the_middle_is_resumed_without_losing_a_trial(
 ) -> None:
     settings = run_settings(tmp_path / "killed")
     directory = Path(settings["out"])
-    (tmp_path / "killed" / "countdown").write_text("4")  # the fourth building is the promotion
+    (tmp_path / "killed" / "countdown").write_text(
+        "4"
+    )  # the fourth epoch is the first of the promotion
     killed = subprocess.run(command(settings), capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [e["trial_id"] for e in events(directory, "trial_paused")] == ["0000", "0001", "0002"]
