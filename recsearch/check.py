@@ -1,5 +1,6 @@
 """`recsearch check`: proves on small generated data that a search space keeps its contract."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,8 +65,7 @@ def check_space(space: SearchSpace, task: Task, say: Callable[[str], None]) -> N
             _train(space, family, values, pipeline)
         say(f"{family}: builds and trains at its defaults and at {NUM_SAMPLES} sampled points")
         scorer = _train(space, family, {}, pipeline)
-        _check_reload(scorer, data)
-        say(f"{family}: a saved .keras file gives the same scores")
+        say(f"{family}: {_check_reload(scorer, data)}")
         with tempfile.TemporaryDirectory() as folder:
             path = save_recommender(Path(folder), scorer, data, vocabularies)
             verification = verify_export(path, scorer, data, vocabularies)
@@ -110,12 +110,23 @@ def _train(
     return scorer
 
 
-def _check_reload(scorer: ModelScorer, data: PreparedData) -> None:
+def _check_reload(scorer: ModelScorer, data: PreparedData) -> str:
+    """Returns what a saved .keras file is good for without the builder."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         scorer.model.save(path)
-        model = keras.models.load_model(path, compile=False)
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except (TypeError, ValueError) as error:  # classes or functions that Keras does not know
+            missing = re.search(r"Could not locate \w+ '\w+'", str(error))
+            reason = missing[0] if missing else type(error).__name__
+            return (
+                f"a saved .keras file loads only where Keras is told of your classes ({reason}). "
+                "Decorate them with @keras.saving.register_keras_serializable() to mend that; "
+                "a run and its SavedModel do not need it"
+            )
     reloaded = ModelScorer(model, Feed(data.features), data.spec)
     pairs = data.holdout.user, data.holdout.item
     if not np.allclose(scorer.score_pairs(*pairs), reloaded.score_pairs(*pairs), atol=1e-5):
         raise SpaceError(f"{scorer.model.name}: reloaded from a .keras file, it scores otherwise.")
+    return "a saved .keras file gives the same scores"

@@ -114,7 +114,7 @@ def test(finale: Finale) -> dict[str, Any]:
     finale.study.test_look()
     started = time.perf_counter()
     try:
-        score = evaluate(load_scorer(finale.best_dir, data), data, protocol)
+        score = evaluate(load_scorer(finale, data), data, protocol)
     except ValueError as error:
         raise SearchError(f"The retrained model cannot be evaluated: {error}") from error
     seconds = round(time.perf_counter() - started, 3)
@@ -132,9 +132,15 @@ def test(finale: Finale) -> dict[str, Any]:
     }
 
 
-def load_scorer(best_dir: Path, data: PreparedData) -> ModelScorer:
-    """Returns the finalist of a run as a scorer; its builder's module must have been loaded."""
-    model = keras.models.load_model(best_dir / "model.keras", compile=False)
+def load_scorer(finale: Finale, data: PreparedData) -> ModelScorer:
+    """Returns the finalist as a scorer: built anew, with the weights of best/model.keras.
+
+    So a builder may use layers of its own that it has not registered with Keras.
+    """
+    winner = finale.winner
+    model = finale.space.build(winner.space, winner.values, data.spec).recommender.model
+    model.optimizer.build(model.trainable_variables)  # its state is in the file too
+    model.load_weights(finale.best_dir / "model.keras")
     return ModelScorer(model, Feed(data.features), data.spec)
 
 
@@ -161,7 +167,7 @@ def export(finale: Finale) -> dict[str, Any]:
     """Writes the SavedModel and proves in a fresh process that it answers as the model does."""
     data = _with_all_seen(finale.final_data())
     vocabularies = read_vocabularies(finale.directory / "data" / "final")
-    scorer = load_scorer(finale.best_dir, data)
+    scorer = load_scorer(finale, data)
     path = save_recommender(finale.best_dir, scorer, data, vocabularies)
     verification = verify_export(path, scorer, data, vocabularies)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

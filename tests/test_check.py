@@ -48,6 +48,28 @@ def build(hp, data):
     return model
 """
 
+OWN_LAYER = """
+import keras
+
+
+class Shift(keras.layers.Layer):
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        return inputs + self.shift
+
+
+def build(hp, data):
+    user = keras.Input((), dtype="int32", name="user_id")
+    item = keras.Input((), dtype="int32", name="item_id")
+    vectors = [keras.layers.Embedding(data.num_users, 2)(user),
+               keras.layers.Embedding(data.num_items, 2)(item)]
+    model = keras.Model([user, item], Shift()(keras.layers.Dot(-1)(vectors)))
+    model.compile("adam", "mse")
+    return model
+"""
+
 
 def write(folder: Path, text: str) -> str:
     path = folder / "mine.py"
@@ -73,6 +95,16 @@ def test_space_that_keeps_the_contract_passes_each_step(
     assert lines[2] == "quick: a saved .keras file gives the same scores"
     assert lines[3].startswith("quick: the SavedModel, in a process without recsearch, gives the s")
     assert lines[4] == f"{reference} keeps the contract for the task rating"
+
+
+def test_layer_that_keras_does_not_know_is_told_and_is_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", write(tmp_path, OWN_LAYER)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "only where Keras is told of your classes (Could not locate class 'Shift')" in lines[2]
+    assert "register_keras_serializable" in lines[2]
+    assert lines[3].startswith("mine: the SavedModel, in a process without recsearch, gives the s")
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,17 @@ def test_run_killed_in_the_middle_is_resumed_without_losing_a_trial(
     assert len(starts) == len(once) + 1
 
 
+def test_run_of_layers_that_keras_does_not_know_ends_with_an_export(tmp_path: Path) -> None:
+    settings = run_settings(tmp_path / "own", tuner="random", max_trials=1, max_epochs=1)
+    builder = Path(settings["spaces"][0].removesuffix(":build"))
+    text = builder.read_text().replace("layers.Add()(", "Sum()(")
+    text += "\n\nclass Sum(layers.Layer):\n    def call(self, parts):\n        return sum(parts)\n"
+    builder.write_text(text)
+    run = recsearch.search(settings.pop("spaces"), **settings)
+    assert run.metrics["test"]["rmse"] > 0
+    assert run.recommend(1, k=3)["item_id"].nunique() == 3
+
+
 @pytest.fixture
 def copied(tmp_path: Path, finished_run: Path) -> Path:
     return Path(shutil.copytree(finished_run, tmp_path / "copy"))
