@@ -65,11 +65,11 @@ class SparseAdam(keras.optimizers.Adam):
         step = AdamStep.of(self, learning_rate)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if isinstance(gradient, tf.IndexedSlices):
-                self._update_rows(step, sum_duplicate_rows(gradient), variable)
+                self._step_rows(step, sum_duplicate_rows(gradient), variable)
             else:
                 step.apply(gradient, variable)
 
-    def _update_rows(self, step: AdamStep, gradient: tf.IndexedSlices, variable: Any) -> None:
+    def _step_rows(self, step: AdamStep, gradient: tf.IndexedSlices, variable: Any) -> None:
         rows, values = gradient.indices, gradient.values
         position = self._get_variable_index(variable)
         momentum = _update_rows(self._momentums[position], rows, self.beta_1, values)
