@@ -40,7 +40,7 @@ METRICS = ("ndcg@10", "hr@10")
 SAMPLED_USERS = 32
 TOWER = {"num_layers": 3, "units_1": 64, "units_2": 32, "units_3": 16}
 MODELS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("matrix_factorization 32", "matrix_factorization", {"embedding_dim": 32}),
+    ("matrix_factorization 32", "matrix_factorization", {"embedding_dim": 32, "loss": "bpr"}),
     ("neumf 32, 64-32-16", "neumf", {"embedding_dim": 32, "mlp_embedding_dim": 32, **TOWER}),
     ("neumf 64, 64-32-16", "neumf", {"embedding_dim": 64, "mlp_embedding_dim": 64, **TOWER}),
 )
@@ -106,7 +106,7 @@ def main() -> None:
     for number in arguments.models:
         title, name, values = MODELS[number]
         model = load_space([name]).build(name, values, data.spec).recommender.model
-        scorer = ModelScorer(model, Feed(data.features), data.spec)
+        scorer = ModelScorer(model, Feed(data), data.spec)
         first, *later = seconds_of(scorer, data, arguments.repeats)
         pairs = seconds_pair_by_pair(scorer, data)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

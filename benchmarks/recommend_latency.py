@@ -42,12 +42,10 @@ def export(folder: Path, num_items: int, dim: int) -> Path:
     train = Interactions(pa.array(user), pa.array(item), np.ones(len(user), np.float32))
     held_out = train.take(rng.permutation(len(user))[:10])
     data, vocabularies = prepare(train, held_out, Task.IMPLICIT)
-    values = {"embedding_dim": dim}
+    values = {"embedding_dim": dim, "loss": "bpr"}
     space = load_space(["matrix_factorization"])
     model = space.build("matrix_factorization", values, data.spec).recommender.model
-    return save_recommender(
-        folder, ModelScorer(model, Feed(data.features), data.spec), data, vocabularies
-    )
+    return save_recommender(folder, ModelScorer(model, Feed(data), data.spec), data, vocabularies)
 
 
 def milliseconds(call: Callable[[], Any]) -> float:

@@ -1,4 +1,4 @@
-"""Puts a search together as the settings say: objective, space, driver, engine, description."""
+"""Puts a search together as the settings say: space, driver, engine, description."""
 
 import importlib.metadata
 import os
@@ -11,11 +11,8 @@ from typing import Any
 
 from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
-from recsearch.errors import UsageError
-from recsearch.metrics import default_objective, find_metric, metrics_for
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Driver
@@ -26,33 +23,13 @@ from recsearch.tuning.engines.engine import Engine
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
 from recsearch.tuning.engines.ray import RayEngine
+from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.space import SearchSpace, load_space
 from recsearch.tuning.trial import Objective
 
 DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
-
-
-def make_objective(name: str | None, task: Task) -> Objective:
-    """Returns the objective with its direction; `name` None takes the task's default.
-
-    Raises:
-        UsageError: If the metric is unknown or does not suit the task.
-    """
-    metric = find_metric(name or default_objective(task))
-    suitable = metrics_for(task)
-    if metric.name not in suitable and not (task is Task.IMPLICIT and metric.cutoff):
-        raise UsageError(
-            f"--objective {metric.name} does not suit the task {task}. "
-            f"Expected one of {', '.join(suitable)}."
-        )
-    return Objective(metric.name, metric.direction)
-
-
-def trial_metrics(objective: Objective, task: Task) -> tuple[str, ...]:
-    """Returns what is measured after every epoch: the task's metrics and the objective."""
-    return tuple(dict.fromkeys([*metrics_for(task), objective.name]))
 
 
 def make_space(config: RunConfig) -> SearchSpace:

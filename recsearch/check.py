@@ -125,7 +125,7 @@ def _check_reload(scorer: ModelScorer, data: PreparedData) -> str:
                 "Decorate them with @keras.saving.register_keras_serializable() to mend that; "
                 "a run and its SavedModel do not need it"
             )
-    reloaded = ModelScorer(model, Feed(data.features), data.spec)
+    reloaded = ModelScorer(model, Feed(data), data.spec)
     pairs = data.holdout.user, data.holdout.item
     if not np.allclose(scorer.score_pairs(*pairs), reloaded.score_pairs(*pairs), atol=1e-5):
         raise SpaceError(f"{scorer.model.name}: reloaded from a .keras file, it scores otherwise.")

@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from recsearch import __version__, commands
-from recsearch.config import DEFAULT_SPACES, ENGINES, SPLITS, TASKS, TUNERS
+from recsearch.config import DEFAULT_SPACES, TASKS
 from recsearch.errors import RecsearchError
+from recsearch.flags import (
+    add_data_flags,
+    add_machine_flags,
+    add_objective_flag,
+    add_search_flags,
+    add_seed_flag,
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (_add_run, _add_resume, _add_spaces, _add_check, _add_trials, _add_report):
         add(subparsers)
     _add_recommend(subparsers)
+    _add_baselines(subparsers)
     return parser
 
 
@@ -96,136 +104,11 @@ def _add_run(subparsers: Any) -> None:
         help="a name from `recsearch spaces`, ./file.py:build or package.module:build; several are "
         f"one search over families (default: {' '.join(DEFAULT_SPACES)})",
     )
-    _add_data_flags(parser.add_argument_group("data"))
-    _add_search_flags(parser.add_argument_group("search"))
-    _add_machine_flags(parser.add_argument_group("machine and output"))
-
-
-def _add_data_flags(group: Any) -> None:
-    group.add_argument(
-        "--data",
-        metavar="PATH",
-        help="interactions: CSV, TSV (also .gz), Parquet (file or directory), MovieLens, RecBole "
-        "(default: an embedded, generated data set)",
-    )
-    group.add_argument("--users", metavar="PATH", help="table of users, one row an id")
-    group.add_argument("--items", metavar="PATH", help="table of items, one row an id")
-    group.add_argument("--test", metavar="PATH", help="test interactions, if they are given")
-    group.add_argument(
-        "--validation", metavar="PATH", help="validation interactions, if they are given"
-    )
-    group.add_argument(
-        "--test-candidates",
-        metavar="PATH",
-        help="lists to rank the test positives in: columns user, item, then the negatives",
-    )
-    for role in ("user", "item", "label", "timestamp"):
-        group.add_argument(
-            f"--{role}-column",
-            metavar="NAME",
-            help=f"name of the {role} column (default: found by its usual names)",
-        )
-    group.add_argument("--task", choices=TASKS, help="what to learn (default: detected, and told)")
-    group.add_argument(
-        "--positive-from",
-        type=float,
-        metavar="X",
-        help="for --task implicit: labels from X up are positives (default: every row is)",
-    )
-    group.add_argument(
-        "--missing-label", type=float, metavar="X", help="a label that means 'not rated'"
-    )
-    group.add_argument(
-        "--split",
-        choices=SPLITS,
-        help="how to cut train, validation and test, 80/10/10 where a ratio applies (default: "
-        "random for ratings and clicks, leave-last-out for implicit)",
-    )
-
-
-def _add_search_flags(group: Any) -> None:
-    group.add_argument("--tuner", choices=TUNERS, help="what decides (default: hyperband)")
-    group.add_argument(
-        "--objective",
-        metavar="METRIC",
-        help="validation metric to optimise (default: rmse, ndcg@10 or auc, by task)",
-    )
-    group.add_argument(
-        "--max-trials",
-        type=int,
-        metavar="N",
-        help="configurations to try (default: 20; for hyperband its whole plan)",
-    )
-    group.add_argument(
-        "--max-epochs", type=int, metavar="N", help="epochs of a fully trained trial (default: 9)"
-    )
-    group.add_argument(
-        "--min-epochs",
-        type=int,
-        metavar="N",
-        help="hyperband: leave out brackets that begin with fewer epochs (default: 1)",
-    )
-    group.add_argument(
-        "--minutes", type=float, metavar="M", help="start no trial after M minutes of search"
-    )
-    group.add_argument(
-        "--trial-minutes", type=float, metavar="M", help="stop a trial that takes longer"
-    )
-    group.add_argument(
-        "--max-parameters", type=int, metavar="N", help="do not train models with more parameters"
-    )
-    group.add_argument(
-        "--keep-checkpoints",
-        type=int,
-        metavar="K",
-        help="keep the state after the last epoch of the K best trials (default: 1)",
-    )
-    group.add_argument(
-        "--set",
-        action="append",
-        metavar="NAME=VALUE",
-        help="fix or narrow a hyperparameter: NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C; repeatable",
-    )
-    group.add_argument(
-        "--enqueue",
-        action="append",
-        metavar="NAME=VALUE,...",
-        help="a configuration to try first, or an earlier run's hyperparameters.json; repeatable",
-    )
-
-
-def _add_machine_flags(group: Any) -> None:
-    group.add_argument("--workers", type=int, metavar="N", help="worker processes (default: 1)")
-    group.add_argument(
-        "--engine", choices=ENGINES, help="where trials run (default: local worker processes)"
-    )
-    group.add_argument(
-        "--address",
-        metavar="HOST:PORT",
-        help="for --engine ray: the cluster, or auto for the one that this machine belongs to "
-        "(default: a Ray on this machine alone)",
-    )
-    group.add_argument(
-        "--cpus-per-trial",
-        type=float,
-        metavar="X",
-        help="for --engine ray: CPUs to set aside for each worker (default: 1)",
-    )
-    group.add_argument(
-        "--gpus-per-trial",
-        type=float,
-        metavar="X",
-        help="for --engine ray: GPUs to set aside for each worker; a fraction shares one "
-        "(default: 0)",
-    )
-    group.add_argument("--seed", type=int, metavar="N", help="seed of everything (default: 0)")
-    group.add_argument(
-        "--out", metavar="DIR", help="run directory (default: runs/<date-time>-<spaces>)"
-    )
-    group.add_argument(
-        "--config", metavar="FILE.toml", help="settings from a file; flags win over it"
-    )
-    _add_verbosity(group)
+    add_data_flags(parser.add_argument_group("data"))
+    add_search_flags(parser.add_argument_group("search"))
+    machine = parser.add_argument_group("machine and output")
+    add_machine_flags(machine)
+    _add_verbosity(machine)
 
 
 def _add_verbosity(group: Any) -> None:
@@ -319,6 +202,26 @@ def _add_recommend(subparsers: Any) -> None:
     parser.add_argument(
         "--format", choices=("table", "json"), help="how to print them (default: table)"
     )
+
+
+def _add_baselines(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "baselines",
+        commands.baselines,
+        "Tune the baselines on the validation part and measure them on the test part, alone.",
+        [
+            "recsearch baselines --data ratings.csv",
+            "recsearch baselines --data r.csv --format json",
+        ],
+    )
+    add_data_flags(parser.add_argument_group("data"))
+    add_objective_flag(parser)
+    add_seed_flag(parser)
+    parser.add_argument(
+        "--format", choices=("table", "json"), help="how to print them (default: table)"
+    )
+    _add_verbosity(parser)
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recsearch.progress import Observer
     from recsearch.results import Run
 
-_NOT_SETTINGS = ("argv", "command", "config", "quiet", "directory")
+_NOT_SETTINGS = ("argv", "command", "config", "quiet", "directory", "format")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,6 +50,23 @@ def resume(arguments: argparse.Namespace) -> None:
     with _observer(arguments.quiet) as observer:
         finished = resume_search(arguments.directory, _settings(arguments), observer)
     _print_result(finished)
+
+
+def baselines(arguments: argparse.Namespace) -> None:
+    """Tunes and measures the baselines alone."""
+    from recsearch.data.dataset import load_dataset
+    from recsearch.final.alone import baselines_table, measure_baselines
+    from recsearch.tuning.objective import make_objective
+
+    config = make_config(_settings(arguments))
+    dataset = load_dataset(config)
+    objective = make_objective(config.objective, dataset.task)
+    with _observer(arguments.quiet) as observer:
+        found = measure_baselines(dataset, objective, config.seed, observer.say)
+    if arguments.format == "json":
+        print(json.dumps(found, indent=2))
+    else:
+        print(baselines_table(found, objective).to_string(index=False, na_rep="-"))
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

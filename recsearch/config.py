@@ -13,7 +13,7 @@ from typing import Any
 from recsearch.errors import ConfigError
 
 TASKS = ("rating", "implicit", "click")
-SPLITS = ("random", "leave-last-out", "temporal")
+SPLITS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
 TUNERS = ("random", "hyperband", "bayesian")
 ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
@@ -38,7 +38,8 @@ class RunConfig:
         task: rating, implicit or click; None to detect it.
         positive_from: Labels from here up are positives (implicit).
         missing_label: A label that means "not rated".
-        split: random, leave-last-out or temporal; None for the task's default.
+        split: random, leave-last-out, temporal, cold-users or cold-items; None for the task's
+            default.
         tuner: random, hyperband or bayesian.
         objective: Metric to optimise; None for the task's default.
         max_trials: Configurations; None for 20, or for Hyperband's whole plan.
@@ -47,6 +48,7 @@ class RunConfig:
         max_parameters: Configurations whose model is larger are not trained; None for no limit.
         trial_minutes: How long a trial, or a rung of it, may take; None for ever.
         minutes: Of search; None for no limit.
+        final_seeds: How often the winner is retrained, each time with another seed.
         keep_checkpoints: How many of the best trials keep the state after their last epoch.
         set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
         enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
@@ -82,6 +84,7 @@ class RunConfig:
     max_parameters: int | None = None
     trial_minutes: float | None = None
     minutes: float | None = None
+    final_seeds: int = 1
     keep_checkpoints: int = 1
     set: tuple[str, ...] = ()
     enqueue: tuple[str, ...] = ()
@@ -184,7 +187,8 @@ def _choice_faults(config: RunConfig) -> list[str]:
 
 def _number_faults(config: RunConfig) -> list[str]:
     faults = []
-    for name in ("max_trials", "max_epochs", "min_epochs", "max_parameters", "workers"):
+    counts = ("max_trials", "max_epochs", "min_epochs", "max_parameters", "final_seeds", "workers")
+    for name in counts:
         value = getattr(config, name)
         if value is not None and value < 1:
             faults.append(f"--{name.replace('_', '-')} must be at least 1. Received: {value}.")

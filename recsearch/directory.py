@@ -10,25 +10,47 @@ import pyarrow.parquet as pq
 
 from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset, item_titles
+from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, prepare
 from recsearch.data.store import write_prepared
+from recsearch.data.validation_lists import draw_lists
 from recsearch.errors import UsageError
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
-    """Returns what the search may see: the training part, and validation held out."""
+    """Returns what the search may see: the training part, and validation held out.
+
+    Where the test part is ranked in given lists, so is the validation part, in lists of the same
+    length that are drawn here.
+    """
     split = dataset.split
-    return prepare(
+    data, vocabularies = prepare(
         split.train, split.validation, dataset.task, users=dataset.users, items=dataset.items
     )
+    if split.candidates is not None and dataset.task is Task.IMPLICIT:
+        lists = draw_lists(data, split.candidates.num_negatives, dataset.seed)
+        data = replace(data, candidates=lists)
+    return data, vocabularies
 
 
 def write_data(
     directory: Path, dataset: Dataset, searched: tuple[PreparedData, Vocabularies]
 ) -> None:
     """Writes data/: `search` without the test part, `final` with it; whole or not at all."""
+    beside = directory / "data.partial"
+    shutil.rmtree(beside, ignore_errors=True)  # what a killed process left half-written
+    write_prepared(beside / "search", *searched)
+    write_prepared(beside / "final", *prepare_final(dataset))
+    titles = item_titles(dataset.items)
+    if titles is not None:
+        pq.write_table(titles, beside / "titles.parquet")
+    beside.rename(directory / "data")
+
+
+def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
+    """Returns train + validation as arrays, with the test part held out."""
     split = dataset.split
-    final = prepare(
+    return prepare(
         concatenate(split.train, split.validation),
         split.test,
         dataset.task,
@@ -36,14 +58,6 @@ def write_data(
         items=dataset.items,
         candidates=split.candidates,
     )
-    beside = directory / "data.partial"
-    shutil.rmtree(beside, ignore_errors=True)  # what a killed process left half-written
-    write_prepared(beside / "search", *searched)
-    write_prepared(beside / "final", *final)
-    titles = item_titles(dataset.items)
-    if titles is not None:
-        pq.write_table(titles, beside / "titles.parquet")
-    beside.rename(directory / "data")
 
 
 def new_directory(config: RunConfig) -> Path:

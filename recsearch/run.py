@@ -13,10 +13,8 @@ from recsearch.assembly import (
     describe_run,
     make_driver,
     make_engine,
-    make_objective,
     make_space,
     require_engine,
-    trial_metrics,
 )
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import Dataset, load_dataset
@@ -25,7 +23,8 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.directory import new_directory, prepare_search, write_data
 from recsearch.errors import InterruptedRunError, RunDirectoryError, SearchError
 from recsearch.files import disk_full, lock_directory, write_json
-from recsearch.final import Finale, run_stages
+from recsearch.final.finale import Finale
+from recsearch.final.stages import run_stages
 from recsearch.progress import Observer
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
@@ -34,6 +33,7 @@ from recsearch.tuning.drivers.decision import Finish, Propose
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.enqueue import parse_configuration
 from recsearch.tuning.loop import Budget, search, stoppable
+from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study
 from recsearch.tuning.threads import use_one_thread
@@ -244,8 +244,17 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     if not ranked:
         raise SearchError("The search ended without a trial that has a score.")
     split = load_run(session.directory).config["data"]["split"]
-    finale = Finale(session.directory, study, session.space, ranked[0], metrics, split)
-    run_stages(finale, session.observer.say)
+    finale = Finale(
+        session.directory,
+        study,
+        session.space,
+        ranked[0],
+        metrics,
+        split,
+        session.config.final_seeds,
+        session.observer.say,
+    )
+    run_stages(finale)
 
 
 def _first_trials(config: RunConfig, hyperparameters: Any) -> list[Propose]:

@@ -2,14 +2,26 @@
 
 Koren, Bell, Volinsky 2009, "Matrix Factorization Techniques for Recommender Systems", equation 5.
 The global bias is absorbed: by the mean label for ratings, and it changes no ranking.
+
+The loss is one of the choices. Two of them train on each user's whole bag of items at once:
+"multinomial" (implicit data) against a softmax over the catalogue (Liang et al. 2018, arXiv
+1802.05814, here with a vector of the user's own in place of an encoder; b_u, which a softmax does
+not see, is left out), "observed" (ratings) by the squared errors of all the labels that he gave.
+With them `implicit_feedback` adds what the user has met, whatever he thought of it, to his vector:
+p_u + |N(u)|^-1/2 sum of y_j over his items j, which is SVD++ (Koren 2008, "Factorization Meets the
+Neighborhood", equation 15), with dropout among the items.
 """
 
-from keras import Model, layers
+from typing import Any
+
+from keras import Input, Model, initializers, layers, regularizers
 from keras_tuner import HyperParameters
 
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
+    BAG,
+    Bags,
     Embedding,
     Recommender,
     compile_recommender,
@@ -18,23 +30,80 @@ from recsearch.nn import (
     task_output,
 )
 
+NAME = "matrix_factorization"
 DEFAULT_L2 = {Task.RATING: 0.06}  # squared errors are larger than log losses
 
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
-    """Returns the recommender: two embeddings and their biases, joined by a dot product."""
-    user, item = id_inputs()
-    dim = hp.Int("embedding_dim", 8, 128, step=2, sampling="log", default=32)
+    """Returns the recommender: two tables of vectors and their biases, joined by a dot product."""
+    implicit = data.task is Task.IMPLICIT
+    dim = hp.Int("embedding_dim", 8, 256 if implicit else 128, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-5, 1.0, sampling="log", default=DEFAULT_L2.get(data.task, 1e-3))
-    dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.0)
+    dropout = hp.Float("dropout", 0.0, 0.75 if implicit else 0.5, step=0.125, default=0.0)
+    training = read_training(hp, data, learning_rate=6e-3, whole_bags=True)
+    if not isinstance(training.examples, Bags):
+        return compile_recommender(_of_pairs(data, dim, l2, dropout), training, data)
+    with hp.conditional_scope("loss", [training.loss]):
+        bag_dropout = _read_bag_dropout(hp)
+    model = _of_catalogue(data, dim, l2, dropout, bag_dropout)
+    return compile_recommender(model, training, data)
+
+
+def _read_bag_dropout(hp: HyperParameters) -> float | None:
+    """Returns the dropout among a user's items, or None without implicit feedback."""
+    feedback = hp.Boolean("implicit_feedback")
+    with hp.conditional_scope("implicit_feedback", [True]):
+        dropout: float = hp.Float("bag_dropout", 0.0, 0.75, step=0.125, default=0.5)
+    return dropout if feedback else None
+
+
+def _of_pairs(data: DataSpec, dim: int, l2: float, dropout: float) -> Model:
+    user, item = id_inputs()
     user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
     score = layers.Add()(
         [
             layers.Dot(axes=-1)([layers.Dropout(dropout)(user_vector), item_vector]),
-            Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user),
+            _user_bias(data, user, l2),
             Embedding(data.num_items, 1, "zeros", l2=l2, name="item_bias")(item),
         ]
     )
-    model = Model([user, item], task_output(data, score), name="matrix_factorization")
-    return compile_recommender(model, read_training(hp, data, learning_rate=6e-3), data)
+    return Model([user, item], task_output(data, score), name=NAME)
+
+
+def _of_catalogue(
+    data: DataSpec, dim: int, l2: float, dropout: float, bag_dropout: float | None
+) -> Model:
+    user, _ = id_inputs()
+    # A mean over the items, as the table of users has a mean over those of the batch.
+    item_l2 = regularizers.L2(l2 / data.num_items)
+    inputs = [user]
+    user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
+    if bag_dropout is not None:
+        bag = Input((data.num_items,), dtype="float32", name=BAG)
+        inputs.append(bag)
+        user_vector += _feedback(bag, dim, bag_dropout, item_l2)
+    score = layers.Dense(
+        data.num_items,
+        kernel_initializer=initializers.RandomNormal(stddev=0.05),
+        kernel_regularizer=item_l2,
+        name="item_vector_and_bias",
+    )(layers.Dropout(dropout)(user_vector))
+    if data.task is not Task.IMPLICIT:
+        score += _user_bias(data, user, l2)
+    return Model(inputs, task_output(data, score), name=NAME)
+
+
+def _user_bias(data: DataSpec, user: Any, l2: float) -> Any:
+    return Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user)
+
+
+def _feedback(bag: Any, dim: int, dropout: float, l2: Any) -> Any:
+    """Returns the normalised sum [B, dim] of the vectors y_j of the items in a bag [B, N]."""
+    return layers.Dense(
+        dim,
+        use_bias=False,
+        kernel_initializer=initializers.RandomNormal(stddev=0.01),
+        kernel_regularizer=l2,
+        name="feedback_vector",
+    )(layers.Dropout(dropout)(layers.UnitNormalization()(bag)))

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
-from recsearch.data.interactions import Task
-from recsearch.data.preparation import PreparedData, Vocabularies, prepare
+from recsearch.data.interactions import Encoded, Task
+from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
 from recsearch.data.synthetic import generate
 from recsearch.pipeline import Pipeline
 
@@ -37,6 +37,27 @@ def prepared_with_ids(task: Task) -> tuple[PreparedData, Vocabularies]:
 
 def prepared(task: Task) -> PreparedData:
     return prepared_with_ids(task)[0]
+
+
+def with_train(
+    pairs: list[tuple[int, int]],
+    num_users: int,
+    num_items: int,
+    label: list[float] | None = None,
+    task: Task = Task.IMPLICIT,
+) -> PreparedData:
+    """The data of a training part that is these (user, item), with 1 as every label by default."""
+    user, item = np.array(pairs, np.int32).T
+    train = Encoded(user, item, np.array(label or [1.0] * len(pairs), np.float32))
+    data = prepared(task)
+    return replace(
+        data,
+        spec=replace(data.spec, num_users=num_users, num_items=num_items),
+        train=train,
+        holdout=train,
+        seen=SeenItems.of(train, num_users, num_items),
+        features={},
+    )
 
 
 @cache

@@ -10,9 +10,7 @@ from recsearch.assembly import (
     describe_run,
     make_driver,
     make_engine,
-    make_objective,
     make_space,
-    trial_metrics,
 )
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import load_dataset
@@ -24,6 +22,7 @@ from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.trial import Objective
 
 

@@ -19,7 +19,8 @@ from recsearch.check import check_space
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import RunDirectoryError, SpaceError
-from recsearch.final import Finale, retrain
+from recsearch.final.finale import Finale
+from recsearch.final.retraining import retrain
 from recsearch.nn import Embedding, Pairs, Recommender, make_optimizer
 from recsearch.nn.recommender import as_recommender
 from recsearch.training.callbacks import EpochCallbacks

@@ -113,7 +113,7 @@ def test_layer_that_keras_does_not_know_is_told_and_is_no_fault(
         (model(compiled=False), "rating", "not compiled"),
         (model(item="movie"), "rating", "inputs that the data cannot feed: movie"),
         (model(user="user_mood"), "rating", "inputs that the data cannot feed: user_mood"),
-        (USER_ALONE, "rating", "The model has no item input"),
+        (USER_ALONE, "rating", "A model without an item input must score the whole catalogue"),
         (SUBCLASSED, "rating", "The model must be functional"),
         (model(), "click", "End the model in a sigmoid"),
         ("def build(hp, data):\n    return 3\n", "rating", "Received"),

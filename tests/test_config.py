@@ -64,7 +64,7 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
     ("settings", "message"),
     [
         ({"task": "ranking"}, r"--task must be one of rating, implicit, click\. .*'ranking'"),
-        ({"split": "half"}, r"--split must be one of random, leave-last-out, temporal\. .*'half'"),
+        ({"split": "half"}, r"--split must be one of random, .*, cold-items\. .*'half'"),
         ({"tuner": "grid"}, r"--tuner must be one of random, hyperband, bayesian\. .*'grid'"),
         ({"engine": "dask"}, r"--engine must be one of local, ray, inline\. Received: 'dask'"),
         ({"address": "auto"}, r"--address needs --engine ray"),

@@ -211,6 +211,19 @@ def test_missing_label_and_positive_from_reach_the_data(tmp_path: Path) -> None:
     assert np.all(liked.split.train.label == 1)
 
 
+@pytest.mark.parametrize("what", ["users", "items"])
+def test_cold_split_without_a_table_is_noted(tmp_path: Path, what: str) -> None:
+    path = str(write_ratings(tmp_path / "r.csv"))
+    told = f"Without --{what} no model can tell the held-out {what} of a cold-{what} split apart"
+    assert any(told in note for note in load(data=path, split=f"cold-{what}").notes)
+    assert not any("Without --" in note for note in load(data=path, split="random").notes)
+    table = tmp_path / "table.csv"
+    rows = "".join(f"{number},{number % 7}.5\n" for number in range(1, 61))
+    table.write_text(f"{what[:-1]}_id,height\n{rows}")
+    described = load(data=path, split=f"cold-{what}", **{what: str(table)})
+    assert not any("Without --" in note for note in described.notes)
+
+
 def test_generated_file_has_the_size_that_the_other_tests_expect(tmp_path: Path) -> None:
     data = load(data=str(write_ratings(tmp_path / "r.csv")))
     parts = (data.split.train, data.split.validation, data.split.test)

@@ -67,6 +67,31 @@ def test_final_data_train_on_all_but_the_test_part(tmp_path: Path, dataset: Data
     assert titles.column_names == ["id", "title"]
 
 
+def test_validation_is_ranked_in_drawn_lists_where_the_test_part_has_given_ones(
+    tmp_path: Path,
+) -> None:
+    pairs = [(user, item) for user in range(1, 9) for item in range(user, user + 5)]
+    train = "".join(f"{user},{item},{1 + item % 5},{item}\n" for user, item in pairs)
+    (tmp_path / "train.csv").write_text("user_id,item_id,rating,timestamp\n" + train)
+    (tmp_path / "test.csv").write_text("user_id,item_id,rating\n1,9,4\n2,9,5\n")
+    (tmp_path / "lists.csv").write_text("user_id,item_id,a,b\n1,9,10,11\n2,9,11,12\n")
+    files = {"data": "train.csv", "test": "test.csv", "test_candidates": "lists.csv"}
+    settings = {name: str(tmp_path / file) for name, file in files.items()}
+    for task, are_drawn in (("implicit", True), ("rating", False)):
+        made = load_dataset(make_config({**settings, "task": task, "seed": 4}))
+        folder = tmp_path / task
+        folder.mkdir()
+        write_data(folder, made, prepare_search(made))
+        search, final = (open_prepared(folder / "data" / name) for name in ("search", "final"))
+        assert final.candidates is not None
+        assert final.candidates.description == "given lists of one positive among 2 negatives"
+        assert (search.candidates is not None) == are_drawn
+    search = open_prepared(tmp_path / "implicit" / "data" / "search")
+    assert search.candidates is not None
+    assert search.candidates.item.shape == (8, 3)  # each user's last training interaction
+    assert "2 negatives, drawn with seed 4 from" in search.candidates.description
+
+
 def test_data_are_written_over_what_a_killed_process_left(tmp_path: Path, dataset: Dataset) -> None:
     left = tmp_path / "data.partial" / "search"
     left.mkdir(parents=True)

@@ -9,22 +9,32 @@ from recsearch.data.interactions import Encoded, Task
 from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems
 from recsearch.data.vocabulary import DataSpec
 from recsearch.training import evaluate as module
-from recsearch.training.evaluate import Protocol, evaluate, make_protocol, users_within_budget
+from recsearch.training.evaluate import (
+    Protocol,
+    evaluate,
+    headline,
+    make_protocol,
+    measure,
+    recommend,
+    users_within_budget,
+)
 
 METRICS = ("hr@3", "ndcg@3", "recall@3", "precision@3", "mrr@3")
+RECALL = ("recall@3",)
 
 
 @dataclass(frozen=True)
 class TableScorer:
-    """Scores from a table [num_users, num_items]."""
+    """Scores from a table; a catalogue is its first `num_items` columns, or all."""
 
     table: np.ndarray
+    num_items: int | None = None
 
     def score_pairs(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         return self.table[user, item]
 
     def score_catalogue(self, user: np.ndarray) -> np.ndarray:
-        return self.table[user].copy()
+        return self.table[user, : self.num_items].copy()
 
 
 def encoded(pairs: list[tuple[int, int]], label: list[float] | None = None) -> Encoded:
@@ -191,7 +201,7 @@ def candidate_case() -> tuple[PreparedData, np.ndarray]:
 def test_candidates_by_hand() -> None:
     data, table = candidate_case()
     protocol = make_protocol(data, ("hr@1", "hr@2", "mrr@3"))
-    assert protocol.users is None
+    assert protocol.users.tolist() == [1, 2]
     assert protocol.description == (
         "4 given lists of one positive among 3 negatives; "
         "lists of users unknown in training are left out: 1"
@@ -210,6 +220,101 @@ def test_candidates_constant_scorer_gets_0() -> None:
     assert result == {"hr@1": 0.0, "mrr@1": 0.0}
 
 
+def test_candidates_that_repeat_or_are_unknown_are_not_ranked() -> None:
+    # The first list repeats its positive (-1 in its place) and holds an item unknown in training.
+    lists = EncodedCandidates(np.array([1, 1], np.int32), np.array([[2, -1, 9], [9, 2, 1]]))
+    data = make_data(Task.IMPLICIT, [(1, 1)], encoded([(1, 2)]), (2, 5), lists)
+    scorer = TableScorer(np.ones((2, 10), np.float32))
+    results = measure(scorer, data, make_protocol(data, ("mrr@3",)))
+    assert results.rank.tolist() == [1, 4]
+    assert results.item.tolist() == [2, 9]
+
+
+def test_lists_of_unknown_users_are_ranked_on_request() -> None:
+    lists = EncodedCandidates(np.array([1, 4, 0], np.int32), np.array([[2, 3], [3, 2], [3, 2]]))
+    data = make_data(Task.IMPLICIT, [(1, 1)], encoded([(1, 2)]), (2, 5), lists)
+    scorer = TableScorer(np.tile(np.array([0, 1, 2, 3, 4], np.float32), (5, 1)))
+    protocol = make_protocol(data, ("hr@1",), unknown_users=True)
+    results = measure(scorer, data, protocol)
+    assert results.user.tolist() == [1, 4]
+    assert results.metrics(["hr@1"]) == {"hr@1": 1 / 2}
+    assert headline(results, data).metrics(["hr@1"]) == evaluate(
+        scorer, data, make_protocol(data, ("hr@1",))
+    )
+    assert protocol.description.startswith("2 given lists of one positive among 1 negatives; ")
+
+
+# Users and items that training does not know
+
+
+def unknown_case() -> tuple[PreparedData, TableScorer]:
+    """2 users and 4 items in training; held out too: user 3, the user 0, and item 5."""
+    holdout = encoded([(1, 3), (1, 5), (3, 4), (0, 4)])
+    data = make_data(Task.IMPLICIT, [(1, 1), (2, 2)], holdout, (3, 5))
+    table = np.tile(np.array([9, 1, 2, 3, 4, 9], np.float32), (4, 1))
+    return data, TableScorer(table, num_items=5)
+
+
+def test_results_hold_every_held_out_item_of_the_users_that_training_knows() -> None:
+    data, scorer = unknown_case()
+    protocol = make_protocol(data, RECALL)
+    results = measure(scorer, data, protocol)
+    assert results.user.tolist() == [1]
+    assert results.item.tolist() == [3, 5]
+    assert results.rank.tolist() == [2, 4]  # behind item 4; item 5 is never found
+    assert results.metrics(protocol.metrics) == evaluate(scorer, data, protocol)
+    assert protocol.description.endswith("users unknown in training are left out: 2")
+
+
+def test_unknown_users_are_ranked_on_request_and_are_not_in_the_headline() -> None:
+    data, scorer = unknown_case()
+    protocol = make_protocol(data, RECALL, unknown_users=True)
+    results = measure(scorer, data, protocol)
+    assert protocol.description.endswith("users unknown in training are left out: 1")
+    assert results.user.tolist() == [1, 3]
+    assert results.metrics(RECALL) == pytest.approx({"recall@3": (1 / 2 + 1) / 2})
+    assert headline(results, data).metrics(RECALL) == evaluate(
+        scorer, data, make_protocol(data, RECALL)
+    )
+
+
+def test_users_that_training_knows_none_of_are_ranked_for() -> None:
+    holdout = encoded([(3, 4), (4, 1), (4, 4), (0, 2)])
+    data = make_data(Task.IMPLICIT, [(1, 1), (2, 2)], holdout, (3, 5))
+    scorer = TableScorer(np.tile(np.array([9, 1, 2, 3, 4], np.float32), (5, 1)))
+    protocol = make_protocol(data, ("recall@2",))
+    assert protocol.users.tolist() == [3, 4]
+    results = measure(scorer, data, protocol)
+    assert results.metrics(["recall@2"]) == pytest.approx({"recall@2": (1 + 1 / 2) / 2})
+    assert headline(results, data).users.tolist() == [3, 4]
+
+
+def test_items_that_training_knows_none_of_are_ranked_among_each_other() -> None:
+    holdout = encoded([(1, 6), (2, 7), (1, 5), (2, 0)])
+    data = make_data(Task.IMPLICIT, [(1, 1), (2, 2)], holdout, (3, 5))
+    table = np.zeros((3, 8), np.float32)
+    table[:, 5:] = [[0, 0, 0], [1, 2, 3], [3, 2, 1]]
+    protocol = make_protocol(data, ("mrr@3", "recall@3"))
+    assert protocol.description.startswith(
+        "catalogue of the 3 held-out items unknown in training, all 2 users"
+    )
+    results = measure(TableScorer(table), data, protocol)
+    # User 1: 7, 6, 5, of which 6 and 5 are his: the first at rank 2. User 2: 5, 6, 7: rank 3.
+    assert results.item.tolist() == [6, 5, 7, 0]
+    assert results.rank.tolist() == [2, 3, 3, 4]
+    alike = evaluate(TableScorer(np.zeros_like(table)), data, protocol)
+    assert alike["mrr@3"] == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+
+def test_recommended_lists_hold_no_training_item_and_tell_its_users() -> None:
+    data = make_data(Task.IMPLICIT, [(1, 1), (2, 1), (2, 2)], encoded([(1, 3)]), (3, 5))
+    scorer = TableScorer(np.tile(np.array([9, 4, 3, 2, 1], np.float32), (3, 1)))
+    lists = recommend(scorer, data, np.array([1, 2], np.int32), 3)
+    assert lists.items.tolist() == [[2, 3, 4], [3, 4, -1]]
+    assert lists.counts.tolist() == [0, 2, 1, 0, 0]
+    assert lists.num_users == 2
+
+
 def pair_case(task: Task, label: list[float]) -> PreparedData:
     return make_data(task, [(1, 1)], encoded([(1, 1), (1, 2), (0, 1)], label), (2, 3))
 
@@ -221,6 +326,16 @@ def test_ratings_by_hand() -> None:
     assert protocol == Protocol(("rmse", "mae"), None, "3 held-out labels")
     result = evaluate(TableScorer(table), data, protocol)
     assert result == pytest.approx({"rmse": math.sqrt((1 + 4 + 1) / 3), "mae": (1 + 2 + 1) / 3})
+
+
+def test_pairs_are_measured_row_by_row() -> None:
+    data = pair_case(Task.RATING, [5.0, 3.0, 1.0])
+    table = np.array([[0, 2, 0], [0, 4, 5]], np.float32)
+    results = measure(TableScorer(table), data, make_protocol(data, ("rmse",)))
+    assert results.user.tolist() == [1, 1, 0]
+    assert results.item.tolist() == [1, 2, 1]
+    assert results.score.tolist() == [4, 5, 2]
+    assert headline(results, data) is results
 
 
 def test_diverged_ratings_have_no_score() -> None:

@@ -31,7 +31,29 @@ def make_scorer(data: PreparedData, seed: int = 0, scale: float = 1.0) -> ModelS
         for size, index in ((data.spec.num_users, user), (data.spec.num_items, item))
     ]
     score = layers.Rescaling(10.0 * scale, offset=3.0)(layers.Dot(-1)(sides))
-    return ModelScorer(keras.Model([user, item], score), Feed(data.features), data.spec)
+    return ModelScorer(keras.Model([user, item], score), Feed(data), data.spec)
+
+
+def make_catalogue_scorer(data: PreparedData) -> ModelScorer:
+    """An autoencoder of bags and their labels, which has no item input."""
+    keras.utils.set_random_seed(0)
+    bag, labels = (keras.Input((data.spec.num_items,), name=n) for n in ("bag", "bag_labels"))
+    code = layers.Dense(4, "tanh")(layers.Concatenate()([bag, labels]))
+    model = keras.Model([bag, labels], layers.Dense(data.spec.num_items)(code))
+    return ModelScorer(model, Feed(data), data.spec)
+
+
+def make_scorer_with_bag(data: PreparedData) -> ModelScorer:
+    """SVD++: the user's vector and the sum of the vectors of his items."""
+    keras.utils.set_random_seed(0)
+    user = keras.Input((), dtype="int32", name="user_id")
+    item = keras.Input((), dtype="int32", name="item_id")
+    bag = keras.Input((data.spec.num_items,), name="bag")
+    p = layers.Embedding(data.spec.num_users, 4, embeddings_initializer="normal")(user)
+    q = layers.Embedding(data.spec.num_items, 4, embeddings_initializer="normal")(item)
+    of_user = layers.Add()([p, layers.Dense(4)(layers.UnitNormalization()(bag))])
+    score = layers.Rescaling(9.0, offset=3.0)(layers.Dot(-1)([of_user, q]))
+    return ModelScorer(keras.Model([user, item, bag], score), Feed(data), data.spec)
 
 
 def with_text_ids() -> tuple[PreparedData, Vocabularies]:
@@ -192,7 +214,7 @@ def test_item_part_that_is_a_table_of_the_model_is_saved_once(numbers: Exported)
     user = keras.Input((), dtype="int32", name="user_id")
     tower = layers.Dense(4)(layers.Embedding(data.spec.num_items, 3)(item))
     score = layers.Dot(-1)([layers.Embedding(data.spec.num_users, 4)(user), tower])
-    scorer = ModelScorer(keras.Model([user, item], score), Feed(data.features), data.spec)
+    scorer = ModelScorer(keras.Model([user, item], score), Feed(data), data.spec)
     (part,) = ServedRecommender(scorer, data, vocabularies).item_parts
     assert part.shape == (data.spec.num_items, 4)
     np.testing.assert_array_equal(part, scorer.items()[0])
@@ -203,6 +225,31 @@ def test_verification_passes_in_a_fresh_process(text: Exported) -> None:
     assert (found.num_pairs, found.num_users) == (NUM_QUESTIONS, NUM_QUESTIONS)
     assert K == 10  # more than most of these users have left: padding was compared too
     assert found.max_difference < 1e-5
+
+
+@pytest.mark.parametrize("make", [make_catalogue_scorer, make_scorer_with_bag])
+@pytest.mark.parametrize("task", [Task.RATING, Task.IMPLICIT], ids=str)
+def test_export_of_a_model_of_bags_answers_as_the_model(make, task: Task, tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(task)
+    scorer = make(data)  # never asked before: the export must find the bags by itself
+    path = save_recommender(tmp_path, scorer, data, vocabularies)
+    found = verify_export(path, scorer, data, vocabularies)
+    assert found.max_difference < 1e-4
+    unknown = tf.saved_model.load(str(path)).signatures["serving_default"](
+        user_id=tf.constant([10**12]),
+        item_id=vocabularies.items.ids[4].as_py() + tf.constant([0], tf.int64),
+    )
+    nobody = np.array([0], np.int32)
+    expected = scorer.score_pairs(nobody, np.array([5], np.int32))
+    np.testing.assert_allclose(unknown["score"], expected, rtol=1e-5)
+
+
+def test_bags_are_exported_only_with_a_model_that_reads_them(numbers: Exported) -> None:
+    data, vocabularies = prepared_with_ids(Task.RATING)
+    assert numbers.scorer.feed.bags is not None  # made, as by another model of the same run
+    assert ServedRecommender(numbers.scorer, data, vocabularies).bags is None
+    scorer = make_catalogue_scorer(data)
+    assert ServedRecommender(scorer, data, vocabularies).bags is scorer.feed.bags
 
 
 def test_verification_refuses_the_variables_of_another_model(numbers: Exported) -> None:

@@ -230,11 +230,15 @@ def test_dense_layer_of_half_precision_is_left_to_itself() -> None:
     np.testing.assert_array_equal(catalogue(split), every_pair(model))
 
 
-def test_model_with_an_input_of_neither_side_has_no_split() -> None:
+def test_bags_are_on_the_side_of_the_user() -> None:
     user, item = ids()
-    hour = keras.Input((1,), name="hour")
-    x = layers.Concatenate()([*vectors(user, item), hour])
-    assert split_by_side(keras.Model([user, item, hour], layers.Dense(1)(x))) is None
+    bag = keras.Input((NUM_ITEMS,), name="bag")
+    labels = keras.Input((NUM_ITEMS,), name="bag_labels")
+    p, q = vectors(user, item)
+    of_user = layers.Add()([p, layers.Dense(4)(layers.Multiply()([bag, labels]))])
+    split = split_by_side(keras.Model([bag, item, labels, user], layers.Dot(-1)([of_user, q])))
+    assert split.user_inputs == ("bag", "bag_labels", "user_id")
+    assert split.item_inputs == ("item_id",)
 
 
 def test_model_of_several_outputs_a_pair_has_no_split() -> None:

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tuning",),
     ("export", "results", "report"),
     ("assembly", "directory", "progress", "final", "check", "start", "run"),
-    ("api", "commands", "cli", "__main__"),
+    ("api", "commands", "cli", "flags", "__main__"),
 )
 """Row 0 first. Names are modules or packages below recsearch; search_spaces/ stands beside it."""
 

@@ -4,14 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from prepared import pipeline, prepared
-from scipy.stats import chisquare
+from prepared import pipeline, prepared, with_train
 
-from recsearch import pipeline as pipeline_module
-from recsearch.data.interactions import Encoded, Task
-from recsearch.data.preparation import PreparedData, SeenItems
+from recsearch.data.interactions import Task
 from recsearch.nn import Negatives, Pairs
-from recsearch.pipeline import Feed, NegativeSampler, Pipeline, Training
+from recsearch.pipeline import Feed, Pipeline, Training
+from recsearch.pipeline import training as training_module
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -31,27 +29,10 @@ def whole_epoch(training: Training, epoch: int) -> Batch:
     return tuple(np.concatenate(parts) for parts in zip(*batches(training, epoch), strict=True))
 
 
-def encoded(pairs: list[tuple[int, int]]) -> Encoded:
-    user, item = np.array(pairs, np.int32).T
-    return Encoded(user, item, np.ones(len(pairs), np.float32))
-
-
-def with_train(pairs: list[tuple[int, int]], num_users: int, num_items: int) -> PreparedData:
-    train = encoded(pairs)
-    data = prepared(Task.IMPLICIT)
-    return replace(
-        data,
-        spec=replace(data.spec, num_users=num_users, num_items=num_items),
-        train=train,
-        seen=SeenItems.of(train, num_users, num_items),
-        features={},
-    )
-
-
 @pytest.fixture
 def small_chunks(monkeypatch) -> None:
     """Chunks of 2 batches, so that an epoch has many of them and a smaller last one."""
-    monkeypatch.setattr(pipeline_module, "BATCHES_A_CHUNK", 2)
+    monkeypatch.setattr(training_module, "BATCHES_A_CHUNK", 2)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -104,26 +85,6 @@ def test_negatives_are_fresh_each_epoch_and_in_each_chunk() -> None:
     assert not np.array_equal(first[:20], first[20:])
     other = Pipeline(with_train(pairs, 2, 1000)).training(Negatives(2), 10, seed=1)
     assert not np.array_equal(first, whole_epoch(other, 0)[1].reshape(-1, 3)[:, 1:])
-
-
-def test_negatives_are_uniform_over_the_unseen_items() -> None:
-    seen = [1, 2, 5, 9, 11]  # of 11: 6 unseen, among them runs at the start, middle and no end
-    data = with_train([(1, 4), *((2, item) for item in seen), (3, 7)], num_users=4, num_items=12)
-    sampler = NegativeSampler.of(data.seen, 12)
-    drawn = sampler.sample(tf.fill([3000], 2), 2, tf.constant([0, 0]))
-    counts = np.bincount(np.asarray(drawn).ravel(), minlength=12)
-    assert np.flatnonzero(counts).tolist() == [3, 4, 6, 7, 8, 10]
-    assert chisquare(counts[[3, 4, 6, 7, 8, 10]]).pvalue > 0.01
-
-
-def test_negatives_of_a_user_without_training_items_are_uniform_over_all() -> None:
-    data = with_train([(2, 1)], num_users=4, num_items=6)
-    sampler = NegativeSampler.of(data.seen, 6)
-    for user in (0, 1, 3):
-        drawn = np.asarray(sampler.sample(tf.fill([2000], user), 1, tf.constant([1, user])))
-        counts = np.bincount(drawn.ravel(), minlength=6)
-        assert counts[0] == 0
-        assert chisquare(counts[1:]).pvalue > 0.01
 
 
 def test_user_with_one_unseen_item_always_gets_it() -> None:
@@ -179,7 +140,7 @@ def test_feed_gives_each_input_what_its_name_says() -> None:
     )
     model = keras.Model(inputs, total)
     user, item = tf.constant([2, 0, 1]), tf.constant([3, 1, 0])
-    fed = Feed(features).inputs(model, user, item)
+    fed = Feed(replace(prepared(Task.RATING), features=features)).inputs(model, user, item)
     assert fed["user_id"].numpy().tolist() == [[2], [0], [1]]
     assert fed["item_id"].numpy().tolist() == [3.0, 1.0, 0.0]
     assert fed["user_age"].numpy().tolist() == [[2.5], [0.0], [1.5]]
@@ -187,3 +148,21 @@ def test_feed_gives_each_input_what_its_name_says() -> None:
     assert {name: tensor.dtype.name for name, tensor in fed.items()} == {
         name: tensor.dtype for name, tensor in inputs.items()
     }
+
+
+def test_feed_gives_the_bag_of_the_user_and_its_labels() -> None:
+    data = with_train([(1, 2), (2, 1), (1, 3)], 3, 4, label=[5.0, 1.0, 2.0], task=Task.RATING)
+    bag, labels = (keras.Input((4,), name=name) for name in ("bag", "bag_labels"))
+    item = keras.Input((), dtype="int32", name="item_id")
+    model = keras.Model([labels, item, bag], keras.layers.Add()([bag, labels]))
+    fed = Feed(data).inputs(model, tf.constant([1, 0, 2]), tf.constant([3, 1, 2]))
+    assert fed[0].numpy().tolist() == [[0, 0, 5, 2], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert fed[1].numpy().tolist() == [3, 1, 2]
+    assert fed[2].numpy().tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_feed_makes_bags_only_when_a_model_reads_them() -> None:
+    feed = Feed(with_train([(1, 2)], 2, 3))
+    user = keras.Input((), dtype="int32", name="user_id")
+    feed.inputs(keras.Model(user, keras.layers.Embedding(2, 1)(user)), tf.constant([1]), None)
+    assert "bags" not in vars(feed)

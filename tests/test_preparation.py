@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsearch.data import preparation
+from recsearch.data import feature_arrays
 from recsearch.data.interactions import (
     Candidates,
     ColumnKind,
@@ -46,33 +46,31 @@ def test_prepare_fits_vocabularies_and_statistics_on_train_only() -> None:
     assert (data.spec.num_users, data.spec.num_items, data.spec.num_interactions) == (3, 3, 3)
     assert (data.spec.label_mean, data.spec.label_min, data.spec.label_max) == (9 / 3, 1.0, 6.0)
     assert data.train.user.tolist() == [2, 2, 1]
-    assert data.holdout.user.tolist() == [1, 0]  # user 9 and item 40 are unknown
-    assert data.holdout.item.tolist() == [2, 0]
+    assert data.holdout.user.tolist() == [1, 3]  # training does not know user 9 and item 40
+    assert data.holdout.item.tolist() == [2, 3]
+    assert data.has_unknown
 
 
 def test_numeric_statistics_come_from_items_of_train_only() -> None:
     values = pa.array([1.0, 3.0, 1000.0])  # 10 and 30 have mean 2, deviation 1; 40 is not in train
     spec, array = encoded_column(item_features(ColumnKind.NUMERIC, values, (10, 30, 40)))
     assert spec == ColumnSpec("item_x", ColumnKind.NUMERIC)
-    assert array.tolist() == [0.0, -1.0, 1.0]
+    assert array.tolist() == [0.0, -1.0, 1.0, 998.0]  # item 40: (1000 - 2) / 1
     assert array.dtype == np.float32
 
 
 def test_numeric_missing_values_are_the_mean() -> None:
-    assert encoded_column(item_features(ColumnKind.NUMERIC, pa.array([None, 5.0])))[1].tolist() == [
-        0.0,
-        0.0,
-        0.0,
-    ]
-    nan = pa.array([float("nan"), float("inf")])
-    assert encoded_column(item_features(ColumnKind.NUMERIC, nan))[1].tolist() == [0.0, 0.0, 0.0]
+    missing = item_features(ColumnKind.NUMERIC, pa.array([None, 5.0]))
+    assert encoded_column(missing)[1].tolist() == [0.0, 0.0, 0.0, 0.0]
+    not_finite = item_features(ColumnKind.NUMERIC, pa.array([float("nan"), float("inf")]))
+    assert encoded_column(not_finite)[1].tolist() == [0.0, 0.0, 0.0, 0.0]
 
 
 def test_categories_are_numbered_by_frequency_and_0_is_missing() -> None:
     train = interactions([1] * 4, [10, 20, 30, 40])
     values = pa.array(["rare", "often", None, "often"])
     features = item_features(ColumnKind.CATEGORICAL, values, (10, 20, 30, 40))
-    data, _ = prepare(train, HOLDOUT, Task.RATING, items=features)
+    data, _ = prepare(train, train, Task.RATING, items=features)
     assert data.spec.item_columns == (ColumnSpec("item_x", ColumnKind.CATEGORICAL, size=3),)
     assert data.features["item_x"].tolist() == [0, 2, 1, 0, 1]
 
@@ -81,35 +79,83 @@ def test_categories_of_items_outside_train_are_not_learned() -> None:
     values = pa.array(["a", "only of 40"])
     spec, array = encoded_column(item_features(ColumnKind.CATEGORICAL, values, (10, 40)))
     assert spec.size == 2
-    assert array.tolist() == [0, 1, 0]  # item 30 has no row in the table
+    assert array.tolist() == [0, 1, 0, 0]  # item 30 has no row in the table
+
+
+def test_rows_of_ids_outside_train_are_encoded_as_training_has_it() -> None:
+    values = pa.array([["x"], ["y"], ["y", "new", "x"]])
+    spec, array = encoded_column(item_features(ColumnKind.MULTI, values, (10, 30, 40)))
+    assert (spec.size, spec.length) == (3, 1)  # rows of training items have one value
+    assert array.tolist() == [[0], [1], [2], [2]]
+    values = pa.array(["x", "y", "y"])
+    spec, array = encoded_column(item_features(ColumnKind.CATEGORICAL, values, (10, 30, 40)))
+    assert array.tolist() == [0, 1, 2, 2]
+
+
+def test_features_that_no_part_needs_are_left_out() -> None:
+    values = pa.array(["x", "y", "z", "x"])
+    _, array = encoded_column(item_features(ColumnKind.CATEGORICAL, values, (10, 30, 50, 60)))
+    assert len(array) == 4  # 0, items 10 and 30 of training, item 40 of the held-out part
+
+
+def test_unknown_ids_are_told_apart_in_the_order_of_ids() -> None:
+    holdout = interactions([9, 8, 9, 5], [10, 40, 41, 40])
+    data, vocabularies = prepare(TRAIN, holdout, Task.RATING)
+    assert data.holdout.user.tolist() == [4, 3, 4, 1]
+    assert data.holdout.item.tolist() == [1, 3, 4, 3]
+    assert data.holdout.user.dtype == np.int32
+    assert (data.spec.num_users, data.spec.num_items) == (3, 3)
+    assert (len(vocabularies.users), len(vocabularies.items)) == (3, 3)
+    assert data.has_unknown
+    assert not data.has_cold_users
+
+
+def test_unknown_text_ids_are_told_apart() -> None:
+    train = interactions(["b", "c"], ["x", "y"], text=True)
+    holdout = interactions(["d", "a", "b"], ["x", "z", "y"], text=True)
+    data, _ = prepare(train, holdout, Task.IMPLICIT)
+    assert data.holdout.user.tolist() == [4, 3, 1]
+    assert data.holdout.item.tolist() == [1, 3, 2]
+
+
+def test_holdout_known_in_training_has_nothing_unknown() -> None:
+    data, _ = prepare(TRAIN, TRAIN, Task.RATING)
+    assert (data.has_unknown, data.has_cold_users, data.has_cold_items) == (False, False, False)
+
+
+def test_cold_holdouts_are_recognised() -> None:
+    new_users, _ = prepare(TRAIN, interactions([8, 9], [10, 40]), Task.RATING)
+    assert (new_users.has_cold_users, new_users.has_cold_items) == (True, False)
+    new_items, _ = prepare(TRAIN, interactions([5, 9], [40, 41]), Task.RATING)
+    assert (new_items.has_cold_users, new_items.has_cold_items) == (False, True)
 
 
 def test_categories_beyond_the_limit_are_unknown(monkeypatch) -> None:
-    monkeypatch.setattr(preparation, "MAX_CATEGORIES", 1)
+    monkeypatch.setattr(feature_arrays, "MAX_CATEGORIES", 1)
     spec, array = encoded_column(item_features(ColumnKind.CATEGORICAL, pa.array(["b", "a"])))
     assert spec.size == 2
-    assert array.tolist() == [0, 0, 1]  # of equally frequent ones the first in the alphabet
+    assert array.tolist() == [0, 0, 1, 0]  # of equally frequent ones the first in the alphabet
 
 
 def test_multi_values_are_padded_with_0() -> None:
     values = pa.array([["a", "b"], ["b"]])
     spec, array = encoded_column(item_features(ColumnKind.MULTI, values))
     assert spec == ColumnSpec("item_x", ColumnKind.MULTI, size=3, length=2)
-    assert array.tolist() == [[0, 0], [2, 1], [1, 0]]  # b comes twice, so it has index 1
+    assert array.tolist() == [[0, 0], [2, 1], [1, 0], [0, 0]]  # b comes twice, so it has index 1
 
 
 def test_multi_null_and_empty_rows_are_padding() -> None:
     values = pa.array([None, []], pa.list_(pa.string()))
     spec, array = encoded_column(item_features(ColumnKind.MULTI, values))
     assert (spec.size, spec.length) == (1, 1)
-    assert array.tolist() == [[0], [0], [0]]
+    assert array.tolist() == [[0]] * 4
 
 
 def test_multi_longer_rows_are_cut(monkeypatch) -> None:
-    monkeypatch.setattr(preparation, "MAX_VALUES_A_ROW", 2)
+    monkeypatch.setattr(feature_arrays, "MAX_VALUES_A_ROW", 2)
     spec, array = encoded_column(item_features(ColumnKind.MULTI, pa.array([list("abc"), ["a"]])))
     assert (spec.size, spec.length) == (4, 2)
-    assert array.tolist() == [[0, 0], [1, 2], [1, 0]]
+    assert array.tolist() == [[0, 0], [1, 2], [1, 0], [0, 0]]
 
 
 def test_text_columns_are_no_model_inputs() -> None:
@@ -177,12 +223,12 @@ def test_seen_items_rows_name_each_item_once() -> None:
 
 @given(
     pairs=st.sets(st.tuples(st.integers(0, 4), st.integers(0, 6))),
-    asked=st.lists(st.integers(0, 4)),
+    asked=st.lists(st.integers(0, 6)),
 )
 def test_seen_items_rows_equal_a_plain_loop(pairs: set[tuple[int, int]], asked: list[int]) -> None:
     columns = np.array(sorted(pairs), np.int32).reshape(-1, 2)
     train = Encoded(columns[:, 0], columns[:, 1], np.ones(len(columns), np.float32))
-    row, item = SeenItems.of(train, 5, 7).rows(np.array(asked, np.int32))
+    row, item = SeenItems.of(train, 5, 7).rows(np.array(asked, np.int32))  # 5 and 6: unknown
     expected = [(r, i) for r, user in enumerate(asked) for u, i in sorted(pairs) if u == user]
     assert list(zip(row.tolist(), item.tolist(), strict=True)) == expected
 

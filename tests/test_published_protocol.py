@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recsearch.baselines import fit_baseline
+from recsearch.baselines import fit
 from recsearch.config import make_config
 from recsearch.data.dataset import load_dataset
 from recsearch.data.interactions import Task
@@ -32,8 +32,7 @@ def test_popularity_on_the_lists_of_ncf_gives_the_published_numbers(shared_data:
     assert split.candidates.num_negatives == 99
     whole = concatenate(split.train, split.validation)
     data, _ = prepare(whole, split.test, Task.IMPLICIT, candidates=split.candidates)
-    spec = data.spec
-    popularity = fit_baseline("popularity", data.train, spec.num_users, spec.num_items, spec.task)
+    popularity = fit("popularity", data, {})
     protocol = make_protocol(data, ("hr@10", "ndcg@10"))
     assert protocol.description == "6,040 given lists of one positive among 99 negatives"
     found = evaluate(popularity, data, protocol)

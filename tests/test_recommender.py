@@ -4,8 +4,18 @@ import pytest
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.errors import SpaceError
-from recsearch.nn import Negatives, Pairs, Recommender
-from recsearch.nn.recommender import as_recommender, input_names
+from recsearch.nn import (
+    BPR,
+    Bags,
+    Listwise,
+    Negatives,
+    Pairs,
+    PairwiseHinge,
+    Recommender,
+    SampledSoftmax,
+)
+from recsearch.nn.inputs import side_of
+from recsearch.nn.recommender import as_recommender, input_names, reads_bags, scores_pairs
 
 
 def spec(task: Task) -> DataSpec:
@@ -13,10 +23,10 @@ def spec(task: Task) -> DataSpec:
     return DataSpec(task, 5, 6, 10, 3.0, 1.0, 5.0, user_columns=(column,))
 
 
-def model(*names: str, compiled: bool = True) -> keras.Model:
+def model(*names: str, compiled: bool = True, width: int = 1) -> keras.Model:
     inputs = [keras.Input((1,), name=name) for name in names]
     joined = keras.layers.Concatenate()(inputs) if len(inputs) > 1 else inputs[0]
-    built = keras.Model(inputs, keras.layers.Dense(1)(joined))
+    built = keras.Model(inputs, keras.layers.Dense(width)(joined))
     if compiled:
         built.compile("sgd", "mse")
     return built
@@ -45,6 +55,30 @@ def test_recommender_is_kept_as_it_is() -> None:
     assert as_recommender(made, spec(Task.RATING), {"batch_size": 64}) is made
 
 
+@pytest.mark.parametrize("task", list(Task))
+def test_bare_model_without_an_item_input_gets_bags(task: Task) -> None:
+    built = model("user_id", "bag", width=6)
+    made = as_recommender(built, spec(task), {"batch_size": 32, "num_negatives": 2})
+    assert made == Recommender(built, Bags(), 32)
+
+
+def test_model_scores_pairs_if_it_has_an_item_input() -> None:
+    assert scores_pairs(model("user_id", "item_genres"))
+    assert scores_pairs(model("item_id"))
+    assert not scores_pairs(model("user_id", "bag", "bag_labels", "user_item_count"))
+
+
+def test_reads_bags_is_told_by_the_inputs() -> None:
+    assert not reads_bags(model("user_id", "item_id"))
+    assert reads_bags(model("bag", "item_id"))
+    assert reads_bags(model("bag_labels"))
+
+
+def test_side_of_an_input_is_told_by_its_name() -> None:
+    names = ["user_id", "bag", "user_age", "bag_labels", "item_id", "item_genres"]
+    assert [side_of(name) for name in names] == ["user"] * 4 + ["item"] * 2
+
+
 def test_input_names_keep_the_order_of_the_model() -> None:
     assert input_names(model("item_id", "user_id")) == ("item_id", "user_id")
 
@@ -62,8 +96,58 @@ def test_as_recommender_refuses_what_it_cannot_train() -> None:
         (model("item_id", compiled=False), r"not compiled\. Call model\.compile"),
         (Recommender(model("item_id", compiled=False), Pairs()), "not compiled"),
         (subclassed, r"must be functional.*Received: Subclassed"),
-        (model("user_id", "item_id", "genre"), r"cannot feed: genre\..*user_id, item_id, user_age"),
-        (model("user_id", "user_age"), r"no item input.*Add an input named item_id"),
+        (
+            model("user_id", "item_id", "genre"),
+            r"cannot feed: genre\..*user_id, item_id, user_age, bag, bag_labels",
+        ),
+        (
+            model("user_id", "user_age"),
+            r"\[batch, 6\] was expected. Received: \[batch, 1\]\. Add an",
+        ),
     ]:
         with pytest.raises(SpaceError, match=message):
             as_recommender(built, spec(Task.RATING), {})
+
+
+def test_as_recommender_refuses_examples_that_do_not_go_with_the_inputs() -> None:
+    whole = model("user_id", width=6)
+    for recommender, message in [
+        (Recommender(model("user_id", "item_id"), Bags()), r"scores pairs; .*use Pairs or Neg"),
+        (
+            Recommender(model("bag", width=5), Bags()),
+            r"\[batch, 6\] was exp.*Received: \[batch, 5\]",
+        ),
+        (Recommender(whole, Pairs()), r"examples=Bags\(\)\. Received: Pairs\(\)"),
+        (Recommender(whole, Negatives(2)), r"Received: Negatives\(num_negatives=2"),
+    ]:
+        with pytest.raises(SpaceError, match=message):
+            as_recommender(recommender, spec(Task.IMPLICIT), {})
+    assert as_recommender(Recommender(whole, Bags()), spec(Task.CLICK), {}).model is whole
+
+
+def test_as_recommender_refuses_examples_that_do_not_go_with_the_loss() -> None:
+    def compiled_with(loss: keras.losses.Loss) -> keras.Model:
+        built = model("user_id", "item_id")
+        built.compile("sgd", loss)
+        return built
+
+    listwise = Listwise(keras.losses.Hinge(), 3)
+    softmax = SampledSoftmax(2)
+    for loss, examples, message in [
+        (
+            BPR(3),
+            Negatives(2),
+            r"BPR compares .* with 3 negatives: examples=Negatives\(3\) was exp",
+        ),
+        (listwise, Negatives(4), r"Listwise compares .*Received: Negatives\(num_negatives=4"),
+        (PairwiseHinge(1), Pairs(), r"Received: Pairs\(\)"),
+        (softmax, Negatives(2), r"examples=Negatives\(2, with_expected=True\) was expected"),
+        (softmax, Negatives(3, with_expected=True), r"SampledSoftmax compares .* with 2 negatives"),
+    ]:
+        with pytest.raises(SpaceError, match=message):
+            as_recommender(Recommender(compiled_with(loss), examples), spec(Task.IMPLICIT), {})
+    with pytest.raises(SpaceError, match="with 3 negatives"):  # a bare model gets 4
+        as_recommender(compiled_with(BPR(3)), spec(Task.IMPLICIT), {})
+    for loss, examples in [(listwise, Negatives(3)), (softmax, Negatives(2, with_expected=True))]:
+        made = Recommender(compiled_with(loss), examples)
+        assert as_recommender(made, spec(Task.IMPLICIT), {}) is made

@@ -19,7 +19,8 @@ import recsearch
 from recsearch.cli import main
 from recsearch.data.store import open_prepared
 from recsearch.files import lock_directory
-from recsearch.final import STAGES, verdict
+from recsearch.final.stages import STAGES
+from recsearch.final.verdict import verdict
 from recsearch.progress import Silent
 from recsearch.results import Run, load_run
 from recsearch.run import resume
@@ -137,7 +138,13 @@ def test_metrics_say_who_won_how_it_was_measured_and_beside_whom(finished_run: P
     }  # fmt: skip
     assert metrics["winner"]["num_parameters"] == 61 * 2 + 41 * 2 + 41
     assert metrics["test"].keys() == {"rmse", "mae"} < metrics["validation"].keys()
-    assert metrics["baselines"].keys() == {"bias", "item_knn"}
+    assert metrics["baselines"].keys() == {"bias", "item_knn", "user_knn"}
+    assert metrics["baseline_tuning"].keys() == metrics["baselines"].keys()
+    tuned = metrics["baseline_tuning"]["bias"]
+    assert tuned["parameters"].keys() == {"reg_user", "reg_item"}
+    assert tuned["num_tried"] == 9
+    assert tuned["note"] == "9 of 9 configurations were tried"
+    assert 0 < tuned["validation"]["rmse"] < 5
     assert all(0 < row["rmse"] < 5 for row in (metrics["test"], *metrics["baselines"].values()))
     assert metrics["protocol"] == {
         "task": "rating",
@@ -212,7 +219,9 @@ def test_families_that_share_names_have_no_failed_trial(implicit_run: Run) -> No
 
 def test_implicit_run_ranks_the_whole_catalogue_beside_its_baselines(implicit_run: Run) -> None:
     metrics = implicit_run.metrics
-    assert metrics["baselines"].keys() == {"popularity", "item_knn", "ease"}
+    assert list(metrics["baselines"]) == [
+        "popularity", "item_knn", "user_knn", "ease", "pure_svd", "ials",
+    ]  # fmt: skip
     assert metrics["protocol"]["test"].startswith("whole catalogue (40 items)")
     assert "all 60 users" in metrics["protocol"]["test"]
     assert set(metrics["test"]) == set(metrics["baselines"]["popularity"])

@@ -8,6 +8,7 @@ from keras import layers
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
+from recsearch.nn.recommender import scores_pairs
 from recsearch.training import scoring
 from recsearch.training.scoring import ModelScorer
 from recsearch.tuning.builtin import builtin_names
@@ -28,8 +29,8 @@ def every_pair(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def model_scores(scorer: ModelScorer, users: np.ndarray) -> np.ndarray:
-    """Returns [B, N] from the model alone, pair by pair."""
-    user, item = every_pair(users)
+    """Returns [B, N] from the model alone, pair by pair where it scores pairs."""
+    user, item = every_pair(users) if scores_pairs(scorer.model) else (users, users)
     inputs = scorer.feed.inputs(scorer.model, keras.ops.array(user), keras.ops.array(item))
     return np.asarray(scorer.model(inputs, training=False)).reshape(len(users), NUM_ITEMS)
 
@@ -49,13 +50,139 @@ def test_catalogue_of_builtin_spaces_equals_pairs(name: str, task: Task) -> None
     for variable in model.trainable_variables:  # zeros would hide a part that is left out
         variable.assign_add(keras.random.normal(variable.shape, stddev=0.2))
     scorer = ModelScorer(model, pipeline(task).feed, data.spec)
-    assert scorer._split is not None
+    assert (scorer._split is not None) == scores_pairs(model)
     assert_catalogue_is_the_model(scorer)
     pairs = scorer.score_pairs(*every_pair(USERS)).reshape(len(USERS), -1)
     expected = model_scores(scorer, USERS)
     if task is Task.RATING:
         expected = expected.clip(data.spec.label_min, data.spec.label_max)
     np.testing.assert_allclose(pairs, expected, rtol=1e-5, atol=1e-6)
+
+
+def catalogue_model(output: float = 0.0) -> keras.Model:
+    """A linear autoencoder of bags, without an item input; `output` is added to all scores."""
+    keras.utils.set_random_seed(0)
+    bag = keras.Input((NUM_ITEMS,), name="bag")
+    scores = layers.Dense(NUM_ITEMS, kernel_initializer="normal")(bag)
+    return keras.Model(bag, layers.Rescaling(10.0, offset=output)(scores))
+
+
+def catalogue_scorer(task: Task = Task.IMPLICIT, output: float = 0.0) -> ModelScorer:
+    return ModelScorer(catalogue_model(output), pipeline(task).feed, prepared(task).spec)
+
+
+def test_catalogue_of_a_model_without_an_item_input_is_its_output() -> None:
+    scorer = catalogue_scorer()
+    bags = np.zeros((len(USERS), NUM_ITEMS), np.float32)
+    bags[DATA.seen.rows(USERS)] = 1
+    assert bags[1].any()
+    np.testing.assert_allclose(
+        scorer.score_catalogue(USERS), np.asarray(scorer.model(bags)), rtol=1e-5, atol=1e-6
+    )
+    assert scorer.items() == []
+
+
+def test_pairs_of_a_model_without_an_item_input_are_cells_of_its_catalogue() -> None:
+    scorer = catalogue_scorer()
+    rng = np.random.default_rng(0)
+    users = np.array([0, 3, 80, 7, NUM_USERS, NUM_USERS + 5], np.int32)  # the last ones: unknown
+    user = rng.choice(users, 200)
+    item = rng.integers(0, NUM_ITEMS, 200).astype(np.int32)
+    cells = scorer.score_catalogue(user)[np.arange(200), item]
+    np.testing.assert_allclose(scorer.score_pairs(user, item), cells, rtol=1e-6)
+    in_graph = scorer.pairs(keras.ops.array(user), keras.ops.array(item))
+    np.testing.assert_allclose(in_graph, cells, rtol=1e-5, atol=1e-6)
+
+
+def test_item_that_training_does_not_know_is_item_0_of_the_catalogue() -> None:
+    scorer = catalogue_scorer()
+    user, item = np.array([3, 3, 3], np.int32), np.array([0, NUM_ITEMS, NUM_ITEMS + 9], np.int32)
+    expected = scorer.score_catalogue(user[:1])[0, 0]
+    np.testing.assert_allclose(scorer.score_pairs(user, item), [expected] * 3, rtol=1e-6)
+    in_graph = scorer.pairs(keras.ops.array(user), keras.ops.array(item))
+    np.testing.assert_allclose(in_graph, [expected] * 3, rtol=1e-5)
+
+
+def test_blocks_do_not_change_the_scores_of_a_model_without_an_item_input(monkeypatch) -> None:
+    scorer = catalogue_scorer()
+    user, item = every_pair(np.array([5, 0, 2, 9, 5], np.int32))
+    order = np.random.default_rng(1).permutation(len(user))
+    whole = scorer.score_pairs(user[order], item[order])
+    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 2 * NUM_ITEMS + 1)
+    sizes = []
+    in_blocks = catalogue_scorer()
+    catalogue = in_blocks.score_catalogue
+    monkeypatch.setattr(
+        in_blocks, "score_catalogue", lambda users: sizes.append(len(users)) or catalogue(users)
+    )
+    np.testing.assert_allclose(in_blocks.score_pairs(user[order], item[order]), whole, rtol=1e-6)
+    assert sizes == [2, 2]  # four users: 0, 2, 5 and 9
+    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 1)
+    np.testing.assert_allclose(scorer.score_pairs(user[order], item[order]), whole, rtol=1e-6)
+
+
+def test_no_pairs_of_a_model_without_an_item_input_have_no_scores() -> None:
+    none = np.zeros(0, np.int32)
+    assert catalogue_scorer().score_pairs(none, none).shape == (0,)
+    assert catalogue_scorer().score_catalogue(none).shape == (0, NUM_ITEMS)
+
+
+def test_ratings_of_a_model_without_an_item_input_are_clipped_for_pairs_alone() -> None:
+    scorer = catalogue_scorer(Task.RATING, output=9.0)
+    user, item = every_pair(np.array([1, 2], np.int32))
+    catalogue = scorer.score_catalogue(np.array([1, 2], np.int32)).ravel()
+    assert catalogue.max() > 5
+    expected = catalogue.clip(1, 5)
+    np.testing.assert_allclose(scorer.score_pairs(user, item), expected, rtol=1e-6)
+    in_graph = scorer.pairs(keras.ops.array(user), keras.ops.array(item))
+    np.testing.assert_allclose(in_graph, expected, rtol=1e-5)
+    unbounded = catalogue_scorer(Task.IMPLICIT, output=9.0)
+    assert unbounded.score_pairs(user, item).max() > 5
+
+
+def pair_model_with_bag(joined: bool = False) -> keras.Model:
+    """SVD++: (p_u + |N(u)|^-1/2 sum of y_j) . q_i; or a model that cannot be split."""
+    keras.utils.set_random_seed(0)
+    user = keras.Input((), dtype="int32", name="user_id")
+    item = keras.Input((), dtype="int32", name="item_id")
+    bag = keras.Input((NUM_ITEMS,), name="bag")
+    p = layers.Embedding(NUM_USERS, 4, embeddings_initializer="normal", name="p")(user)
+    q = layers.Embedding(NUM_ITEMS, 4, embeddings_initializer="normal", name="q")(item)
+    feedback = layers.Dense(4, use_bias=False, name="y")(layers.UnitNormalization()(bag))
+    of_user = layers.Add()([p, feedback])
+    if not joined:
+        return keras.Model([user, item, bag], layers.Dot(axes=-1)([of_user, q]))
+    masked = layers.Masking()(layers.Reshape((2, 4))(layers.Concatenate()([of_user, q])))
+    return keras.Model([user, item, bag], layers.Dense(1)(layers.LSTM(3)(masked)))
+
+
+def test_pair_model_with_a_bag_is_split_and_scores_as_pair_by_pair() -> None:
+    model = pair_model_with_bag()
+    scorer = ModelScorer(model, pipeline(Task.IMPLICIT).feed, DATA.spec)
+    assert scorer._split.user_inputs == ("user_id", "bag")
+    assert scorer._split.item_inputs == ("item_id",)
+    assert_catalogue_is_the_model(scorer)
+    p, q, feedback = (np.asarray(model.get_layer(name).weights[0]) for name in "pqy")
+    for user in (3, 80):
+        bag = DATA.seen.rows(np.array([user], np.int32))[1]
+        vector = p[user] + feedback[bag].sum(axis=0) / np.sqrt(len(bag))
+        found = scorer.score_catalogue(np.array([user], np.int32))[0]
+        np.testing.assert_allclose(found, q @ vector, rtol=1e-4, atol=1e-6)
+
+
+def test_pairs_of_a_model_with_a_bag_are_scored_in_blocks_as_wide_as_it(monkeypatch) -> None:
+    scorer = ModelScorer(pair_model_with_bag(), pipeline(Task.IMPLICIT).feed, DATA.spec)
+    expected = scorer.score_pairs(*every_pair(USERS))
+    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 50 * NUM_ITEMS)
+    sizes, pairs = [], scorer._pairs
+    monkeypatch.setattr(scorer, "_pairs", lambda u, i: sizes.append(len(u)) or pairs(u, i))
+    np.testing.assert_allclose(scorer.score_pairs(*every_pair(USERS)), expected, rtol=1e-5)
+    assert max(sizes) == 50
+
+
+def test_pair_model_with_a_bag_of_another_joint_part_scores_as_pair_by_pair() -> None:
+    model = pair_model_with_bag(joined=True)
+    assert_catalogue_is_the_model(ModelScorer(model, pipeline(Task.IMPLICIT).feed, DATA.spec))
 
 
 def masked_parts():

@@ -1,23 +1,36 @@
 """The contract of search_spaces/: every built-in space, for every task."""
 
+import math
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
+from recsearch.nn import Bags, Negatives
+from recsearch.nn.recommender import scores_pairs
+from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
 from recsearch.tuning.builtin import builtin_names
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.loop import Budget, search
+from recsearch.tuning.runner import TrialRunner
 from recsearch.tuning.sampling import sample
 from recsearch.tuning.space import load_space
+from recsearch.tuning.study import Study
+from recsearch.tuning.trial import Objective, TrialState
 
+NAME = "matrix_factorization"
 NUM_SAMPLES = 3
 CASES = [(name, task) for name in builtin_names() for task in Task]
 
 
 def test_every_space_and_task_is_covered() -> None:
-    assert len(builtin_names()) == 4
-    assert len(CASES) == 4 * 3
+    assert len(builtin_names()) == 5
+    assert len(CASES) == 5 * 3
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
@@ -32,8 +45,12 @@ def test_space_trains_at_its_defaults_and_builds_at_sampled_points(name: str, ta
         built = space.build(name, values, data.spec)
         assert built.values == {**built.values, **values}  # what was sampled was read
         model = built.recommender.model
-        assert model.output_shape == (None, 1)
-        assert {tensor.name for tensor in model.inputs} >= {"user_id", "item_id"}
+        if scores_pairs(model):
+            assert model.output_shape == (None, 1)
+            assert {tensor.name for tensor in model.inputs} >= {"user_id", "item_id"}
+        else:
+            assert model.output_shape == (None, data.spec.num_items)
+            assert built.recommender.examples == Bags()
         if number == 0 or (number == 1 and task is Task.IMPLICIT):  # a second each, for tracing
             fitter = Fitter(built.recommender, pipeline(task), seed=0)
             fitter.pretrain()
@@ -66,6 +83,35 @@ def test_conditional_hyperparameters_are_active_only_on_their_branch(name: str) 
     with_adam = space.build(name, {"optimizer": "adam"}, spec).values
     assert set(with_sgd) ^ set(with_adam) == {"learning_rate", "sgd_learning_rate"}
     assert "learning_rate" in with_adam
-    if name != "matrix_factorization":
+    if "num_layers" in with_adam:
         shallow = space.build(name, {"num_layers": 1}, spec).values
         assert {"units_1"} == {key for key in shallow if key.startswith("units_")}
+
+
+@pytest.mark.parametrize("loss", ["multinomial", "bce", "bpr", "hinge", "sampled_softmax"])
+def test_matrix_factorization_trains_with_every_loss_of_implicit_data(loss: str) -> None:
+    data = prepared(Task.IMPLICIT)
+    keras.utils.set_random_seed(0)
+    values = {"loss": loss, "negatives": "popularity", "num_negatives": 2, "batch_size": 256}
+    recommender = load_space([NAME]).build(NAME, values, data.spec).recommender
+    sampled = Negatives(2, popularity=0.75, with_expected=loss == "sampled_softmax")
+    assert recommender.examples == (Bags() if loss == "multinomial" else sampled)
+    fitter = Fitter(recommender, pipeline(Task.IMPLICIT), seed=0)
+    losses = [fitter.run_epoch(epoch)["train_loss"] for epoch in range(4)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("task", [Task.IMPLICIT, Task.RATING])
+def test_search_over_spaces_of_bags_completes_its_trials(task: Task, tmp_path: Path) -> None:
+    data = prepared(task)
+    metric = Objective("ndcg@10", "max") if task is Task.IMPLICIT else Objective("rmse", "min")
+    space = load_space([NAME, "autoencoder"])
+    driver = RandomDriver(space.discover(data.spec), metric, seed=2, max_trials=4, max_epochs=2)
+    runner = TrialRunner(space, pipeline(task), make_protocol(data, (metric.name,)))
+    study = Study(tmp_path, driver, metric, seed=0)
+    search(study, InlineEngine(runner), Budget(), lambda news: None)
+    trials = list(study.trials)
+    study.close()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETED] * 4
+    assert {trial.space for trial in trials} == {NAME, "autoencoder"}
+    assert all(math.isfinite(trial.score) and trial.score > 0 for trial in trials)

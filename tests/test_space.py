@@ -269,8 +269,15 @@ def test_space_named_twice_is_refused() -> None:
 
 
 def test_builtin_spaces_have_names_and_summaries() -> None:
-    assert builtin.builtin_names() == ("matrix_factorization", "neumf", "neural_cf", "wide_deep")
+    assert builtin.builtin_names() == (
+        "autoencoder",
+        "matrix_factorization",
+        "neumf",
+        "neural_cf",
+        "wide_deep",
+    )
     for name in builtin.builtin_names():
-        assert "score(u, i) = " in builtin.summary(name)
+        described = "of a user's bag of items" if name == "autoencoder" else "score(u, i) = "
+        assert described in builtin.summary(name)
         assert "\n" not in builtin.summary(name)
     assert builtin.summary("absent") == ""

@@ -1,57 +1,24 @@
 """Splits: what stands in which part, by hand and by property, and each refusal."""
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from interaction_tables import pairs, rows, same_parts, table
 
-from recsearch.data.interactions import Candidates, Interactions, Split, Task
+from recsearch.data.interactions import Interactions, Task
 from recsearch.data.splitting import (
     SPLIT_METHODS,
     default_split,
     resolve_split_method,
-    split_given,
     split_interactions,
 )
 from recsearch.errors import DataError, UsageError
 
-Pairs = list[tuple[object, object]]
-
-
-def table(
-    users: Sequence[object], items: Sequence[object], timestamps: Sequence[int] | None = None
-) -> Interactions:
-    """Returns interactions whose labels are their row numbers, so that rows can be told apart."""
-    return Interactions(
-        ids(users),
-        ids(items),
-        np.arange(len(users), dtype=np.float32),
-        None if timestamps is None else np.array(timestamps, dtype=np.int64),
-    )
-
-
-def ids(values: Sequence[object]) -> pa.Array:
-    array = pa.array(values)
-    return array.dictionary_encode() if pa.types.is_string(array.type) else array.cast(pa.int64())
-
-
-def rows(part: Interactions) -> list[int]:
-    return part.label.astype(int).tolist()
-
-
-def pairs(part: Interactions) -> Pairs:
-    return list(zip(part.user_id.to_pylist(), part.item_id.to_pylist(), strict=True))
-
-
-def same_parts(first: Split, other: Split) -> bool:
-    return rows(first.train) == rows(other.train) and rows(first.test) == rows(other.test)
+BY_ROW = ("random", "leave-last-out", "temporal")  # the others hold out whole users or items
 
 
 @st.composite
@@ -66,7 +33,7 @@ def interaction_tables(draw: st.DrawFn) -> Interactions:
     return table(users, items, timestamps)
 
 
-@given(interaction_tables(), st.sampled_from(SPLIT_METHODS), st.integers(0, 99))
+@given(interaction_tables(), st.sampled_from(BY_ROW), st.integers(0, 99))
 def test_parts_are_disjoint_complete_and_in_input_order(
     interactions: Interactions, method: str, seed: int
 ) -> None:
@@ -81,7 +48,7 @@ def test_parts_are_disjoint_complete_and_in_input_order(
     assert sorted(row for part in parts for row in rows(part)) == list(range(len(interactions)))
 
 
-@given(interaction_tables(), st.sampled_from(SPLIT_METHODS), st.integers(0, 99))
+@given(interaction_tables(), st.sampled_from(BY_ROW), st.integers(0, 99))
 def test_same_seed_gives_the_same_parts(interactions: Interactions, method: str, seed: int) -> None:
     first, again = (split_interactions(interactions, method, Task.RATING, seed) for _ in range(2))
     assert same_parts(first, again)
@@ -181,7 +148,7 @@ def test_split_by_time_without_timestamps_is_refused(method: str) -> None:
 
 
 def test_resolve_split_method_unknown_is_refused() -> None:
-    known = "must be one of random, leave-last-out, temporal. Received 'newest'"
+    known = "must be one of random, .*, cold-items. Received 'newest'"
     with pytest.raises(UsageError, match=known):
         resolve_split_method("newest", Task.RATING, has_timestamp=True)
 
@@ -189,6 +156,53 @@ def test_resolve_split_method_unknown_is_refused() -> None:
 def test_resolve_split_method_named_method_wins() -> None:
     assert resolve_split_method("temporal", Task.IMPLICIT, has_timestamp=True) == "temporal"
     assert resolve_split_method("random", Task.IMPLICIT, has_timestamp=False) == "random"
+
+
+def kinds(interactions: Interactions, method: str) -> list[object]:
+    """Returns the user or item of each row: what a cold split keeps together."""
+    ids = interactions.user_id if method == "cold-users" else interactions.item_id
+    return list(ids.to_pylist())
+
+
+@pytest.mark.parametrize("method", ["cold-users", "cold-items"])
+@given(interactions=interaction_tables(), seed=st.integers(0, 99))
+def test_cold_split_shares_no_user_or_item_between_parts(
+    method: str, interactions: Interactions, seed: int
+) -> None:
+    present = len(set(kinds(interactions, method)))
+    if present < 10:
+        message = f"a {method} split needs at least 10 {method[5:]}. Received {present}"
+        with pytest.raises(DataError, match=message):
+            split_interactions(interactions, method, Task.RATING, seed)
+        return
+    split = split_interactions(interactions, method, Task.RATING, seed)
+    parts = [set(kinds(part, method)) for part in (split.train, split.validation, split.test)]
+    assert [len(part) for part in parts[1:]] == [present // 10, present // 10]
+    in_parts = [rows(part) for part in (split.train, split.validation, split.test)]
+    assert all(part == sorted(part) for part in in_parts)
+    assert sorted(row for part in in_parts for row in part) == list(range(len(interactions)))
+    assert sum(len(part) for part in parts) == len(set.union(*parts)) == present
+
+
+def test_cold_users_by_number() -> None:
+    users = [number for number in range(1, 21) for _ in range(number)]  # user u has u interactions
+    interactions = table(users, range(len(users)))
+    splits = [split_interactions(interactions, "cold-users", Task.CLICK, s) for s in (3, 3, 4)]
+    for part in (splits[0].validation, splits[0].test):
+        held_out = set(part.user_id.to_pylist())
+        assert len(held_out) == 2
+        assert len(part) == sum(held_out)
+    assert same_parts(splits[0], splits[1])
+    assert not same_parts(splits[0], splits[2])
+    assert splits[0].description == (
+        "cold-users: 10 % of the users with all their interactions for validation, "
+        "10 % for test, seed 3"
+    )
+
+
+def test_cold_splits_need_no_timestamps() -> None:
+    for method in ("cold-users", "cold-items"):
+        assert resolve_split_method(method, Task.IMPLICIT, has_timestamp=False) == method
 
 
 @pytest.mark.parametrize("method", ["random", "temporal"])
@@ -215,109 +229,6 @@ def test_split_one_item_is_refused() -> None:
         split_interactions(table(range(20), [7] * 20), "random", Task.RATING, seed=0)
 
 
-def test_given_three_parts_are_kept() -> None:
-    train, test, validation = table([1, 2], [1, 1]), table([1], [2]), table([2], [3])
-    split = split_given(train, test, validation, None, Task.RATING, seed=0)
-    assert (split.train, split.validation, split.test) == (train, validation, test)
-    assert (split.description, split.notes) == ("validation and test parts as given", ())
-
-
-def test_given_pairs_in_two_parts_stay_in_the_later_one() -> None:
-    train = table(["a", "b", "c", "d"], ["X", "X", "Y", "Z"])
-    validation = table(["b", "c"], ["X", "Z"])
-    test = table(["c", "c"], ["Y", "Z"])
-    split = split_given(train, test, validation, None, Task.IMPLICIT, seed=0)
-    assert pairs(split.train) == [("a", "X"), ("d", "Z")]
-    assert pairs(split.validation) == [("b", "X")]
-    assert pairs(split.test) == [("c", "Y"), ("c", "Z")]
-    assert [note.split(" interactions")[0] for note in split.notes] == [
-        "2 of 4 training",
-        "1 of 2 validation",
-    ]
-
-
-def test_given_implicit_with_timestamps_validates_on_the_last_of_each_user() -> None:
-    train = table([1, 1, 1, 2, 3, 3], [1, 2, 3, 1, 1, 2], [5, 9, 7, 1, 4, 4])
-    split = split_given(train, table([1], [9], [10]), None, None, Task.IMPLICIT, seed=0)
-    assert rows(split.validation) == [1, 5]  # user 2 has one interaction and keeps it
-    assert rows(split.train) == [0, 2, 3, 4]
-    assert split.description.endswith("validation: each user's last training interaction")
-
-
-def test_given_overlap_is_dropped_before_validation_is_cut() -> None:
-    train = table([1, 1, 1], [1, 2, 3], [1, 2, 3])
-    split = split_given(train, table([1], [3], [3]), None, None, Task.IMPLICIT, seed=0)
-    assert (rows(split.train), rows(split.validation)) == ([0], [1])
-
-
-@pytest.mark.parametrize(
-    ("task", "timestamps"),
-    [(Task.IMPLICIT, None), (Task.RATING, range(50)), (Task.CLICK, None)],
-)
-def test_given_otherwise_validates_on_a_random_tenth(
-    task: Task, timestamps: Sequence[int] | None
-) -> None:
-    train, test = table(range(50), range(50), timestamps), table([1], [9])
-    splits = [split_given(train, test, None, None, task, seed) for seed in (0, 0, 1)]
-    assert [len(split.validation) for split in splits] == [5, 5, 5]
-    assert sorted(rows(splits[0].train) + rows(splits[0].validation)) == list(range(50))
-    assert same_parts(splits[0], splits[1])
-    assert not same_parts(splits[0], splits[2])
-    assert splits[0].description.endswith("random 10 % of the training rows, seed 0")
-
-
-def test_given_training_too_small_for_validation_is_refused() -> None:
-    test = table([1], [9], [9])
-    with pytest.raises(DataError, match=r"10 rows are needed. Received 9 rows of 9 users.*--vali"):
-        split_given(table(range(9), range(9)), test, None, None, Task.RATING, seed=0)
-    once = table(range(20), range(20), range(20))
-    with pytest.raises(DataError, match="no user has two training interactions"):
-        split_given(once, test, None, None, Task.IMPLICIT, seed=0)
-
-
-def test_given_empty_part_is_refused() -> None:
-    train, nothing = table(range(20), range(20)), table([1], [1]).take(np.array([False]))
-    with pytest.raises(DataError, match=r"The test part cannot be used.*test 0 rows"):
-        split_given(train, nothing, None, None, Task.RATING, seed=0)
-    with pytest.raises(DataError, match=r"The training part cannot be used.*training 0, valid"):
-        split_given(train, train, table([77], [77]), None, Task.RATING, seed=0)
-
-
-def test_given_ids_of_two_types_are_refused() -> None:
-    train, test = table([1, 2], [1, 2]), table(["1"], ["2"])
-    with pytest.raises(DataError, match="training: numbers, test: text") as caught:
-        split_given(train, test, None, None, Task.RATING, seed=0)
-    assert [fault.split(" must")[0] for fault in caught.value.faults] == ["user_id", "item_id"]
-
-
-def candidate_lists(users: Sequence[object], items: Sequence[object]) -> Candidates:
-    return Candidates(ids(users), ids(items), ids([900] * 2 * len(users)), num_negatives=2)
-
-
-def test_given_candidates_of_each_test_row() -> None:
-    train, test = table(range(20), range(20)), table([1, 2], [7, 8])
-    candidates = candidate_lists([2, 1], [8, 7])
-    split = split_given(train, test, None, candidates, Task.RATING, seed=0)
-    assert split.candidates is candidates
-    assert split.notes == ()
-
-
-def test_given_candidates_of_some_test_rows_are_noted() -> None:
-    train, test = table(range(20), range(20)), table([1, 2, 3], [7, 8, 9])
-    split = split_given(train, test, None, candidate_lists([2], [8]), Task.RATING, seed=0)
-    assert len(split.test) == 3
-    assert split.notes == (
-        "2 of 3 test interactions have no candidate list: only those with a list are evaluated.",
-    )
-
-
-def test_given_candidates_without_test_row_are_refused() -> None:
-    train, test = table(list("abcdefghijkl"), list("ABCDEFGHIJKL")), table(["a"], ["Z"])
-    lists = candidate_lists(["a", "b", "b"], ["Z", "Y", "X"])
-    with pytest.raises(DataError, match="2 of 3 are not; the first is list 2: user 'b', item 'Y'"):
-        split_given(train, test, None, lists, Task.IMPLICIT, seed=0)
-
-
 @pytest.mark.parametrize("method", SPLIT_METHODS)
 def test_split_half_a_million_rows_is_quick(method: str, rng: np.random.Generator) -> None:
     user, item, timestamp = (rng.integers(0, top, 500_000) for top in (30_000, 9_000, 10**6))
@@ -327,23 +238,3 @@ def test_split_half_a_million_rows_is_quick(method: str, rng: np.random.Generato
         Interactions(pa.array(user), pa.array(item), label, timestamp), method, Task.IMPLICIT, 0
     )
     assert time.perf_counter() - start < 2.0
-
-
-def test_published_ncf_split_of_ml_1m_is_accepted_whole(shared_data: Path) -> None:
-    folder = shared_data / "ml-1m" / "ncf"
-
-    def read(name: str) -> Interactions:
-        columns = pq.read_table(folder / name)
-        user, item = (column.combine_chunks().cast(pa.int64()) for column in columns.columns[:2])
-        timestamp: NDArray[np.int64] = columns.column("timestamp").to_numpy().astype(np.int64)
-        return Interactions(user, item, np.ones(len(user), dtype=np.float32), timestamp)
-
-    train, test = read("train.parquet"), read("test.parquet")
-    lists = pq.read_table(folder / "test_negatives.parquet")
-    user, item = (column.combine_chunks().cast(pa.int64()) for column in lists.columns[:2])
-    negatives = np.stack([column.to_numpy() for column in lists.columns[2:]], axis=1)
-    candidates = Candidates(user, item, pa.array(negatives.ravel(), pa.int64()), num_negatives=99)
-    split = split_given(train, test, None, candidates, Task.IMPLICIT, seed=0)
-    assert len(split.train) + len(split.validation) == len(train)
-    assert len(split.validation) == len(split.test) == 6_040  # a row a user
-    assert split.notes == ()

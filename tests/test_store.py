@@ -15,13 +15,14 @@ def arrays(data: PreparedData) -> dict[str, np.ndarray]:
     if data.candidates is not None:
         parts["candidates"] = data.candidates
     named = {f"{name}.{key}": value for name, p in parts.items() for key, value in vars(p).items()}
+    named.pop("candidates.drawn", None)
     return named | data.features
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> tuple[PreparedData, Path]:
     data, vocabularies = prepared_with_ids(Task.IMPLICIT)
-    lists = EncodedCandidates(np.array([1], np.int32), np.array([[1, -1]], np.int32))
+    lists = EncodedCandidates(np.array([1], np.int32), np.array([[1, -1]], np.int32), "by hand")
     data = replace(data, candidates=lists)
     write_prepared(tmp_path / "data", data, vocabularies)
     return data, tmp_path / "data"
@@ -32,6 +33,8 @@ def test_prepared_data_read_back_are_equal(written: tuple[PreparedData, Path]) -
     again = open_prepared(directory)
     assert again.spec == data.spec
     assert read_spec(directory) == data.spec
+    assert again.candidates is not None
+    assert again.candidates.drawn == "by hand"
     assert len(data.features) == 4  # age_group, country, genres, year
     expected, received = arrays(data), arrays(again)
     assert received.keys() == expected.keys()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsearch.data.interactions import Interactions
-from recsearch.data.vocabulary import Vocabulary, encode
+from recsearch.data.vocabulary import HeldOutVocabulary, Vocabulary, encode, is_unknown
 
 INTEGER_IDS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20)
 TEXT_IDS = st.lists(st.text(max_size=4), min_size=1, max_size=20)
@@ -50,6 +50,32 @@ def test_fit_ignores_dictionary_entries_that_no_row_uses() -> None:
 def test_decode_gives_null_for_the_unknown() -> None:
     vocabulary = Vocabulary.fit(pa.array([10, 20]))
     assert vocabulary.decode(np.array([2, 0, 1], np.int32)).to_pylist() == [20, None, 10]
+    assert vocabulary.decode(np.array([3, 1, 9], np.int32)).to_pylist() == [None, 10, None]
+
+
+def test_is_unknown_is_0_and_everything_from_the_size_up() -> None:
+    found = is_unknown(np.array([[0, 1], [2, 3]], np.int32), size=3)
+    assert found.tolist() == [[True, False], [False, True]]
+
+
+def test_held_out_vocabulary_goes_on_where_training_ends() -> None:
+    known = Vocabulary.fit(pa.array([10, 30]))
+    both = HeldOutVocabulary.of(known, pa.array([30, 25, 5, 25]))
+    assert both.unknown.ids.to_pylist() == [5, 25]
+    assert both.ids.to_pylist() == [10, 30, 5, 25]
+    assert both.encode(pa.array([25, 10, None, 5, 30, 99])).tolist() == [4, 1, 0, 3, 2, 0]
+    assert both.encode(pa.array([25])).dtype == np.int32
+
+
+@given(known=TEXT_IDS, held_out=TEXT_IDS)
+def test_held_out_vocabulary_tells_all_ids_apart(known: list[str], held_out: list[str]) -> None:
+    both = HeldOutVocabulary.of(Vocabulary.fit(as_dictionary(known)), as_dictionary(held_out))
+    indices = both.encode(as_dictionary(known + held_out))
+    assert indices.min() == 1
+    assert [both.ids[j - 1].as_py() for j in indices.tolist()] == known + held_out
+    assert len(both.ids) == len(set(known + held_out))
+    is_new = is_unknown(indices, len(both.known)).tolist()
+    assert is_new == [text not in known for text in known + held_out]
 
 
 @pytest.mark.parametrize("make", [pa.array, as_dictionary], ids=["plain", "dictionary"])

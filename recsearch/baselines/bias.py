@@ -4,16 +4,32 @@ Dimension letters: U users and N items, each with index 0, the unknown one; n in
 B users or pairs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.interactions import Encoded
+from recsearch.data.preparation import PreparedData
 
 REG_ITEM = 10.0
 REG_USER = 15.0
 NUM_SWEEPS = 10
+
+GRID: tuple[Parameters, ...] = (
+    {"reg_user": REG_USER, "reg_item": REG_ITEM},
+    {"reg_user": 5.0, "reg_item": 10.0},
+    {"reg_user": 15.0, "reg_item": 3.0},
+    {"reg_user": 5.0, "reg_item": 3.0},
+    {"reg_user": 2.0, "reg_item": 1.0},
+    {"reg_user": 5.0, "reg_item": 30.0},
+    {"reg_user": 15.0, "reg_item": 30.0},
+    {"reg_user": 50.0, "reg_item": 10.0},
+    {"reg_user": 50.0, "reg_item": 30.0},
+)
+"""What is tried, the default first."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +68,46 @@ class Bias:
         return self.clip(self.mean + self.user_bias[user][:, None] + self.item_bias[None, :])
 
 
-def fit_bias(train: Encoded, num_users: int, num_items: int) -> Bias:
+def prepare_bias(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits the bias model at `reg_user` and `reg_item`."""
+    spec = data.spec
+
+    def fit(parameters: Parameters) -> Bias:
+        reg_user, reg_item = float(parameters["reg_user"]), float(parameters["reg_item"])
+        return fit_bias(data.train, spec.num_users, spec.num_items, reg_user, reg_item)
+
+    return fit
+
+
+def fit_bias(
+    train: Encoded,
+    num_users: int,
+    num_items: int,
+    reg_user: float = REG_USER,
+    reg_item: float = REG_ITEM,
+) -> Bias:
     """Returns the bias model after ten sweeps of alternating least squares.
 
-    Each sweep sets b_i = sum(r - mu - b_u) / (10 + n_i), then
-    b_u = sum(r - mu - b_i) / (15 + n_u). An id that training never met keeps the bias 0.
+    Each sweep sets b_i = sum(r - mu - b_u) / (reg_item + n_i), then
+    b_u = sum(r - mu - b_i) / (reg_user + n_u). An id that training never met keeps the bias 0.
 
     Args:
         train: At least one interaction, with a numeric label.
         num_users: U, the unknown user included.
         num_items: N, the unknown item included.
+        reg_user: How many labels without a departure each user is credited with; positive.
+        reg_item: The same for items.
 
     Source:
-        Koren 2010, "Factor in the Neighbors", section 2.1, with the regularisation, the order
-        and the number of sweeps of Surprise's `BaselineOnly` (method `als`).
+        Koren 2010, "Factor in the Neighbors", section 2.1, with the default regularisation, the
+        order and the number of sweeps of Surprise's `BaselineOnly` (method `als`).
     """
     mean = float(np.mean(train.label, dtype=np.float64))
     centred = train.label.astype(np.float64) - mean
     user_bias, item_bias = np.zeros(num_users), np.zeros(num_items)
     for _ in range(NUM_SWEEPS):
-        item_bias = _damped_mean(train.item, centred - user_bias[train.user], REG_ITEM, num_items)
-        user_bias = _damped_mean(train.user, centred - item_bias[train.item], REG_USER, num_users)
+        item_bias = _damped_mean(train.item, centred - user_bias[train.user], reg_item, num_items)
+        user_bias = _damped_mean(train.user, centred - item_bias[train.item], reg_user, num_users)
     return Bias(
         mean=mean,
         user_bias=user_bias,

@@ -7,7 +7,7 @@ Dimension letters: U users and N items, each with index 0, the unknown one; M = 
 B users or pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,21 +16,26 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from recsearch.baselines.matrices import (
+    PAIR_BLOCK,
     TooLargeError,
     check_cooccurrences,
+    column_blocks,
     interaction_matrix,
-    item_blocks,
     row_blocks,
 )
+from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.interactions import Encoded
-from recsearch.scorer import Scorer
+from recsearch.data.preparation import PreparedData
 
 MAX_EASE_ITEMS = 8000
 """Known items up to which the matrices are made: then 2.3 GB and 16 s on one core, measured."""
 
 DEFAULT_L2 = 500.0
-L2_GRID = (30.0, 100.0, 300.0, 1000.0, 3000.0)
-PAIR_BLOCK = 4096
+GRID: tuple[Parameters, ...] = tuple(
+    {"l2": l2}
+    for l2 in (DEFAULT_L2, 1000.0, 250.0, 2000.0, 100.0, 50.0, 4000.0, 20.0, 8000.0, 5.0, 1.0)
+)
+"""What is tried, the default first, then from the likely to the unlikely."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,10 @@ def gram_matrix(train: Encoded, num_users: int, num_items: int) -> Gram:
             " each of three matrices. Drop the rarest items, or do without this baseline."
         )
     interactions = interaction_matrix(train, num_users, num_items)[:, 1:]
-    check_cooccurrences(interactions, "ease")
+    check_cooccurrences(interactions, "ease", "items that one user met")
     columns = interactions.T.tocsr()
     product = np.empty((num_known, num_known))
-    for block in item_blocks(interactions):
+    for block in column_blocks(interactions):
         product[block] = (columns[block] @ interactions).toarray()
     return Gram(interactions, product)
 
@@ -118,7 +123,8 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     """
     if not 0 < l2 < np.inf:
         raise ValueError(
-            f"`l2` of ease must be a positive number. Received {l2}. Usual values: {L2_GRID}."
+            f"`l2` of ease must be a positive number. Received {l2}. Usual values lie between 1 and"
+            " 10,000."
         )
     inverse = _inverse(gram.product, l2)
     weight = (inverse / -np.diag(inverse)).astype(np.float32)
@@ -131,36 +137,14 @@ def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT
     return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
 
 
-def choose_ease_l2(
-    train: Encoded,
-    num_users: int,
-    num_items: int,
-    evaluate: Callable[[Scorer], float],
-    grid: Sequence[float] = L2_GRID,
-) -> float:
-    """Returns the l2 of the grid whose model `evaluate` values most.
-
-    The co-occurrence counts are computed once for the whole grid.
-
-    Args:
-        train: Interactions without those that `evaluate` looks at.
-        num_users: U, the unknown user included.
-        num_items: N, the unknown item included.
-        evaluate: Returns the validation metric of a model; larger is better.
-        grid: The values to try, at least one; the first of equally good ones is chosen.
+def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits EASE at an `l2`; the co-occurrences are counted here, once.
 
     Raises:
-        TooLargeError: If there are too many items.
-        ValueError: If an l2 of the grid is not a positive number, the grid is empty, or
-            `evaluate` returns nan or an infinity.
+        TooLargeError: As `gram_matrix` says.
     """
-    if len(grid) == 0:
-        raise ValueError("`grid` must hold at least one l2. Received none.")
-    gram = gram_matrix(train, num_users, num_items)
-    values = [evaluate(ease_from_gram(gram, l2)) for l2 in grid]
-    if not np.isfinite(values).all():
-        raise ValueError(f"`evaluate` must return finite numbers. Received {values} for {grid}.")
-    return float(grid[int(np.argmax(values))])
+    gram = gram_matrix(data.train, data.spec.num_users, data.spec.num_items)
+    return lambda parameters: ease_from_gram(gram, float(parameters["l2"]))
 
 
 def _inverse(product: NDArray[np.float64], l2: float) -> NDArray[np.float64]:

@@ -14,10 +14,16 @@ from recsearch.data.interactions import Encoded
 from recsearch.errors import RecsearchError
 
 MAX_COOCCURRENCES = 3_000_000_000
-"""Pairs of items of one user, over all users, up to which similarities are computed."""
+"""Pairs of items of one user (or of users of one item) up to which similarities are computed."""
 
 BLOCK_ENTRIES = 4_000_000
 """Entries of a similarity matrix that are computed at once; bounds memory to a few hundred MB."""
+
+MAX_BYTES = 4_000_000_000
+"""Bytes up to which a baseline may make dense arrays."""
+
+PAIR_BLOCK = 4096
+"""Pairs that are scored at once."""
 
 
 class TooLargeError(RecsearchError):
@@ -65,34 +71,73 @@ def summed_matrix(
     return matrix
 
 
-def check_cooccurrences(interactions: sparse.csr_array, baseline: str) -> None:
-    """Refuses data on which item similarities would take minutes.
+def check_cooccurrences(interactions: sparse.csr_array, baseline: str, pairs_of: str) -> None:
+    """Refuses data on which the similarities of the columns would take minutes.
+
+    Args:
+        interactions: [U, N] to compare items, or transposed to compare users.
+        baseline: Whose name the error tells.
+        pairs_of: What is counted, in words.
 
     Raises:
-        TooLargeError: If the users' squared numbers of items sum to over `MAX_COOCCURRENCES`.
+        TooLargeError: If the squared lengths of the rows sum to over `MAX_COOCCURRENCES`.
     """
-    per_user = np.diff(interactions.indptr).astype(np.int64)
-    pairs = int(np.sum(per_user * per_user))
+    length = np.diff(interactions.indptr).astype(np.int64)
+    pairs = int(np.sum(length * length))
     if pairs > MAX_COOCCURRENCES:
         raise TooLargeError(
-            f"{baseline} compares at most {MAX_COOCCURRENCES:,} pairs of items that a user has"
-            f" in common. These data have {pairs:,}. Sample the interactions of the most active"
-            " users, or do without this baseline."
+            f"{baseline} compares at most {MAX_COOCCURRENCES:,} pairs of {pairs_of}. These data"
+            f" have {pairs:,}. Sample the interactions, or do without this baseline."
         )
 
 
-def item_blocks(interactions: sparse.csr_array) -> Iterator[slice]:
-    """Yields runs of items whose rows of an item-item matrix have about `BLOCK_ENTRIES` entries.
+def check_memory(num_bytes: float, baseline: str, what: str) -> None:
+    """Refuses arrays of over `MAX_BYTES` before they are made.
 
     Args:
-        interactions: [U, N], as made by `interaction_matrix`.
+        num_bytes: The estimate.
+        baseline: Whose name the error tells.
+        what: Which arrays they are, with their numbers, in words.
+
+    Raises:
+        TooLargeError: If the estimate is above the limit.
     """
-    num_items = interactions.shape[1]
-    per_user = np.diff(interactions.indptr).astype(np.float64)
-    # An item's row has at most one entry for each (its user, item of that user).
-    entries = np.minimum(interactions.T @ per_user, num_items)
+    if num_bytes > MAX_BYTES:
+        raise TooLargeError(
+            f"{baseline} may take at most {MAX_BYTES / 1e9:.0f} GB. {what} would take about"
+            f" {num_bytes / 1e9:.1f} GB. Sample the interactions, or do without this baseline."
+        )
+
+
+def check_stored(num_rows: int, num_kept: int, baseline: str, what: str) -> None:
+    """Refuses a matrix of neighbours that would not fit into memory.
+
+    Args:
+        num_rows: Rows, and columns, of the matrix.
+        num_kept: Entries kept of each row.
+        baseline: Whose name the error tells.
+        what: What the rows are: "items" or "users".
+
+    Raises:
+        TooLargeError: If it would take over `MAX_BYTES`.
+    """
+    num_bytes = 16.0 * num_rows * min(num_rows, num_kept)  # 8 bytes an entry; joining copies
+    check_memory(num_bytes, baseline, f"The {num_kept} neighbours of each of {num_rows:,} {what}")
+
+
+def column_blocks(interactions: sparse.csr_array) -> Iterator[slice]:
+    """Yields runs of columns whose similarities have about `BLOCK_ENTRIES` entries.
+
+    Args:
+        interactions: [U, N], as made by `interaction_matrix`, for runs of items; transposed, for
+            runs of users.
+    """
+    num_columns = interactions.shape[1]
+    length = np.diff(interactions.indptr).astype(np.float64)
+    # An item is similar at most to each item of each of its users.
+    entries = np.minimum(interactions.T @ length, num_columns)
     group = np.cumsum(entries) // BLOCK_ENTRIES
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [num_items]])
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [num_columns]])
     for start, stop in pairwise(starts):
         yield slice(int(start), int(stop))
 
@@ -120,16 +165,38 @@ def keep_largest(matrix: sparse.csr_array, num_kept: int) -> sparse.csr_array:
     long_rows = np.flatnonzero(length > num_kept)
     if len(long_rows) == 0:
         return matrix
-    row = np.repeat(np.arange(matrix.shape[0]), length)
-    in_long_row = np.flatnonzero(length[row] > num_kept)
-    # Columns are sorted within a row and the sort is stable: equal values stay in that order.
-    order = np.lexsort((-matrix.data[in_long_row], row[in_long_row]))
-    place = np.arange(len(order)) - np.repeat(
-        np.cumsum(length[long_rows]) - length[long_rows], length[long_rows]
-    )
-    keep = np.ones(matrix.nnz, dtype=bool)
-    keep[in_long_row[order[place >= num_kept]]] = False
-    return masked(matrix, keep)
+    smallest_kept = np.full(matrix.shape[0], -np.inf, dtype=matrix.dtype)
+    for row in long_rows:
+        values = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        place = len(values) - num_kept
+        smallest_kept[row] = np.partition(values, place)[place]
+    limit = np.repeat(smallest_kept, length)
+    above, tied = matrix.data > limit, matrix.data == limit
+    above_before = np.concatenate([[0], np.cumsum(above)])[matrix.indptr]
+    tied_before = np.concatenate([[0], np.cumsum(tied)])[matrix.indptr]
+    room = np.repeat(num_kept - np.diff(above_before) + tied_before[:-1], length)
+    return masked(matrix, above | (tied & (np.cumsum(tied) <= room)))
+
+
+def paired_sums(
+    left: sparse.csr_array,
+    right: sparse.csr_array,
+    left_row: NDArray[np.int32],
+    right_row: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Returns [B] float32: the inner product of a row of `left` and a row of `right`, a pair each.
+
+    Args:
+        left: [A, K].
+        right: [C, K].
+        left_row: [B] rows of `left`.
+        right_row: [B] rows of `right`.
+    """
+    sums = np.empty(len(left_row), dtype=np.float32)
+    for block in row_blocks(len(left_row), PAIR_BLOCK):
+        common = left[left_row[block]].multiply(right[right_row[block]])
+        sums[block] = common.sum(axis=1)
+    return sums
 
 
 def masked(matrix: sparse.csr_array, keep: NDArray[np.bool_]) -> sparse.csr_array:

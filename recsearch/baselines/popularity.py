@@ -3,12 +3,18 @@
 Dimension letters: N items with index 0, the unknown one; n interactions, B users or pairs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.interactions import Encoded, Task
+from recsearch.data.preparation import PreparedData
+
+GRID: tuple[Parameters, ...] = ({},)
+"""There is nothing to choose."""
 
 CLICK_SMOOTHING = 10.0
 """Views at the overall click rate that each item is credited with before its own."""
@@ -31,6 +37,11 @@ class Popularity:
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: the same scores in every row."""
         return np.tile(self.item_score, (len(user), 1))
+
+
+def prepare_popularity(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits popularity, which has no parameters."""
+    return lambda _: fit_popularity(data.train, data.spec.num_items, data.spec.task)
 
 
 def fit_popularity(train: Encoded, num_items: int, task: Task) -> Popularity:

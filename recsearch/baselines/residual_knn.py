@@ -1,12 +1,17 @@
-"""Item neighbours for ratings: what the user gave similar items, beyond the biases.
+"""Neighbours for ratings: what a pair departs from the biases by, told from alike items or users.
 
-score(u, i) = b_ui + sum_j s_ij (r_uj - b_uj) / sum_j s_ij, over the items j most similar to i
-among those that u rated.
+Of items: score(u, i) = b_ui + sum_j s_ij (r_uj - b_uj) / sum_j s_ij, over the items j most similar
+to i among those that u rated. Of users: score(u, i) = b_ui + sum_v s_uv (r_vi - b_vi) / sum_v s_uv,
+over the users v most similar to u among those who rated i.
 
-Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs.
+Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs;
+E of them are compared (the items or the users), by the A others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,99 +19,146 @@ from scipy import sparse
 
 from recsearch.baselines.bias import Bias, fit_bias
 from recsearch.baselines.matrices import (
+    PAIR_BLOCK,
     check_cooccurrences,
+    check_stored,
+    column_blocks,
     interaction_matrix,
-    item_blocks,
     keep_largest,
     masked,
     mean_matrix,
     row_blocks,
 )
-from recsearch.data.interactions import Encoded
+from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.data.preparation import PreparedData
 
-NUM_NEIGHBOURS = 40
 NUM_STORED = 500
-"""Similar items kept for each item; the neighbours of a pair are chosen among them."""
+"""Similarities kept for each item or user; the neighbours of a pair are chosen among them."""
 
-SHRINK = 100.0
-PAIR_BLOCK = 4096
+GRID: tuple[Parameters, ...] = tuple(
+    {"num_neighbours": num_neighbours, "shrink": shrink}
+    for shrink in (100.0, 30.0, 300.0, 10.0)
+    for num_neighbours in (40, 80, 20)
+)
+"""What is tried, the default first; equal similarities stand together."""
+
+Side = Literal["items", "users"]
 
 
 @dataclass(frozen=True)
 class ResidualKnn:
-    """A bias model and, for each item, the items that are rated alike.
+    """A bias model and, for each item (or user), those that are rated (or that rate) alike.
 
     Attributes:
         bias: The bias model that the neighbours correct.
-        rated: [U, N] float32: 1 where the user rated the item.
-        residual: [U, N] float32: label minus bias score, stored where `rated` is.
-        similarity: [N, N] float32: row i holds the positive similarities of item i.
-        num_neighbours: How many rated items a score rests on, at most.
+        side: Which are compared.
+        rated: [A, E] float32: 1 where there is a rating.
+        residual: [A, E] float32: label minus bias score, stored where `rated` is.
+        similarity: [E, E] float32: row e holds the positive similarities of e.
+        num_neighbours: How many neighbours a score rests on, at most.
     """
 
     bias: Bias
+    side: Side
     rated: sparse.csr_array
     residual: sparse.csr_array
     similarity: sparse.csr_array
-    num_neighbours: int = NUM_NEIGHBOURS
+    num_neighbours: int
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns one score a pair, [B], in the unit of the label.
 
         A pair without a rated neighbour gets its bias score.
         """
+        compared, by = (item, user) if self.side == "items" else (user, item)
         scores = self.bias.unclipped(user, item)
         for block in row_blocks(len(user), PAIR_BLOCK):
-            scores[block] += self._correction(user[block], item[block])
+            scores[block] += self._correction(compared[block], by[block])
         return self.bias.clip(scores)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: each user's score of every item, in the unit of the label."""
-        num_items = self.similarity.shape[0]
+        num_items = len(self.bias.item_bias)
         items = np.arange(num_items, dtype=np.int32)
         scores = np.empty((len(user), num_items), dtype=np.float32)
         for row, one_user in enumerate(user):
             scores[row] = self.score_pairs(np.full(num_items, one_user, dtype=np.int32), items)
         return scores
 
-    def _correction(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float64]:
+    def _correction(
+        self, compared: NDArray[np.int32], by: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
         """Returns [B] float64: the neighbours' mean residual, 0 where there is no neighbour."""
-        weight = self.similarity[item].multiply(self.rated[user]).tocsr()
+        weight = self.similarity[compared].multiply(self.rated[by]).tocsr()
         weight = keep_largest(weight, self.num_neighbours)
-        total = np.asarray(weight.multiply(self.residual[user]).sum(axis=1), dtype=np.float64)
+        total = np.asarray(weight.multiply(self.residual[by]).sum(axis=1), dtype=np.float64)
         norm = np.asarray(weight.sum(axis=1), dtype=np.float64)
         return np.divide(total, norm, out=np.zeros_like(total), where=norm > 0)
 
 
-def fit_residual_knn(train: Encoded, num_users: int, num_items: int) -> ResidualKnn:
-    """Returns the bias model with its item neighbours.
+def prepare_residual_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits item neighbours on residuals; `prepare_residual_knn` says the rest."""
+    return prepare_residual_knn(data, "items")
+
+
+def prepare_residual_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits user neighbours on residuals; `prepare_residual_knn` says the rest."""
+    return prepare_residual_knn(data, "users")
+
+
+def prepare_residual_knn(data: PreparedData, side: Side) -> Fitter:
+    """Returns what fits neighbours on residuals at `num_neighbours` and `shrink`.
 
     The similarity of two items is the correlation of their residuals over the users who rated
-    both, times (n - 1) / (n - 1 + 100) for n such users; only positive ones count. A pair that
-    was rated repeatedly counts once, with its mean.
+    both, times (n - 1) / (n - 1 + shrink) for n such users; only positive ones count. That of two
+    users is the same over the items that both rated. A pair that was rated repeatedly counts once,
+    with its mean. The similarities at one shrink serve every number of neighbours.
+
+    Args:
+        data: Its training part is read.
+        side: Which are compared.
 
     Raises:
-        TooLargeError: If the similarities would take minutes.
+        TooLargeError: If the similarities would take minutes, or gigabytes.
 
     Source:
         Koren 2010, "Factor in the Neighbors", section 2.2; Surprise's `KNNBaseline` with
-        `pearson_baseline`, item-based, 40 neighbours. Variant: the 40 are chosen among the 500
-        most similar items.
+        `pearson_baseline`, by default 40 neighbours and shrink 100. Variant: the neighbours of a
+        pair are chosen among the 500 most similar ones; the bias model has its default
+        regularisation.
     """
-    rated = interaction_matrix(train, num_users, num_items)
-    check_cooccurrences(rated, "item_knn")
-    bias = fit_bias(train, num_users, num_items)
+    train, spec = data.train, data.spec
+    rated = interaction_matrix(train, spec.num_users, spec.num_items)
+    bias = fit_bias(train, spec.num_users, spec.num_items)
     values = train.label.astype(np.float64) - bias.unclipped(train.user, train.item)
-    residual = mean_matrix(train, values, num_users, num_items)
-    rows = [_similarity(rated, residual, block) for block in item_blocks(rated)]
-    similarity = sparse.vstack(rows, format="csr")
-    return ResidualKnn(bias, rated, residual, similarity)
+    residual = mean_matrix(train, values, spec.num_users, spec.num_items)
+    if side == "users":
+        rated, residual = rated.T.tocsr(), residual.T.tocsr()
+    _check_size(rated, side)
+
+    @lru_cache(maxsize=1)
+    def similarity(shrink: float) -> sparse.csr_array:
+        rows = [_similarity(rated, residual, block, shrink) for block in column_blocks(rated)]
+        return sparse.vstack(rows, format="csr")
+
+    def fit(parameters: Parameters) -> ResidualKnn:
+        shrink, num_neighbours = float(parameters["shrink"]), int(parameters["num_neighbours"])
+        return ResidualKnn(bias, side, rated, residual, similarity(shrink), num_neighbours)
+
+    return fit
+
+
+def _check_size(rated: sparse.csr_array, side: Side) -> None:
+    baseline = "item_knn" if side == "items" else "user_knn"
+    pairs_of = "items that one user rated" if side == "items" else "users who rated one item"
+    check_cooccurrences(rated, baseline, pairs_of)
+    check_stored(rated.shape[1], NUM_STORED, baseline, side)
 
 
 def _similarity(
-    rated: sparse.csr_array, residual: sparse.csr_array, block: slice
+    rated: sparse.csr_array, residual: sparse.csr_array, block: slice, shrink: float
 ) -> sparse.csr_array:
-    """Returns the rows `block` of the similarity matrix, [rows, N] float32."""
+    """Returns the rows `block` of the similarity matrix, [rows, E] float32."""
     own, own_rated = residual[:, block].T.tocsr(), rated[:, block].T.tocsr()
     product = own @ residual
     row = np.repeat(np.arange(block.start, block.stop), np.diff(product.indptr))
@@ -117,6 +169,6 @@ def _similarity(
     scale = own_energy.multiply(other_energy).tocsr()
     scale = masked(scale, scale.data > 0)
     scale.data = 1.0 / np.sqrt(scale.data)
-    common.data = (common.data - 1.0) / (common.data - 1.0 + SHRINK)
+    common.data = (common.data - 1.0) / (common.data - 1.0 + shrink)
     similarity = product.multiply(scale).multiply(common).tocsr()
     return keep_largest(masked(similarity, similarity.data > 0), NUM_STORED)

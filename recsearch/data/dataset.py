@@ -11,9 +11,10 @@ from recsearch.config import RunConfig
 from recsearch.data.cleaning import TaskData, prepare_task
 from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features, title_column
+from recsearch.data.given_parts import split_given
 from recsearch.data.interactions import Features, Interactions, Split, Task
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
-from recsearch.data.splitting import resolve_split_method, split_given, split_interactions
+from recsearch.data.splitting import resolve_split_method, split_interactions
 from recsearch.data.synthetic import generate
 from recsearch.errors import UsageError
 
@@ -30,6 +31,7 @@ class Dataset:
         columns: Role -> name of the column that it was found in.
         notes: What was decided and dropped on the way, for people.
         fingerprint: SHA-256 of the files' bytes: other data have another one.
+        seed: Of the run; what is drawn while data are prepared follows from it.
     """
 
     task: Task
@@ -39,6 +41,7 @@ class Dataset:
     columns: dict[str, str]
     notes: tuple[str, ...]
     fingerprint: str
+    seed: int = 0
 
 
 def load_dataset(config: RunConfig) -> Dataset:
@@ -58,10 +61,9 @@ def load_dataset(config: RunConfig) -> Dataset:
     users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
     items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
     split, part_notes = _split(config, data, names)
-    notes = (*data.notes, *user_notes, *item_notes, *part_notes, *split.notes)
-    return Dataset(
-        data.task, split, users, items, loaded.columns, notes, _fingerprint(_paths(config))
-    )
+    notes = (*data.notes, *user_notes, *item_notes, *part_notes, *split.notes, *_cold_notes(config))
+    fingerprint = _fingerprint(_paths(config))
+    return Dataset(data.task, split, users, items, loaded.columns, notes, fingerprint, config.seed)
 
 
 def _task(config: RunConfig) -> Task | None:
@@ -74,11 +76,10 @@ def _generated(config: RunConfig) -> Dataset:
     loaded = Loaded(made.interactions, {}, True, (), source="the embedded data set")
     data = prepare_task(loaded, _task(config) or Task.RATING, config.positive_from, None)
     split = split_interactions(data.interactions, config.split, data.task, config.seed)
-    notes = ("No --data was given: these are the embedded data, generated with seed 0.",)
+    told = "No --data was given: these are the embedded data, generated with seed 0."
+    notes = (told, *data.notes, *split.notes)
     digest = hashlib.sha256(made.interactions.label.tobytes()).hexdigest()
-    return Dataset(
-        data.task, split, made.users, made.items, {}, (*notes, *data.notes, *split.notes), digest
-    )
+    return Dataset(data.task, split, made.users, made.items, {}, notes, digest, config.seed)
 
 
 def _table(
@@ -101,6 +102,18 @@ def _split(config: RunConfig, data: TaskData, names: ColumnNames) -> tuple[Split
         candidates = load_candidates(Path(config.test_candidates), names, data.interactions)
     split = split_given(data.interactions, test, validation, candidates, data.task, config.seed)
     return split, (*test_notes, *validation_notes)
+
+
+def _cold_notes(config: RunConfig) -> tuple[str, ...]:
+    """Returns a note if held-out users (items) have no columns to be told apart by."""
+    tables = {"cold-users": ("users", config.users), "cold-items": ("items", config.items)}
+    what, path = tables.get(config.split or "", ("", ""))
+    if path is not None:
+        return ()
+    return (
+        f"Without --{what} no model can tell the held-out {what} of a {config.split} split apart: "
+        "it scores them all alike.",
+    )
 
 
 def _method(config: RunConfig, data: TaskData) -> str:

@@ -124,9 +124,12 @@ class Split:
 class Encoded:
     """Interactions as a model sees them: indices in place of raw ids.
 
+    An index of 0, or one at or above `DataSpec.num_users` (`num_items`), is an id that training
+    does not know; the latter tell such ids apart, and have columns.
+
     Attributes:
-        user: [n] int32 index; 0 is an unknown user.
-        item: [n] int32 index; 0 is an unknown item.
+        user: [n] int32 index.
+        item: [n] int32 index.
         label: [n] float32.
     """
 

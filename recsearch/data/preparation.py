@@ -12,19 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import (
-    Candidates,
-    ColumnKind,
-    Encoded,
-    FeatureColumn,
-    Features,
-    Interactions,
-    Task,
-)
-from recsearch.data.vocabulary import ColumnSpec, DataSpec, Vocabulary, encode
-
-MAX_CATEGORIES = 10_000  # a column with more values identifies rows rather than describes them
-MAX_VALUES_A_ROW = 16  # of a multi-valued column; the rest of a longer row is left out
+from recsearch.data.feature_arrays import encode_features
+from recsearch.data.interactions import Candidates, Encoded, Features, Interactions, Task
+from recsearch.data.vocabulary import DataSpec, HeldOutVocabulary, Vocabulary, encode, is_unknown
 
 
 @dataclass(frozen=True)
@@ -52,8 +42,12 @@ class SeenItems:
         return np.diff(self.offsets)
 
     def rows(self, user: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Returns (row, item): for each position in `user` [B], what this user has seen."""
-        start, stop = self.offsets[user], self.offsets[user + 1]
+        """Returns (row, item): for each position in `user` [B], what this user has seen.
+
+        Users that training does not know have seen nothing.
+        """
+        last = len(self.offsets) - 1
+        start, stop = self.offsets[np.minimum(user, last)], self.offsets[np.minimum(user + 1, last)]
         length = stop - start
         row = np.repeat(np.arange(len(user)), length)
         first = np.repeat(np.cumsum(length) - length, length)
@@ -62,26 +56,42 @@ class SeenItems:
 
 @dataclass(frozen=True)
 class EncodedCandidates:
-    """Lists of a published protocol, as indices: user [m], item [m, 1 + K] with the positive first.
+    """Lists in which one positive is ranked among negatives, as indices.
 
     A repeated candidate that equals the positive, and padding, is -1. Neither those nor items that
-    are unknown in training (0) are ranked.
+    are unknown in training are ranked.
+
+    Attributes:
+        user: [m] int32.
+        item: [m, 1 + K] int32, the positive first.
+        drawn: How the negatives were drawn, in words; "" for the lists of a published protocol.
     """
 
     user: NDArray[np.int32]
     item: NDArray[np.int32]
+    drawn: str = ""
+
+    @property
+    def description(self) -> str:
+        """What a list is, in words that follow their number."""
+        text = f"lists of one positive among {self.item.shape[1] - 1} negatives"
+        return f"{text}, drawn {self.drawn}" if self.drawn else f"given {text}"
 
 
 @dataclass(frozen=True)
 class PreparedData:
     """All that training and evaluation read, as arrays.
 
+    Indices below `spec.num_users` and `spec.num_items` are training's. Those from there up are the
+    ids of the held-out part that training does not know: they stand in `holdout`, in `candidates`
+    and in the rows of `features`, nowhere else.
+
     Attributes:
         spec: What builders get.
         train: The interactions that models are fitted on.
         holdout: The interactions that they are measured on: validation, or in the end test.
         seen: Each user's training items.
-        features: Name of a model input -> [num_users or num_items, ...]; row 0 is the unknown id.
+        features: Name of a model input -> one row an index; row 0 is the id without a row.
         candidates: Lists that the holdout is ranked in, or None for the whole catalogue.
     """
 
@@ -92,10 +102,32 @@ class PreparedData:
     features: dict[str, NDArray[np.int32] | NDArray[np.float32]]
     candidates: EncodedCandidates | None = None
 
+    @property
+    def has_unknown(self) -> bool:
+        """Whether a held-out user or item has an index that training does not know."""
+        spec, holdout = self.spec, self.holdout
+        return bool(
+            np.any(holdout.user >= spec.num_users) or np.any(holdout.item >= spec.num_items)
+        )
+
+    @property
+    def has_cold_users(self) -> bool:
+        """Whether training knows none of the held-out users, as in a cold-users split."""
+        return _all_unknown(self.holdout.user, self.spec.num_users)
+
+    @property
+    def has_cold_items(self) -> bool:
+        """Whether training knows none of the held-out items, as in a cold-items split."""
+        return _all_unknown(self.holdout.item, self.spec.num_items)
+
+
+def _all_unknown(index: NDArray[np.int32], size: int) -> bool:
+    return len(index) > 0 and bool(np.all(is_unknown(index, size)))
+
 
 @dataclass(frozen=True)
 class Vocabularies:
-    """The raw ids behind the indices of one `PreparedData`."""
+    """The raw ids behind the training indices of one `PreparedData`."""
 
     users: Vocabulary
     items: Vocabulary
@@ -111,14 +143,16 @@ def prepare(
     candidates: Candidates | None = None,
 ) -> tuple[PreparedData, Vocabularies]:
     """Fits vocabularies and statistics on `train`, and encodes everything with them."""
-    vocabularies = Vocabularies(Vocabulary.fit(train.user_id), Vocabulary.fit(train.item_id))
-    encoded = encode(train, vocabularies.users, vocabularies.items)
-    user_columns, user_arrays = _encode_features("user", users, vocabularies.users)
-    item_columns, item_arrays = _encode_features("item", items, vocabularies.items)
+    known = Vocabularies(Vocabulary.fit(train.user_id), Vocabulary.fit(train.item_id))
+    encoded = encode(train, known.users, known.items)
+    all_users = HeldOutVocabulary.of(known.users, holdout.user_id)
+    all_items = HeldOutVocabulary.of(known.items, holdout.item_id)
+    user_columns, user_arrays = encode_features("user", users, all_users)
+    item_columns, item_arrays = encode_features("item", items, all_items)
     spec = DataSpec(
         task=task,
-        num_users=len(vocabularies.users),
-        num_items=len(vocabularies.items),
+        num_users=len(known.users),
+        num_items=len(known.items),
         num_interactions=len(train),
         label_mean=float(train.label.mean(dtype=np.float64)),
         label_min=float(train.label.min()),
@@ -129,15 +163,17 @@ def prepare(
     data = PreparedData(
         spec=spec,
         train=encoded,
-        holdout=encode(holdout, vocabularies.users, vocabularies.items),
+        holdout=encode(holdout, all_users, all_items),
         seen=SeenItems.of(encoded, spec.num_users, spec.num_items),
         features={**user_arrays, **item_arrays},
-        candidates=_encode_candidates(candidates, vocabularies) if candidates else None,
+        candidates=_encode_candidates(candidates, all_users, all_items) if candidates else None,
     )
-    return data, vocabularies
+    return data, known
 
 
-def _encode_candidates(candidates: Candidates, vocabularies: Vocabularies) -> EncodedCandidates:
+def _encode_candidates(
+    candidates: Candidates, users: HeldOutVocabulary, items: HeldOutVocabulary
+) -> EncodedCandidates:
     positive = candidates.item_id
     negatives = candidates.negative_ids
     repeated = pc.equal(
@@ -148,88 +184,13 @@ def _encode_candidates(candidates: Candidates, vocabularies: Vocabularies) -> En
     )
     # A null compares to null: it is padding, and as little ranked as a repeated positive.
     dropped = pc.fill_null(repeated, True).to_numpy(zero_copy_only=False)
-    negative = np.where(dropped, -1, vocabularies.items.encode(negatives))
-    item = np.column_stack(
-        [vocabularies.items.encode(positive), negative.reshape(len(positive), -1)]
-    )
-    return EncodedCandidates(vocabularies.users.encode(candidates.user_id), item.astype(np.int32))
+    negative = np.where(dropped, -1, items.encode(negatives))
+    item = np.column_stack([items.encode(positive), negative.reshape(len(positive), -1)])
+    return EncodedCandidates(users.encode(candidates.user_id), item.astype(np.int32))
 
 
 def _value_type(array: pa.Array) -> pa.DataType:
     return array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-
-
-def _encode_features(
-    side: str, features: Features | None, vocabulary: Vocabulary
-) -> tuple[tuple[ColumnSpec, ...], dict[str, NDArray[np.int32] | NDArray[np.float32]]]:
-    """Returns the columns that can be model inputs, and their arrays [len(vocabulary), ...]."""
-    if features is None:
-        return (), {}
-    position = pc.index_in(vocabulary.ids, value_set=_plain(features.id).cast(vocabulary.ids.type))
-    specs, arrays = [], {}
-    for name, column in features.columns.items():
-        if column.kind is ColumnKind.TEXT:
-            continue
-        aligned = FeatureColumn(column.kind, column.values.take(position))
-        spec, array = _ENCODERS[column.kind](f"{side}_{name}", aligned)
-        specs.append(spec)
-        arrays[spec.name] = np.concatenate([np.zeros_like(array[:1]), array])
-    return tuple(specs), arrays
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def _encode_categorical(name: str, column: FeatureColumn) -> tuple[ColumnSpec, NDArray[np.int32]]:
-    categories = _frequent_values(column.values)
-    found = pc.index_in(column.values, value_set=categories, skip_nulls=True)
-    index = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int32) + 1
-    return ColumnSpec(name, column.kind, size=len(categories) + 1), index
-
-
-def _encode_numeric(name: str, column: FeatureColumn) -> tuple[ColumnSpec, NDArray[np.float32]]:
-    values = column.values.to_numpy(zero_copy_only=False).astype(np.float64)
-    known = values[np.isfinite(values)]
-    mean, deviation = (known.mean(), known.std()) if len(known) else (0.0, 0.0)
-    standard = (values - mean) / (deviation if deviation > 0 else 1.0)
-    # A missing value is the mean of the known ones: 0 after standardisation.
-    return ColumnSpec(name, column.kind), np.nan_to_num(standard, posinf=0.0, neginf=0.0).astype(
-        np.float32
-    )
-
-
-def _encode_multi(name: str, column: FeatureColumn) -> tuple[ColumnSpec, NDArray[np.int32]]:
-    lists = column.values
-    rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-    values = pc.list_flatten(lists)
-    categories = _frequent_values(values)
-    index = pc.fill_null(pc.index_in(values, value_set=categories, skip_nulls=True), -1)
-    index = index.to_numpy(zero_copy_only=False).astype(np.int32) + 1
-    length_of = np.bincount(rows, minlength=len(lists))
-    slot = np.arange(len(rows)) - np.repeat(np.cumsum(length_of) - length_of, length_of)
-    length = int(min(max(length_of.max(initial=0), 1), MAX_VALUES_A_ROW))
-    kept = slot < length
-    array = np.zeros((len(lists), length), np.int32)
-    array[rows[kept], slot[kept]] = index[kept]
-    return ColumnSpec(name, column.kind, size=len(categories) + 1, length=length), array
-
-
-def _frequent_values(values: pa.Array) -> pa.Array:
-    """Returns the distinct values, at most MAX_CATEGORIES, the most frequent first."""
-    counted = pc.value_counts(values.drop_null())
-    order = pc.sort_indices(
-        pa.table({"count": counted.field("counts"), "value": counted.field("values")}),
-        sort_keys=[("count", "descending"), ("value", "ascending")],
-    )
-    return counted.field("values").take(order.slice(0, MAX_CATEGORIES))
-
-
-_ENCODERS = {
-    ColumnKind.CATEGORICAL: _encode_categorical,
-    ColumnKind.NUMERIC: _encode_numeric,
-    ColumnKind.MULTI: _encode_multi,
-}
 
 
 def concatenate(first: Interactions, second: Interactions) -> Interactions:

@@ -1,7 +1,7 @@
-"""Cuts interactions into training, validation and test parts, or completes parts that were given.
+"""Cuts interactions into training, validation and test parts.
 
 The part of a row is decided on arrays; the rows of a part keep the order of the input.
-Dimension letters: n interactions, m candidate lists.
+Dimension letters: n interactions.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import Candidates, Interactions, Split, Task
+from recsearch.data.interactions import Interactions, Split, Task
 from recsearch.errors import DataError, UsageError
 
-SPLIT_METHODS = ("random", "leave-last-out", "temporal")
-HELD_OUT_PERCENT = 10  # of the rows, for validation and again for test: 80/10/10
-MIN_ROWS = 10  # fewer would leave a held-out part of 10 % empty
+SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
+HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
+MIN_ROWS = 10  # fewer would leave a held-out part of 10 % empty; so too of users and items
 MIN_INTERACTIONS_PER_USER = 3  # leave-last-out: one row for each part
 MIN_USERS = 2
 MIN_ITEMS = 2
@@ -75,6 +75,8 @@ def split_interactions(
     - "temporal": the first 80 % of the rows in time, the next 10 %, the last 10 %. Of rows with
       equal timestamps the later row of the file is the later one, so that equal timestamps may
       stand on both sides of a cut.
+    - "cold-users": a seeded permutation of the users, 80/10/10; each part has all interactions of
+      its users, so that training knows none of the held-out users. "cold-items": so of the items.
     - "leave-last-out": each user's last interaction is for test, the last but one for validation,
       the rest for training; ties as above. Users with fewer than 3 interactions stay wholly in
       training, and `notes` says how many they are.
@@ -83,7 +85,7 @@ def split_interactions(
         interactions: n rows, no pair of user and item twice.
         method: One of `SPLIT_METHODS`, or None for the default of the task.
         task: What is to be learned.
-        seed: Of the random split; the others do not depend on it.
+        seed: Of the random and the cold splits; the others do not depend on it.
 
     Raises:
         UsageError: The method is unknown, or needs timestamps that are not there.
@@ -92,76 +94,30 @@ def split_interactions(
     method = resolve_split_method(method, task, interactions.timestamp is not None)
     _check_size(interactions, method)
     notes: tuple[str, ...] = ()
-    if interactions.timestamp is None or method == "random":  # the others were refused above
-        part = _cut(np.random.default_rng(seed).permutation(len(interactions)))
+    rng = np.random.default_rng(seed)
+    if method in ("cold-users", "cold-items"):
+        what = method.removeprefix("cold-")
+        side = interactions.user_id if method == "cold-users" else interactions.item_id
+        part = _cold(codes([side])[0], rng)
+        description = (
+            f"{method}: {HELD_OUT_PERCENT} % of the {what} with all their interactions for "
+            f"validation, {HELD_OUT_PERCENT} % for test, seed {seed}"
+        )
+    elif interactions.timestamp is None or method == "random":  # the others were refused above
+        part = _cut(rng.permutation(len(interactions)))
         description = f"random 80/10/10, seed {seed}"
     elif method == "temporal":
         part = _cut(np.argsort(interactions.timestamp, kind="stable"))
         description = "temporal 80/10/10"
     else:
-        user = _codes([interactions.user_id])[0]
-        part, notes = _leave_last_out(user, interactions.timestamp)
+        part, notes = _leave_last_out(codes([interactions.user_id])[0], interactions.timestamp)
         description = "leave-last-out: each user's last interaction, the last but one to validation"
     train, validation, test = (interactions.take(part == number) for number in range(3))
     return Split(train, validation, test, description, notes=notes)
 
 
-def split_given(
-    train: Interactions,
-    test: Interactions,
-    validation: Interactions | None,
-    candidates: Candidates | None,
-    task: Task,
-    seed: int,
-) -> Split:
-    """Returns given parts as a split; cuts the validation part from training where none is given.
-
-    Without a validation part, implicit interactions with timestamps give each user's last
-    training interaction (users with one keep it in training); all others give a random 10 % of
-    the training rows.
-
-    A pair of user and item that stands in two parts is kept in the later one (training,
-    validation, test), as the last of two equal pairs in one file is kept; `notes` says how many
-    were dropped. The test part is never changed: where some of its rows have no candidate list,
-    `notes` says so, and whoever evaluates by lists evaluates the others only.
-
-    Args:
-        train: The training part.
-        test: The test part.
-        validation: The validation part, or None to cut it from the training part.
-        candidates: The lists [m] of a published protocol, or None.
-        task: What is to be learned.
-        seed: Of the random cut.
-
-    Raises:
-        DataError: Ids are text in one part and numbers in another, a part is empty, or the
-            positive of a candidate list is no row of the test part.
-    """
-    parts = {"training": train, "validation": validation, "test": test, "candidates": candidates}
-    given = {name: part for name, part in parts.items() if part is not None}
-    keys = dict(zip(given, _pair_keys(given), strict=True))
-    notes: list[str] = []
-    if candidates is not None:
-        notes += _check_candidates(candidates, keys["candidates"], keys["test"])
-    later = np.concatenate([keys[name] for name in ("validation", "test") if name in keys])
-    train, dropped = _drop(train, np.isin(keys["training"], later), "training")
-    notes += dropped
-    if validation is None:
-        _check_not_empty(training=train, test=test)
-        held_out, rule = _validation_rows(train, task, seed)
-        train, validation = train.take(~held_out), train.take(held_out)
-        description = f"test part as given; validation: {rule}"
-    else:
-        overlap = np.isin(keys["validation"], keys["test"])
-        validation, dropped = _drop(validation, overlap, "validation")
-        notes += dropped
-        description = "validation and test parts as given"
-    _check_not_empty(training=train, validation=validation, test=test)
-    return Split(train, validation, test, description, candidates, tuple(notes))
-
-
 def _require_timestamps(method: str, has_timestamp: bool) -> None:
-    if method != "random" and not has_timestamp:
+    if method in ("leave-last-out", "temporal") and not has_timestamp:
         raise UsageError(
             f"A {method} split needs timestamps. Received interactions without a timestamp column. "
             "Name the column with --timestamp-column, or pass --split random."
@@ -170,12 +126,19 @@ def _require_timestamps(method: str, has_timestamp: bool) -> None:
 
 def _check_size(interactions: Interactions, method: str) -> None:
     num_rows = len(interactions)
-    counts = np.bincount(_codes([interactions.user_id])[0])
-    num_users, num_items = np.count_nonzero(counts), len(interactions.item_id.unique())
+    counts = np.bincount(codes([interactions.user_id])[0])
+    num_users, num_items = int(np.count_nonzero(counts)), len(interactions.item_id.unique())
     most = int(counts.max(initial=0))
     faults = []
-    if num_rows < MIN_ROWS and method != "leave-last-out":
-        faults.append(f"a {method} split needs at least {MIN_ROWS} rows. Received {num_rows}.")
+    divided = {"random": num_rows, "temporal": num_rows, "cold-users": num_users}
+    divided["cold-items"] = num_items
+    found = divided.get(method, MIN_ROWS)
+    if found < MIN_ROWS:
+        what = method.removeprefix("cold-") if method.startswith("cold-") else "rows"
+        faults.append(
+            f"a {method} split needs at least {MIN_ROWS} {what}. Received {found}. "
+            "Bring more interactions."
+        )
     if most < MIN_INTERACTIONS_PER_USER and method == "leave-last-out":
         faults.append(
             f"a leave-last-out split needs users with at least {MIN_INTERACTIONS_PER_USER} "
@@ -201,15 +164,21 @@ def _cut(order: NDArray[np.int64]) -> NDArray[np.int8]:
     return part
 
 
+def _cold(code: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int8]:
+    """Returns the part of each row, [n]; all rows of one user (item) `code` [n] are in one part."""
+    present, index = np.unique(code, return_inverse=True)
+    return _cut(rng.permutation(len(present)))[index]
+
+
 def _leave_last_out(
     user: NDArray[np.int64], timestamp: NDArray[np.int64]
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
-    num_later = _num_later(user, timestamp)
+    later = num_later(user, timestamp)
     counts = np.bincount(user)
     eligible = counts[user] >= MIN_INTERACTIONS_PER_USER
     part = np.full(len(user), _TRAIN, dtype=np.int8)
-    part[eligible & (num_later == 1)] = _VALIDATION
-    part[eligible & (num_later == 0)] = _TEST
+    part[eligible & (later == 1)] = _VALIDATION
+    part[eligible & (later == 0)] = _TEST
     present = counts[counts > 0]
     num_short = int(np.sum(present < MIN_INTERACTIONS_PER_USER))
     if num_short == 0:
@@ -221,118 +190,25 @@ def _leave_last_out(
     return part, (note,)
 
 
-def _num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[np.int64]:
+def num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[np.int64]:
     """Returns how many interactions of the same user are later than each row, [n].
 
     Of equal timestamps the later row is the later one.
+
+    Args:
+        user: [n] codes of the users, as `codes` gives them.
+        timestamp: [n].
     """
     order = np.lexsort((timestamp, user))  # stable, which breaks ties by row
     past_end = np.cumsum(np.bincount(user))
-    num_later = np.empty(len(user), dtype=np.int64)
-    num_later[order] = past_end[user[order]] - 1 - np.arange(len(user))
-    return num_later
+    count = np.empty(len(user), dtype=np.int64)
+    count[order] = past_end[user[order]] - 1 - np.arange(len(user))
+    return count
 
 
-def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArray[np.bool_], str]:
-    """Returns which rows of the training part become validation, [n], and the rule in words."""
-    if task is Task.IMPLICIT and train.timestamp is not None:
-        user = _codes([train.user_id])[0]
-        held_out = (_num_later(user, train.timestamp) == 0) & (np.bincount(user)[user] > 1)
-        if not held_out.any():
-            raise _no_validation(train, "no user has two training interactions")
-        return held_out, "each user's last training interaction"
-    if len(train) < MIN_ROWS:
-        raise _no_validation(train, f"at least {MIN_ROWS} rows are needed")
-    chosen = np.random.default_rng(seed).permutation(len(train))
-    held_out = np.zeros(len(train), dtype=np.bool_)
-    held_out[chosen[: len(train) * HELD_OUT_PERCENT // 100]] = True
-    return held_out, f"random {HELD_OUT_PERCENT} % of the training rows, seed {seed}"
-
-
-def _no_validation(train: Interactions, reason: str) -> DataError:
-    fault = (
-        f"no validation part can be cut from it: {reason}. Received {len(train)} rows of "
-        f"{len(train.user_id.unique())} users. Bring more rows, or pass --validation."
-    )
-    return DataError("The training part", [fault])
-
-
-def _drop(
-    part: Interactions, overlap: NDArray[np.bool_], name: str
-) -> tuple[Interactions, list[str]]:
-    """Returns `part` without the rows of the mask `overlap` [n], and a note if there were any."""
-    num_dropped = int(overlap.sum())
-    if num_dropped == 0:
-        return part, []
-    note = (
-        f"{num_dropped} of {len(part)} {name} interactions were dropped: "
-        "the same user and item stand in a later part."
-    )
-    return part.take(~overlap), [note]
-
-
-def _check_candidates(
-    candidates: Candidates, positives: NDArray[np.int64], test: NDArray[np.int64]
-) -> list[str]:
-    """Returns a note on test rows without a list; raises if a positive [m] is no test row."""
-    strays = np.flatnonzero(~np.isin(positives, test))
-    if len(strays):
-        first = int(strays[0])
-        user, item = candidates.user_id[first].as_py(), candidates.item_id[first].as_py()
-        fault = (
-            "the user and positive of each list must be a row of the test part. "
-            f"{len(strays)} of {len(positives)} are not; the first is list {first + 1}: "
-            f"user {user!r}, item {item!r}. Check that --test-candidates and --test "
-            "belong together."
-        )
-        raise DataError("The test candidates", [fault])
-    num_unlisted = int(np.sum(~np.isin(test, positives)))
-    if num_unlisted == 0:
-        return []
-    return [
-        f"{num_unlisted} of {len(test)} test interactions have no candidate list: "
-        "only those with a list are evaluated."
-    ]
-
-
-def _check_not_empty(**parts: Interactions) -> None:
-    empty = [name for name, part in parts.items() if len(part) == 0]
-    if empty:
-        sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-        fault = (
-            f"each part must have at least one row. Received {sizes} rows, after pairs that stand "
-            "in a later part were dropped. Check the files given for these parts."
-        )
-        raise DataError(f"The {' and '.join(empty)} part cannot be used", [fault])
-
-
-def _pair_keys(parts: dict[str, Interactions | Candidates]) -> list[NDArray[np.int64]]:
-    """Returns a number for each row of each part: equal if and only if user and item are equal."""
-    faults = [_type_fault(parts, column) for column in ("user_id", "item_id")]
-    if any(faults):
-        raise DataError("The given parts do not fit together", [text for text in faults if text])
-    user = _codes([part.user_id for part in parts.values()])
-    item = _codes([part.item_id for part in parts.values()])
-    num_items = 1 + max(int(codes.max(initial=0)) for codes in item)
-    return [of_user * num_items + of_item for of_user, of_item in zip(user, item, strict=True)]
-
-
-def _type_fault(parts: dict[str, Interactions | Candidates], column: str) -> str:
-    is_text = {
-        name: pa.types.is_dictionary(getattr(part, column).type) for name, part in parts.items()
-    }
-    if len(set(is_text.values())) == 1:
-        return ""
-    found = ", ".join(f"{name}: {'text' if text else 'numbers'}" for name, text in is_text.items())
-    return (
-        f"{column} must be of one type in all parts. Received {found}. "
-        "Write the ids in the same way in each file."
-    )
-
-
-def _codes(arrays: Sequence[pa.Array]) -> list[NDArray[np.int64]]:
+def codes(arrays: Sequence[pa.Array]) -> list[NDArray[np.int64]]:
     """Returns codes from 0 in place of the ids of each array: equal ids, equal codes."""
     ids = pa.concat_arrays(list(arrays))  # unifies the dictionaries of text ids
     encoded = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.split(codes, np.cumsum([len(array) for array in arrays])[:-1])
+    code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.split(code, np.cumsum([len(array) for array in arrays])[:-1])

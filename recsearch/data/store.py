@@ -4,6 +4,7 @@
 <directory>/
   spec.json            the DataSpec
   <part>.<field>.npy   train.user, train.item, train.label, holdout.*, seen.*, candidates.*
+  candidates.json      how the negatives were drawn, if there are lists
   feature.<name>.npy   one array a feature column
   users.parquet        column "id": raw user ids by index - 1   (items.parquet likewise)
 ```
@@ -28,10 +29,14 @@ def write_prepared(directory: Path, data: PreparedData, vocabularies: Vocabulari
     """Writes everything into `directory`, which is made; the spec last."""
     directory.mkdir(parents=True)
     for name, part in _parts(data).items():
-        for field, array in vars(part).items():
-            np.save(directory / f"{name}.{field}.npy", array)
+        for field, value in vars(part).items():
+            if isinstance(value, np.ndarray):
+                np.save(directory / f"{name}.{field}.npy", value)
     for name, array in data.features.items():
         np.save(directory / f"feature.{name}.npy", array)
+    if data.candidates is not None:
+        drawn = {"drawn": data.candidates.drawn}
+        (directory / "candidates.json").write_text(json.dumps(drawn, indent=2))
     pq.write_table(pa.table({"id": vocabularies.users.ids}), directory / "users.parquet")
     pq.write_table(pa.table({"id": vocabularies.items.ids}), directory / "items.parquet")
     (directory / "spec.json").write_text(json.dumps(asdict(data.spec), indent=2))
@@ -55,16 +60,17 @@ def open_prepared(directory: Path) -> PreparedData:
         return Encoded(array(f"{part}.user"), array(f"{part}.item"), array(f"{part}.label"))
 
     spec = read_spec(directory)
-    has_candidates = (directory / "candidates.user.npy").exists()
+    lists = directory / "candidates.json"
+    drawn = json.loads(lists.read_text())["drawn"] if lists.exists() else None
     return PreparedData(
         spec=spec,
         train=encoded("train"),
         holdout=encoded("holdout"),
         seen=SeenItems(array("seen.offsets"), array("seen.items")),
         features={column.name: array(f"feature.{column.name}") for column in spec.columns},
-        candidates=EncodedCandidates(array("candidates.user"), array("candidates.item"))
-        if has_candidates
-        else None,
+        candidates=None
+        if drawn is None
+        else EncodedCandidates(array("candidates.user"), array("candidates.item"), drawn),
     )
 
 

@@ -12,7 +12,7 @@ from recsearch.data.interactions import ColumnKind, Encoded, Interactions, Task
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Raw ids and their indices; index 0 is every id that training did not know.
+    """Raw ids and their indices; index 0 is every id that the vocabulary does not hold.
 
     Attributes:
         ids: [size - 1] raw ids in ascending order, int64 or string; ids[j] has index j + 1.
@@ -47,15 +47,79 @@ class Vocabulary:
         return index.astype(np.int32, copy=False)
 
     def decode(self, index: NDArray[np.int32]) -> pa.Array:
-        """Returns the raw ids at `index` [n]; null where the index is 0."""
-        return self.ids.take(pa.array(index.astype(np.int64) - 1, mask=index == 0))
+        """Returns the raw ids at `index` [n]; null where training did not know the id."""
+        position = pa.array(index.astype(np.int64) - 1, mask=is_unknown(index, len(self)))
+        return self.ids.take(position)
+
+    def others(self, raw: pa.Array) -> "Vocabulary":
+        """Returns the vocabulary of the ids in `raw` that this one does not know."""
+        ids = Vocabulary.fit(raw).ids.cast(self.ids.type)
+        return Vocabulary(ids.filter(pc.invert(pc.is_in(ids, value_set=self.ids))))
+
+
+@dataclass(frozen=True)
+class HeldOutVocabulary:
+    """Indices of a held-out part: those of training, and more for the ids that training lacks.
+
+    An id that training does not know has no vector of its own, but it has columns: so it gets an
+    index of its own, at or above the size of the training vocabulary, and a row in the arrays of
+    the columns. An id that stands in neither is 0.
+
+    Attributes:
+        known: The training ids, from index 1.
+        unknown: The ids of the held-out part that training does not know, from `len(known)`.
+    """
+
+    known: Vocabulary
+    unknown: Vocabulary
+
+    @classmethod
+    def of(cls, known: Vocabulary, held_out: pa.Array) -> "HeldOutVocabulary":
+        """Returns the indices of the ids in `held_out` [n]."""
+        return cls(known, known.others(held_out))
+
+    @property
+    def ids(self) -> pa.Array:
+        """All raw ids; the id at position j has index j + 1."""
+        return pa.concat_arrays([self.known.ids, self.unknown.ids])
+
+    def encode(self, raw: pa.Array) -> NDArray[np.int32]:
+        """Returns the index of each raw id, [n] int32; 0 where null or in neither vocabulary."""
+        index = self.known.encode(raw)
+        if len(self.unknown.ids) == 0:
+            return index
+        unknown = self.unknown.encode(raw)
+        shifted = unknown + np.int32(len(self.known) - 1)
+        indices: NDArray[np.int32] = np.where((index == 0) & (unknown > 0), shifted, index)
+        return indices
+
+
+def is_unknown(index: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """Returns whether each index means an id that training did not know.
+
+    Args:
+        index: User or item indices.
+        size: `num_users` or `num_items`: rows of the table, the unknown 0 included.
+
+    Returns:
+        Of the shape of `index`; True at 0 and from `size` up.
+
+    Example:
+        >>> is_unknown(np.array([0, 1, 2, 3], np.int32), size=3).tolist()
+        [True, False, False, True]
+    """
+    unknown: NDArray[np.bool_] = (index == 0) | (index >= size)
+    return unknown
 
 
 def _is_dictionary(raw: pa.Array) -> bool:
     return bool(pa.types.is_dictionary(raw.type))
 
 
-def encode(interactions: Interactions, users: Vocabulary, items: Vocabulary) -> Encoded:
+Indices = Vocabulary | HeldOutVocabulary
+
+
+def encode(interactions: Interactions, users: Indices, items: Indices) -> Encoded:
     """Returns the interactions with indices in place of raw ids."""
     return Encoded(
         user=users.encode(interactions.user_id),

@@ -21,6 +21,7 @@ import tensorflow as tf
 from recsearch.baselines.popularity import fit_popularity
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.vocabulary import Vocabulary
+from recsearch.nn.recommender import reads_bags
 from recsearch.training.scoring import ModelScorer
 
 
@@ -81,6 +82,7 @@ class ServedRecommender(tf.Module):
         self.items = IdLookup(vocabularies.items)
         # The functions below use these variables: they must hang on this module to be saved.
         self.model_variables = [variable.value for variable in scorer.model.variables]
+        self.bags = scorer.feed.bags if reads_bags(scorer.model) else None
         # The part of the items is computed here, not at each request.
         self.item_parts = [_variable(part, self.model_variables) for part in scorer.items()]
         self.seen_offsets = tf.Variable(np.asarray(data.seen.offsets), trainable=False)

@@ -1,19 +1,26 @@
 """What a search space is built from: layers, losses, optimizers, and the `Recommender` they make.
 
-A space imports from here: `from recsearch.nn import Embedding, Recommender, bpr, ...`.
+A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """
 
-from recsearch.nn.blocks import (
-    column_vectors,
+from recsearch.nn.blocks import column_vectors, id_inputs, mlp, task_output
+from recsearch.nn.compiling import (
     compile_model,
     compile_recommender,
-    id_inputs,
-    mlp,
+    read_bag_training,
     read_training,
-    task_output,
 )
 from recsearch.nn.embedding import Embedding, HashedCross, MeanEmbedding
-from recsearch.nn.losses import BPR, Listwise
+from recsearch.nn.gaussian_code import GaussianCode
+from recsearch.nn.inputs import BAG, BAG_LABELS
+from recsearch.nn.losses import (
+    BPR,
+    Listwise,
+    Multinomial,
+    ObservedSquaredError,
+    PairwiseHinge,
+    SampledSoftmax,
+)
 from recsearch.nn.optimizers import (
     SparseAdagrad,
     SparseAdam,
@@ -21,18 +28,26 @@ from recsearch.nn.optimizers import (
     SparseSGD,
     make_optimizer,
 )
-from recsearch.nn.recommender import Negatives, Pairs, Pretraining, Recommender
+from recsearch.nn.recommender import Bags, Negatives, Pairs, Pretraining, Recommender
 
 __all__ = [
+    "BAG",
+    "BAG_LABELS",
     "BPR",
+    "Bags",
     "Embedding",
+    "GaussianCode",
     "HashedCross",
     "Listwise",
     "MeanEmbedding",
+    "Multinomial",
     "Negatives",
+    "ObservedSquaredError",
     "Pairs",
+    "PairwiseHinge",
     "Pretraining",
     "Recommender",
+    "SampledSoftmax",
     "SparseAdagrad",
     "SparseAdam",
     "SparseRMSprop",
@@ -43,6 +58,7 @@ __all__ = [
     "id_inputs",
     "make_optimizer",
     "mlp",
+    "read_bag_training",
     "read_training",
     "task_output",
 ]

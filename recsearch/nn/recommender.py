@@ -9,6 +9,8 @@ import keras
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
+from recsearch.nn.inputs import BAG, BAG_LABELS, side_of
+from recsearch.nn.losses import BPR, Listwise, PairwiseHinge, SampledSoftmax
 
 DEFAULT_BATCH_SIZE = 512
 DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best
@@ -26,9 +28,31 @@ class Negatives:
 
     The target is 1 for the positive, which stands first, and 0 for its negatives. A loss that must
     see the lists folds them back (`recsearch.nn.BPR`, `recsearch.nn.Listwise`).
+
+    Attributes:
+        num_negatives: k, at least 1.
+        popularity: Negatives are drawn in proportion to (interactions of the item)^popularity, from
+            those that the user has not seen: 0 draws uniformly.
+        with_expected: Whether the target is [B * (1 + k), 2], with log(k q) in the second column:
+            how often the negative is expected among the draws (`recsearch.nn.SampledSoftmax`).
     """
 
     num_negatives: int = DEFAULT_NUM_NEGATIVES
+    popularity: float = 0.0
+    with_expected: bool = False
+
+
+@dataclass(frozen=True)
+class Bags:
+    """A user and all his training items: a model without an item input, output [B, num_items].
+
+    The target is [B, num_items]: for implicit data 1 at the items of the user and else 0
+    (`recsearch.nn.Multinomial`); for ratings and clicks their label, and NaN where there is none
+    (`recsearch.nn.ObservedSquaredError`). The batch size counts users.
+    """
+
+
+ExampleKind = Pairs | Negatives | Bags
 
 
 @dataclass(frozen=True)
@@ -52,10 +76,11 @@ class Recommender:
 
     Attributes:
         model: A compiled Keras model whose inputs are named after the data: `user_id`, `item_id`,
-            `user_<column>`, `item_<column>`; output [B] or [B, 1]. For clicks the output is a
-            probability, for ratings it is in the unit of the label.
-        examples: How training examples are made.
-        batch_size: Interactions (positives) a step.
+            `user_<column>`, `item_<column>`, `bag`, `bag_labels`; output [B] or [B, 1], or without
+            an item input [B, num_items]: a score for the whole catalogue. For clicks the output is
+            a probability, for ratings it is in the unit of the label.
+        examples: How training examples are made: `Bags` if there is no item input.
+        batch_size: Interactions (positives), or users with their bags, a step.
         pretraining: What is trained first, or None.
         callbacks: Keras callbacks of a trial, made anew by each build. Called at the begin and end
             of training and of each epoch, never for a batch: an epoch is one call into the graph.
@@ -68,7 +93,7 @@ class Recommender:
     """
 
     model: keras.Model
-    examples: Pairs | Negatives
+    examples: ExampleKind
     batch_size: int = DEFAULT_BATCH_SIZE
     pretraining: Pretraining | None = None
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
@@ -78,8 +103,8 @@ def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recomm
     """Returns the recommender that a builder's result stands for, checked.
 
     A bare compiled model gets labelled pairs, or for implicit data positives with sampled
-    negatives; the batch size and the number of negatives are the hyperparameters `batch_size` and
-    `num_negatives` where the builder has them.
+    negatives, or without an item input bags of items; the batch size and the number of negatives
+    are the hyperparameters `batch_size` and `num_negatives` where the builder has them.
 
     Args:
         built: What the builder returned.
@@ -87,19 +112,24 @@ def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recomm
         values: Bare name -> value of the hyperparameters that the builder read.
 
     Raises:
-        SpaceError: If it is neither, not compiled, not functional, has an input of unknown name, or
-            a callback that would do nothing here.
+        SpaceError: If it is neither, not compiled, not functional, has an input of unknown name,
+            examples that do not go with its inputs or its loss, or a callback that would do nothing
+            here.
     """
     recommender = built if isinstance(built, Recommender) else _implied(built, spec, values)
     _check_inputs(_checked_model(recommender.model), spec)
+    _check_examples(recommender, spec)
+    _check_loss(recommender)
     _check_callbacks(recommender.callbacks)
     return recommender
 
 
 def _implied(model: Any, spec: DataSpec, values: dict[str, Any]) -> Recommender:
     """Returns what a bare model means, by its task."""
-    examples: Pairs | Negatives = Pairs()
-    if spec.task is Task.IMPLICIT:
+    examples: ExampleKind = Pairs()
+    if not scores_pairs(_checked_model(model)):
+        examples = Bags()
+    elif spec.task is Task.IMPLICIT:
         examples = Negatives(int(values.get("num_negatives", DEFAULT_NUM_NEGATIVES)))
     batch_size = int(values.get("batch_size", DEFAULT_BATCH_SIZE))
     return Recommender(_checked_model(model), examples, batch_size)
@@ -126,17 +156,69 @@ def input_names(model: keras.Model) -> tuple[str, ...]:
     return tuple(tensor.name for tensor in model.inputs)
 
 
+def scores_pairs(model: keras.Model) -> bool:
+    """Returns whether the model has an item input; else it scores the whole catalogue at once."""
+    return any(side_of(name) == "item" for name in input_names(model))
+
+
+def reads_bags(model: keras.Model) -> bool:
+    """Returns whether an input of the model is as wide as the catalogue: `bag` or `bag_labels`."""
+    return not {BAG, BAG_LABELS}.isdisjoint(input_names(model))
+
+
 def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
-    known = ("user_id", "item_id", *(column.name for column in spec.columns))
+    known = ("user_id", "item_id", *(column.name for column in spec.columns), BAG, BAG_LABELS)
     unknown = [name for name in input_names(model) if name not in known]
     if unknown:
         raise SpaceError(
             f"The model has inputs that the data cannot feed: {', '.join(unknown)}. "
             f"With these data an input may be called: {', '.join(known)}."
         )
-    if not any(name.startswith("item_") for name in input_names(model)):
+
+
+def _check_examples(recommender: Recommender, spec: DataSpec) -> None:
+    """Refuses a model whose output or examples do not go with its inputs."""
+    model, on_bags = recommender.model, isinstance(recommender.examples, Bags)
+    if scores_pairs(model):
+        if on_bags:
+            raise SpaceError(
+                "A model with an item input scores pairs; it cannot be trained on Bags. Take the "
+                "item input away and let the output be [batch, num_items], or use Pairs or "
+                "Negatives."
+            )
+        return
+    width = tuple(model.outputs[0].shape[1:])
+    if width != (spec.num_items,):
         raise SpaceError(
-            "The model has no item input, so it cannot score an item. Add an input named item_id."
+            "A model without an item input must score the whole catalogue: an output of shape "
+            f"[batch, {spec.num_items}] was expected. Received: [batch"
+            f"{''.join(f', {size}' for size in width)}]. Add an input named item_id, or end the "
+            "model in data.num_items scores."
+        )
+    if not on_bags:
+        raise SpaceError(
+            "A model without an item input is trained on each user's bag of items: "
+            f"examples=Bags(). Received: {recommender.examples}."
+        )
+
+
+def _check_loss(recommender: Recommender) -> None:
+    """Refuses a loss over lists if the examples are none, or other ones: it would fold nonsense."""
+    loss, examples = recommender.model.loss, recommender.examples
+    if not isinstance(loss, BPR | Listwise | PairwiseHinge | SampledSoftmax):
+        return
+    with_expected = isinstance(loss, SampledSoftmax)
+    fits = (
+        isinstance(examples, Negatives)
+        and examples.num_negatives == loss.num_negatives
+        and (examples.with_expected or not with_expected)
+    )
+    if not fits:
+        more = ", with_expected=True" if with_expected else ""
+        raise SpaceError(
+            f"The loss {type(loss).__name__} compares each positive with {loss.num_negatives} "
+            f"negatives: examples=Negatives({loss.num_negatives}{more}) was expected. "
+            f"Received: {examples}."
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsearch.nn.inputs import Side, side_of
 from recsearch.nn.pairwise import (
     ELEMENTWISE,
     Affine,
@@ -67,12 +68,11 @@ def split_by_side(model: keras.Model) -> SplitModel | None:
     pairs before it trusts it.
     """
     inputs = {
-        side: [tensor for tensor in model.inputs if tensor.name.startswith(f"{side}_")]
+        side: [tensor for tensor in model.inputs if side_of(tensor.name) == side]
         for side in ("user", "item")
     }
     output = model.outputs[0]
-    num_named = len(inputs["user"]) + len(inputs["item"])
-    if math.prod(output.shape[1:]) != 1 or num_named < len(model.inputs):
+    if math.prod(output.shape[1:]) != 1:
         return None
     graph = _JointGraph(model)
     joint = graph.expression(output)
@@ -194,9 +194,9 @@ def _nodes(model: keras.Model) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
-def _sides(model: keras.Model) -> dict[int, set[str]]:
+def _sides(model: keras.Model) -> dict[int, set[Side]]:
     """Returns for each tensor, by identity, which sides it depends on."""
-    sides = {id(tensor): {tensor.name.split("_")[0]} for tensor in model.inputs}
+    sides = {id(tensor): {side_of(tensor.name)} for tensor in model.inputs}
     for node in _nodes(model):
         if node.is_input:
             continue

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsearch.nn.dropout import use_byte_masks
 from recsearch.nn.fused import fuse
 from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Pipeline, Training
@@ -23,7 +24,7 @@ LEARNING_RATE = "learning_rate"
 
 def _epoch_function(model: keras.Model, training: Training) -> Any:
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
-    feed = training.pipeline.feed
+    feed = training.feed
 
     def step(user: tf.Tensor, item: tf.Tensor, target: tf.Tensor) -> None:
         model.train_step((feed.inputs(model, user, item), target))
@@ -49,6 +50,7 @@ class ModelFitter:
         self.training = training
         model.optimizer.build(model.trainable_variables)
         fuse(model.optimizer)
+        use_byte_masks(model)
         self._run = _epoch_function(model, training)
 
     def operations(self) -> frozenset[str]:

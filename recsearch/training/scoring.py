@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
+from recsearch.nn.recommender import reads_bags, scores_pairs
 from recsearch.nn.splitting import SplitModel, split_by_side
 from recsearch.pipeline import Feed
 
@@ -35,7 +36,8 @@ class ModelScorer:
     """Scores pairs and catalogues with a functional model.
 
     Ratings are clipped to the range of the training labels, as Surprise does; a catalogue is not,
-    so that clipping makes no ties in a ranking.
+    so that clipping makes no ties in a ranking. A model without an item input scores the catalogue;
+    a pair is a cell of it.
 
     Args:
         model: Inputs named after the data.
@@ -43,10 +45,13 @@ class ModelScorer:
         spec: The data that the model was built for.
     """
 
+    reads_columns = True
+
     def __init__(self, model: keras.Model, feed: Feed, spec: DataSpec) -> None:
         self.model = model
         self.feed = feed
         self.spec = spec
+        self._of_pairs = scores_pairs(model)
         index = tf.TensorSpec([None], tf.int32)
         self._pairs = _graph(self.pairs, [index, index])
         self._items = _graph(self.items, [])
@@ -54,6 +59,8 @@ class ModelScorer:
     def pairs(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         """Returns the score of each pair, [B] float32, in the graph."""
         output = self.model(self.feed.inputs(self.model, user, item), training=False)
+        if not self._of_pairs:
+            output = tf.gather(output, tf.where(item < self.spec.num_items, item, 0), batch_dims=1)
         score = tf.reshape(tf.cast(output, tf.float32), [-1])
         if self.spec.task is Task.RATING:
             score = tf.clip_by_value(score, self.spec.label_min, self.spec.label_max)
@@ -73,7 +80,9 @@ class ModelScorer:
             user: [B] int32.
             items: What `self.items` returns.
         """
-        if self._split is None:
+        if not self._of_pairs:
+            output = self.model(self.feed.inputs(self.model, user, user), training=False)
+        elif self._split is None:
             every_item = tf.range(self.spec.num_items, dtype=tf.int32)
             pairs = (
                 tf.repeat(user, self.spec.num_items),
@@ -88,14 +97,35 @@ class ModelScorer:
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns the score of each pair, [B] float32."""
-        size = NUMBERS_A_BLOCK // WIDTH_OF_A_WHOLE_MODEL
+        if not self._of_pairs:
+            return self._score_pairs_by_user(user, item)
+        size = max(1, NUMBERS_A_BLOCK // self._width_of_whole_model)
         parts = [slice(i, i + size) for i in range(0, len(user), size)]
         blocks = [self._pairs(tf.constant(user[p]), tf.constant(item[p])) for p in parts]
         return np.concatenate([block.numpy() for block in blocks] or [np.zeros(0, np.float32)])
 
+    def _score_pairs_by_user(
+        self, user: NDArray[np.int32], item: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Scores pairs, [B], with each user's catalogue computed once."""
+        score = np.empty(len(user), np.float32)
+        order = np.argsort(user, kind="stable")
+        users, first = np.unique(user[order], return_index=True)
+        bounds = np.append(first, len(user))
+        known = np.where(item < self.spec.num_items, item, 0)
+        size = max(1, NUMBERS_A_BLOCK // self.spec.num_items)
+        for begin in range(0, len(users), size):
+            block = users[begin : begin + size]
+            rows = order[bounds[begin] : bounds[begin + len(block)]]
+            catalogue = self.score_catalogue(block)
+            score[rows] = catalogue[np.searchsorted(block, user[rows]), known[rows]]
+        if self.spec.task is Task.RATING:
+            score = np.clip(score, self.spec.label_min, self.spec.label_max)
+        return score
+
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns each user's score of every item, [B, N] float32; a new array."""
-        width = self._split.width if self._split else WIDTH_OF_A_WHOLE_MODEL
+        width = self._width
         size = max(1, NUMBERS_A_BLOCK // (width * self.spec.num_items))
         scores = np.empty((len(user), self.spec.num_items), np.float32)
         items = self._items()
@@ -110,6 +140,19 @@ class ModelScorer:
         of_items = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in parts]
         index = tf.TensorSpec([None], tf.int32)
         return _graph(self.catalogue, [index, of_items])
+
+    @property
+    def _width(self) -> int:
+        """Numbers that the widest tensor holds a pair, as far as it is known."""
+        if not self._of_pairs:
+            return 1
+        return self._split.width if self._split else self._width_of_whole_model
+
+    @property
+    def _width_of_whole_model(self) -> int:
+        """Numbers that a pair is taken to need where the model runs pair by pair."""
+        wide = self.spec.num_items if reads_bags(self.model) else 0
+        return max(wide, WIDTH_OF_A_WHOLE_MODEL)
 
     @cached_property
     def _split(self) -> SplitModel | None:

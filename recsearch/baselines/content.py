@@ -1,0 +1,114 @@
+"""Content: how alike an item's columns are to those of the items that the user met.
+
+score(u, i) = v_i . (mean of v_j over the items j that u met), with v_i the TF-IDF vector of the
+values of i's columns, of length 1.
+
+Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs;
+T terms.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recsearch.baselines.matrices import interaction_matrix, paired_sums
+from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.data.interactions import ColumnKind
+from recsearch.data.preparation import PreparedData
+from recsearch.data.vocabulary import DataSpec
+
+GRID: tuple[Parameters, ...] = ({"idf": True}, {"idf": False})
+"""What is tried, the default first."""
+
+MAX_VECTOR_CELLS = 2**26
+
+TERM_KINDS = (ColumnKind.CATEGORICAL, ColumnKind.MULTI)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What users met, and what items are told by.
+
+    Attributes:
+        share: [U, N] float32: 1 over the number of the user's items where he met the item.
+        vector: [N, T] float32: rows of length 1, or 0 where nothing is known of the item.
+    """
+
+    share: sparse.csr_array
+    vector: sparse.csr_array
+
+    def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns one mean cosine a pair, [B], in [0, 1]; 0 where user or item is unknown."""
+        users, row = np.unique(user, return_inverse=True)
+        profile = self.share[users] @ self.vector
+        return paired_sums(profile, self.vector, row.astype(np.int32), item)
+
+    def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns [B, N]: the mean cosine of every item with each user's items."""
+        profile = self.share[user] @ self.vector
+        scores: NDArray[np.float32] = (profile @ self.vector.T).toarray()
+        return scores
+
+
+def has_terms(spec: DataSpec) -> bool:
+    """Returns whether the items have a categorical or multi-valued column."""
+    return any(column.kind in TERM_KINDS for column in spec.item_columns)
+
+
+def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+    """Returns what fits content, with or without `idf`.
+
+    Args:
+        data: Its training part is read, and its categorical and multi-valued item columns, one
+            term a column and value. Prepared data hold no text column, so titles do not count;
+            nor do numeric columns, whose values are no terms.
+        configurations: All that will be fitted.
+
+    Source:
+        TF-IDF profiles: Pazzani and Billsus 2007, "Content-Based Recommendation Systems". TF-IDF
+        is scikit-learn's `TfidfTransformer`, with smoothed idf and rows of length 1; idf is
+        counted over the items of training.
+    """
+    share = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
+    length = np.diff(share.indptr)
+    share.data /= np.repeat(length, length)
+    terms = term_counts(data)
+
+    def fit(parameters: Parameters) -> Content:
+        from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
+
+        weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(terms[1:])
+        return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
+
+    return fit
+
+
+def term_counts(data: PreparedData) -> sparse.csr_array:
+    """Returns [N, T] float64: how often each item has each (column, value); row 0 is empty."""
+    spec, parts = data.spec, []
+    for column in spec.item_columns:
+        if column.kind not in TERM_KINDS:
+            continue
+        values = np.asarray(data.features[column.name][: spec.num_items])
+        values = values.reshape(spec.num_items, -1)
+        item, place = np.nonzero(values)  # 0 is padding, or a value that is unknown
+        entries = (np.ones(len(item)), (item, values[item, place] - 1))
+        parts.append(sparse.csr_array(entries, shape=(spec.num_items, column.size - 1)))
+    return sparse.hstack(parts, format="csr")
+
+
+def item_vectors(data: PreparedData) -> NDArray[np.float32] | None:
+    """Returns what items are told by, [N, T] float32 counts of (column, value), or None.
+
+    None if there is no such column, or the array would take over 256 MiB.
+    """
+    if not has_terms(data.spec):
+        return None
+    terms = term_counts(data)
+    if terms.shape[0] * terms.shape[1] > MAX_VECTOR_CELLS:
+        return None
+    vectors: NDArray[np.float32] = terms.astype(np.float32).toarray()
+    return vectors

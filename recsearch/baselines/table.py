@@ -1,0 +1,87 @@
+"""Which baselines suit which task, and what is tried of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from recsearch.baselines import (
+    bias,
+    content,
+    cosine_knn,
+    ease,
+    ials,
+    neighbours,
+    popularity,
+    pure_svd,
+    residual_knn,
+)
+from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.data.interactions import Task
+from recsearch.data.preparation import PreparedData
+from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple model and its search.
+
+    Attributes:
+        grid: The configurations that are tried, at most twelve; the default first.
+        prepare: Does the work that all given configurations have in common; returns what fits at
+            one of them.
+    """
+
+    grid: tuple[Parameters, ...]
+    prepare: Callable[[PreparedData, Sequence[Parameters]], Fitter]
+
+
+POPULARITY = Baseline(popularity.GRID, popularity.prepare_popularity)
+BIAS = Baseline(bias.GRID, bias.prepare_bias)
+
+BASELINES: dict[Task, dict[str, Baseline]] = {
+    Task.IMPLICIT: {
+        "popularity": POPULARITY,
+        "item_knn": Baseline(neighbours.GRID, cosine_knn.prepare_item_knn),
+        "user_knn": Baseline(neighbours.GRID, cosine_knn.prepare_user_knn),
+        "ease": Baseline(ease.GRID, ease.prepare_ease),
+        "pure_svd": Baseline(pure_svd.GRID, pure_svd.prepare_pure_svd),
+        "ials": Baseline(ials.GRID, ials.prepare_ials),
+        "content": Baseline(content.GRID, content.prepare_content),
+    },
+    Task.RATING: {
+        "bias": BIAS,
+        "item_knn": Baseline(residual_knn.GRID, residual_knn.prepare_residual_item_knn),
+        "user_knn": Baseline(residual_knn.GRID, residual_knn.prepare_residual_user_knn),
+    },
+    Task.CLICK: {
+        "popularity": POPULARITY,
+        "bias": BIAS,
+    },
+}
+"""Task -> name -> baseline, the simplest first. Content has no scores that are probabilities, as
+clicks demand, nor labels, as ratings do."""
+
+
+def applicable(task: Task, spec: DataSpec) -> tuple[str, ...]:
+    """Returns the names of the baselines of a task, the simplest first.
+
+    Args:
+        task: What is to be learned.
+        spec: Content needs a categorical or multi-valued item column.
+    """
+    names = BASELINES[task]
+    return tuple(name for name in names if name != "content" or content.has_terms(spec))
+
+
+def find_baseline(name: str, spec: DataSpec) -> Baseline:
+    """Returns a baseline by its name.
+
+    Raises:
+        UsageError: If the data's task has no such baseline.
+    """
+    names = applicable(spec.task, spec)
+    if name not in names:
+        raise UsageError(
+            f"A baseline for task {spec.task} must be one of {', '.join(names)}. Received {name!r}."
+        )
+    return BASELINES[spec.task][name]

@@ -1,0 +1,163 @@
+"""Completes parts that were given: what stands in two parts, and the validation part.
+
+Dimension letters: n interactions, m candidate lists.
+"""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recsearch.data.interactions import Candidates, Interactions, Split, Task
+from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_ROWS, codes, num_later
+from recsearch.errors import DataError
+
+
+def split_given(
+    train: Interactions,
+    test: Interactions,
+    validation: Interactions | None,
+    candidates: Candidates | None,
+    task: Task,
+    seed: int,
+) -> Split:
+    """Returns given parts as a split; cuts the validation part from training where none is given.
+
+    Without a validation part, implicit interactions with timestamps give each user's last
+    training interaction (users with one keep it in training); all others give a random 10 % of
+    the training rows.
+
+    A pair of user and item that stands in two parts is kept in the later one (training,
+    validation, test), as the last of two equal pairs in one file is kept; `notes` says how many
+    were dropped. The test part is never changed: where some of its rows have no candidate list,
+    `notes` says so, and whoever evaluates by lists evaluates the others only.
+
+    Args:
+        train: The training part.
+        test: The test part.
+        validation: The validation part, or None to cut it from the training part.
+        candidates: The lists [m] of a published protocol, or None.
+        task: What is to be learned.
+        seed: Of the random cut.
+
+    Raises:
+        DataError: Ids are text in one part and numbers in another, a part is empty, or the
+            positive of a candidate list is no row of the test part.
+    """
+    parts = {"training": train, "validation": validation, "test": test, "candidates": candidates}
+    given = {name: part for name, part in parts.items() if part is not None}
+    keys = dict(zip(given, _pair_keys(given), strict=True))
+    notes: list[str] = []
+    if candidates is not None:
+        notes += _check_candidates(candidates, keys["candidates"], keys["test"])
+    later = np.concatenate([keys[name] for name in ("validation", "test") if name in keys])
+    train, dropped = _drop(train, np.isin(keys["training"], later), "training")
+    notes += dropped
+    if validation is None:
+        _check_not_empty(training=train, test=test)
+        held_out, rule = _validation_rows(train, task, seed)
+        train, validation = train.take(~held_out), train.take(held_out)
+        description = f"test part as given; validation: {rule}"
+    else:
+        overlap = np.isin(keys["validation"], keys["test"])
+        validation, dropped = _drop(validation, overlap, "validation")
+        notes += dropped
+        description = "validation and test parts as given"
+    _check_not_empty(training=train, validation=validation, test=test)
+    return Split(train, validation, test, description, candidates, tuple(notes))
+
+
+def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArray[np.bool_], str]:
+    """Returns which rows of the training part become validation, [n], and the rule in words."""
+    if task is Task.IMPLICIT and train.timestamp is not None:
+        user = codes([train.user_id])[0]
+        held_out = (num_later(user, train.timestamp) == 0) & (np.bincount(user)[user] > 1)
+        if not held_out.any():
+            raise _no_validation(train, "no user has two training interactions")
+        return held_out, "each user's last training interaction"
+    if len(train) < MIN_ROWS:
+        raise _no_validation(train, f"at least {MIN_ROWS} rows are needed")
+    chosen = np.random.default_rng(seed).permutation(len(train))
+    held_out = np.zeros(len(train), dtype=np.bool_)
+    held_out[chosen[: len(train) * HELD_OUT_PERCENT // 100]] = True
+    return held_out, f"random {HELD_OUT_PERCENT} % of the training rows, seed {seed}"
+
+
+def _no_validation(train: Interactions, reason: str) -> DataError:
+    fault = (
+        f"no validation part can be cut from it: {reason}. Received {len(train)} rows of "
+        f"{len(train.user_id.unique())} users. Bring more rows, or pass --validation."
+    )
+    return DataError("The training part", [fault])
+
+
+def _drop(
+    part: Interactions, overlap: NDArray[np.bool_], name: str
+) -> tuple[Interactions, list[str]]:
+    """Returns `part` without the rows of the mask `overlap` [n], and a note if there were any."""
+    num_dropped = int(overlap.sum())
+    if num_dropped == 0:
+        return part, []
+    note = (
+        f"{num_dropped} of {len(part)} {name} interactions were dropped: "
+        "the same user and item stand in a later part."
+    )
+    return part.take(~overlap), [note]
+
+
+def _check_candidates(
+    candidates: Candidates, positives: NDArray[np.int64], test: NDArray[np.int64]
+) -> list[str]:
+    """Returns a note on test rows without a list; raises if a positive [m] is no test row."""
+    strays = np.flatnonzero(~np.isin(positives, test))
+    if len(strays):
+        first = int(strays[0])
+        user, item = candidates.user_id[first].as_py(), candidates.item_id[first].as_py()
+        fault = (
+            "the user and positive of each list must be a row of the test part. "
+            f"{len(strays)} of {len(positives)} are not; the first is list {first + 1}: "
+            f"user {user!r}, item {item!r}. Check that --test-candidates and --test "
+            "belong together."
+        )
+        raise DataError("The test candidates", [fault])
+    num_unlisted = int(np.sum(~np.isin(test, positives)))
+    if num_unlisted == 0:
+        return []
+    return [
+        f"{num_unlisted} of {len(test)} test interactions have no candidate list: "
+        "only those with a list are evaluated."
+    ]
+
+
+def _check_not_empty(**parts: Interactions) -> None:
+    empty = [name for name, part in parts.items() if len(part) == 0]
+    if empty:
+        sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+        fault = (
+            f"each part must have at least one row. Received {sizes} rows, after pairs that stand "
+            "in a later part were dropped. Check the files given for these parts."
+        )
+        raise DataError(f"The {' and '.join(empty)} part cannot be used", [fault])
+
+
+def _pair_keys(parts: dict[str, Interactions | Candidates]) -> list[NDArray[np.int64]]:
+    """Returns a number for each row of each part: equal if and only if user and item are equal."""
+    faults = [_type_fault(parts, column) for column in ("user_id", "item_id")]
+    if any(faults):
+        raise DataError("The given parts do not fit together", [text for text in faults if text])
+    user = codes([part.user_id for part in parts.values()])
+    item = codes([part.item_id for part in parts.values()])
+    num_items = 1 + max(int(codes.max(initial=0)) for codes in item)
+    return [of_user * num_items + of_item for of_user, of_item in zip(user, item, strict=True)]
+
+
+def _type_fault(parts: dict[str, Interactions | Candidates], column: str) -> str:
+    is_text = {
+        name: pa.types.is_dictionary(getattr(part, column).type) for name, part in parts.items()
+    }
+    if len(set(is_text.values())) == 1:
+        return ""
+    found = ", ".join(f"{name}: {'text' if text else 'numbers'}" for name, text in is_text.items())
+    return (
+        f"{column} must be of one type in all parts. Received {found}. "
+        "Write the ids in the same way in each file."
+    )

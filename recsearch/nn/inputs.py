@@ -1,0 +1,20 @@
+"""The names of model inputs, and what they tell of them.
+
+`user_id`, `item_id`, `user_<column>` and `item_<column>` are of the data's columns. `bag` [B, N]
+float32 is 1 at each item that the user has in training, and `bag_labels` [B, N] holds the labels of
+those interactions, else 0 (N items, with the unknown 0). Bags are for models that are trained on
+bags: a model of pairs would be fed a row of N numbers with each pair, and `bag_labels` would tell
+it the label that it is to predict.
+"""
+
+from typing import Literal
+
+BAG = "bag"
+BAG_LABELS = "bag_labels"
+
+Side = Literal["user", "item"]
+
+
+def side_of(name: str) -> Side:
+    """Returns whose input this is; a bag belongs to its user."""
+    return "item" if name.startswith("item_") else "user"

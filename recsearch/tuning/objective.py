@@ -1,0 +1,27 @@
+"""What a search optimises, by its name and task."""
+
+from recsearch.data.interactions import Task
+from recsearch.errors import UsageError
+from recsearch.metrics import default_objective, find_metric, metrics_for
+from recsearch.tuning.trial import Objective
+
+
+def make_objective(name: str | None, task: Task) -> Objective:
+    """Returns the objective with its direction; `name` None takes the task's default.
+
+    Raises:
+        UsageError: If the metric is unknown or does not suit the task.
+    """
+    metric = find_metric(name or default_objective(task))
+    suitable = metrics_for(task)
+    if metric.name not in suitable and not (task is Task.IMPLICIT and metric.kind == "ranks"):
+        raise UsageError(
+            f"--objective {metric.name} does not suit the task {task}. "
+            f"Expected one of {', '.join(suitable)}."
+        )
+    return Objective(metric.name, metric.direction)
+
+
+def trial_metrics(objective: Objective, task: Task) -> tuple[str, ...]:
+    """Returns what is measured after every epoch: the task's metrics and the objective."""
+    return tuple(dict.fromkeys([*metrics_for(task), objective.name]))

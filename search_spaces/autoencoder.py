@@ -1,0 +1,86 @@
+"""An autoencoder of a user's bag of items: denoising or variational; AutoRec for ratings.
+
+Implicit data: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering" (arXiv
+1802.05814): the bag, scaled to length 1 and thinned by dropout, through tanh layers to a code and
+back to a softmax over the catalogue. `variational` chooses Mult-VAE, whose code is drawn and
+whose KL term is annealed up to `kl_weight`, else Mult-DAE.
+
+Ratings and clicks: Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", the
+variant by user (U-AutoRec), on the departures from the mean label; clicks by their squared error,
+the Brier score.
+"""
+
+from typing import Any
+
+from keras import Input, Model, initializers, layers, regularizers
+from keras_tuner import HyperParameters
+
+from recsearch.data.interactions import Task
+from recsearch.data.vocabulary import DataSpec
+from recsearch.nn import (
+    BAG,
+    BAG_LABELS,
+    GaussianCode,
+    Recommender,
+    compile_recommender,
+    read_bag_training,
+)
+
+
+def build(hp: HyperParameters, data: DataSpec) -> Recommender:
+    """Returns the recommender: encoder, code and decoder over the items of a user."""
+    bag = Input((data.num_items,), dtype="float32", name=BAG)
+    if data.task is Task.IMPLICIT:
+        inputs, scores = [bag], _reconstruct(hp, data, bag)
+    else:
+        labels = Input((data.num_items,), dtype="float32", name=BAG_LABELS)
+        inputs, scores = [bag, labels], _autorec(hp, data, bag, labels)
+    training = read_bag_training(hp, data, learning_rate=2e-3)
+    return compile_recommender(Model(inputs, scores, name="autoencoder"), training, data)
+
+
+def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any) -> Any:
+    """Returns scores [B, N] of a bag [B, N]."""
+    dim = hp.Int("embedding_dim", 32, 256, step=2, sampling="log", default=128)
+    hidden = hp.Choice("hidden_units", [0, 256, 512, 1024])
+    l2 = _read_l2(hp)
+    x = layers.UnitNormalization()(bag)
+    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
+    if hidden:
+        x = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(x)
+    code = _code(hp, data, x, dim, l2)
+    if hidden:
+        code = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(code)
+    return layers.Dense(data.num_items, kernel_regularizer=l2)(code)
+
+
+def _code(hp: HyperParameters, data: DataSpec, x: Any, dim: int, l2: Any) -> Any:
+    variational = hp.Boolean("variational")
+    with hp.conditional_scope("variational", [True]):
+        kl_weight = hp.Float("kl_weight", 0.02, 1.0, sampling="log", default=0.2)
+        anneal_epochs = hp.Int("kl_anneal_epochs", 1, 30, sampling="log", default=10)
+    mean = layers.Dense(dim, kernel_regularizer=l2)(x)
+    if not variational:
+        return mean
+    bag_size = data.num_interactions / data.num_users
+    code = GaussianCode(kl_weight / bag_size, anneal_samples=anneal_epochs * data.num_users)
+    return code([mean, layers.Dense(dim, kernel_regularizer=l2)(x)])
+
+
+def _autorec(hp: HyperParameters, data: DataSpec, bag: Any, labels: Any) -> Any:
+    """Returns predicted labels [B, N] of a bag and its labels, [B, N] each."""
+    hidden = hp.Choice("hidden_units", [128, 256, 512, 1024], default=512)
+    l2 = _read_l2(hp)
+    departures = layers.Multiply()([bag, layers.Rescaling(1.0, offset=-data.label_mean)(labels)])
+    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(departures)
+    code = layers.Dense(hidden, "sigmoid", kernel_regularizer=l2)(x)
+    # Small: the code of sigmoids begins near 1/2, and so the output near the mean.
+    small = initializers.RandomNormal(stddev=0.01)
+    scores = layers.Dense(data.num_items, kernel_initializer=small, kernel_regularizer=l2)(code)
+    if data.task is Task.CLICK:
+        return layers.Activation("sigmoid", name="probability")(scores)
+    return layers.Rescaling(1.0, offset=data.label_mean, name="rating")(scores)
+
+
+def _read_l2(hp: HyperParameters) -> Any:
+    return regularizers.L2(hp.Float("l2", 1e-7, 1e-2, sampling="log", default=1e-5))
