@@ -46,6 +46,7 @@ class RunConfig:
         max_epochs: Epochs of a fully trained trial.
         min_epochs: Hyperband: brackets whose first rung trains less are left out.
         max_parameters: Configurations whose model is larger are not trained; None for no limit.
+        patience: Epochs without a better score after which a trial ends; None for no such limit.
         trial_minutes: How long a trial, or a rung of it, may take; None for ever.
         minutes: Of search; None for no limit.
         final_seeds: How often the winner is retrained, each time with another seed.
@@ -82,6 +83,7 @@ class RunConfig:
     max_epochs: int = 9
     min_epochs: int = 1
     max_parameters: int | None = None
+    patience: int | None = None
     trial_minutes: float | None = None
     minutes: float | None = None
     final_seeds: int = 1
@@ -185,10 +187,15 @@ def _choice_faults(config: RunConfig) -> list[str]:
     return faults
 
 
+COUNTS = (
+    "max_trials", "max_epochs", "min_epochs", "max_parameters", "patience", "final_seeds",
+    "workers",
+)  # fmt: skip
+
+
 def _number_faults(config: RunConfig) -> list[str]:
     faults = []
-    counts = ("max_trials", "max_epochs", "min_epochs", "max_parameters", "final_seeds", "workers")
-    for name in counts:
+    for name in COUNTS:
         value = getattr(config, name)
         if value is not None and value < 1:
             faults.append(f"--{name.replace('_', '-')} must be at least 1. Received: {value}.")

@@ -75,6 +75,12 @@ def add_search_flags(group: Any) -> None:
         "--trial-minutes", type=float, metavar="M", help="stop a trial that takes longer"
     )
     group.add_argument(
+        "--patience",
+        type=int,
+        metavar="N",
+        help="end a trial after N epochs without a better score (default: never)",
+    )
+    group.add_argument(
         "--max-parameters", type=int, metavar="N", help="do not train models with more parameters"
     )
     group.add_argument(

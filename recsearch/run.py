@@ -37,7 +37,7 @@ from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study
 from recsearch.tuning.threads import use_one_thread
-from recsearch.tuning.trial import Scalar
+from recsearch.tuning.trial import Policy, Scalar
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _work(session: Session, *, more: bool = False) -> Run:
         objective,
         session.config.seed,
         session.reads,
-        keep_best=session.config.keep_checkpoints,
+        policy=Policy(session.config.keep_checkpoints, session.config.patience),
     )
     with _explained(directory, study):
         if more and _can_go_on(session, study):

@@ -15,7 +15,7 @@ from recsearch.cli import main, make_parser
 from recsearch.tuning.builtin import builtin_names
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "resume", "spaces", "check", "trials", "report", "recommend")
+COMMANDS = ("run", "resume", "spaces", "check", "trials", "report", "recommend", "baselines")
 
 
 def subparsers() -> dict[str, argparse.ArgumentParser]:

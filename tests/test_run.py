@@ -20,14 +20,13 @@ from recsearch.cli import main
 from recsearch.data.store import open_prepared
 from recsearch.files import lock_directory
 from recsearch.final.stages import STAGES
-from recsearch.final.verdict import verdict
 from recsearch.progress import Silent
 from recsearch.results import Run, load_run
 from recsearch.run import resume
 from recsearch.tuning.journal import read_events
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.study import trial_seed
-from recsearch.tuning.trial import Assignment, Objective, TrialState
+from recsearch.tuning.trial import Assignment, TrialState
 
 RUN_FILES = {
     "best/MODEL_CARD.md",
@@ -157,7 +156,9 @@ def test_metrics_say_who_won_how_it_was_measured_and_beside_whom(finished_run: P
     assert metrics["test_looks"] == 1
     assert metrics["export"]["verified"] is True
     assert metrics["export"]["max_difference"] < 1e-4
-    assert list(metrics["seconds"]) == ["searched", "retrained", "tested", "exported"]
+    assert list(metrics["seconds"]) == [
+        "searched", "baselines_tuned", "retrained", "tested", "exported",
+    ]  # fmt: skip
     stored = json.loads((finished_run / "best" / "hyperparameters.json").read_text())
     assert stored == {
         "space": "quick",
@@ -212,7 +213,7 @@ def test_families_that_share_names_have_no_failed_trial(implicit_run: Run) -> No
     trials = implicit_run.trials()
     assert trials["state"].tolist() == ["COMPLETED"] * 3
     assert set(trials["space"]) == {"matrix_factorization", "neural_cf"}
-    assert trials["batch_size"].tolist() == [256] * 3
+    assert set(trials["batch_size"].dropna()) <= {256}  # trained on whole bags it has none
     assert trials["embedding_dim"].notna().all()
     assert trials["score"].between(0, 1).all()
 
@@ -372,27 +373,6 @@ def test_interrupted_run_says_how_to_go_on(tmp_path: Path, long_run: subprocess.
     (trial,) = load_run(directory).state.trials.values()
     assert (trial.state, trial.attempt) == (TrialState.WAITING, 0)  # it did not fail
     assert scores(directory)[0]["state"] == "WAITING"
-
-
-@pytest.mark.parametrize(
-    ("own", "baselines", "expected"),
-    [
-        (0.9, {"bias": 0.95, "item_knn": 1.0}, "m beats every baseline on rmse: 0.9000 against "),
-        (0.9, {"bias": 0.9, "item_knn": 1.0}, "m does not beat bias on rmse: 0.9000 against 0.9"),
-        (0.9, {"bias": None, "item_knn": 0.8}, "m does not beat item_knn on rmse: 0.9000 aga"),
-        (0.9, {}, "m reaches rmse 0.9000 on the test part; no baseline could be fitted."),
-        (None, {"bias": 0.9}, "m has no finite rmse on the test part."),
-        (None, {}, "m has no finite rmse on the test part."),
-    ],
-)
-def test_verdict_says_whether_the_best_baseline_is_beaten(
-    own: float | None, baselines: dict[str, float | None], expected: str
-) -> None:
-    fitted = {name: {"rmse": value} for name, value in baselines.items()}
-    found = verdict(
-        "m", Objective("rmse", "min"), {"rmse": own}, fitted | {"ease": {"skipped": ""}}
-    )
-    assert found.startswith(expected)
 
 
 def test_shared_run_is_the_one_that_the_tests_rely_on(finished_run: Path) -> None:

@@ -15,7 +15,7 @@ from recsearch.tuning.study import (
     Study,
     trial_seed,
 )
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
+from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Policy, TrialState
 
 RMSE = Objective("rmse", "min")
 FINAL = Propose("mf", {"dim": 8}, epochs=2)
@@ -33,7 +33,7 @@ def open_study() -> Iterator[Callable[..., Study]]:
         directory: Path, *decisions, promotable: tuple[str, ...] = (), keep_best: int = 0
     ) -> Study:
         driver = ScriptedDriver(list(decisions), set(promotable))
-        opened.append(Study(directory, driver, RMSE, seed=7, keep_best=keep_best))
+        opened.append(Study(directory, driver, RMSE, seed=7, policy=Policy(keep_best=keep_best)))
         return opened[-1]
 
     yield make

@@ -18,6 +18,15 @@ TEMPLATE = """\
 {{ "{:,}".format(winner.num_parameters) }} parameters
 - Chosen by {{ objective.name }} on validation ({{ protocol.validation }})
 - Looks at the test part: {{ test_looks }}
+{% if intervals[objective.name].low is not none -%}
+- {{ objective.name }}, 95 % interval over users: {{ intervals[objective.name].low | metric }} to \
+{{ intervals[objective.name].high | metric }}
+{% endif -%}
+{% if seeds -%}
+- {{ objective.name }} over {{ seeds.metrics | length }} seeds: \
+{{ seeds.mean[objective.name] | metric }}, standard deviation \
+{{ seeds.deviation[objective.name] | metric }}
+{% endif -%}
 - Tested on {{ protocol.test }}; {{ protocol.ties }}
 
 | | {{ test.keys() | join(" | ") }} |

@@ -4,7 +4,7 @@ import logging
 import resource
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,17 +161,20 @@ class TrialRunner:
         """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""
         fitter, scorer = live.fitter, live.scorer
         _begin(fitter, assignment)
-        epoch = assignment.initial_epoch
-        while epoch < assignment.epochs and not fitter.callbacks.stopped:
+        epoch, ended = assignment.initial_epoch, fitter.callbacks.stopped
+        curve: list[Epoch] = []
+        while epoch < assignment.epochs and not ended:
             started = time.perf_counter()
             metrics = fitter.run_measured_epoch(
                 epoch, lambda: evaluate(scorer, self.pipeline.data, self.protocol)
             )
             epoch += 1
-            note(Epoch(epoch, metrics, time.perf_counter() - started))
+            curve.append(Epoch(epoch, metrics, time.perf_counter() - started))
+            note(curve[-1])
+            ended = fitter.callbacks.stopped or _has_no_patience(assignment, curve)
             if epoch < assignment.epochs and assignment.stop_checkpoint and stop():
                 break
-        over = epoch == assignment.epochs or fitter.callbacks.stopped
+        over = epoch == assignment.epochs or ended
         path = _checkpoint(assignment, epoch, over)
         if path is not None:
             fitter.save(path)
@@ -179,8 +182,12 @@ class TrialRunner:
         return _Ending(
             state=TrialState.COMPLETED if over else TrialState.WAITING,
             checkpoint_saved=path is not None,
-            stopped_itself=fitter.callbacks.stopped,
+            stopped_itself=ended,
         )
+
+
+def _has_no_patience(assignment: Assignment, curve: Sequence[Epoch]) -> bool:
+    return assignment.patience is not None and assignment.patience.is_over(curve)
 
 
 def _begin(fitter: Fitter, assignment: Assignment) -> None:

@@ -16,6 +16,8 @@ from recsearch.tuning.trial import (
     Epoch,
     Objective,
     Outcome,
+    Patience,
+    Policy,
     Scalar,
     Trial,
     TrialState,
@@ -36,6 +38,9 @@ def trial_seed(seed: int, trial_id: str) -> int:
 Reads = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
 
 
+DEFAULT_POLICY = Policy()
+
+
 class Study:
     """The single writer of a search's journal.
 
@@ -47,7 +52,7 @@ class Study:
         driver: Decides what to try.
         objective: What is optimised.
         seed: Seeds every trial, together with its id.
-        keep_best: How many of the best trials keep the state after their last epoch on disk.
+        policy: How long trials last and what is kept of them.
         reads: Tells which of a configuration's values its builder reads, before it is trained. Only
             those are recorded, so that no two trials differ in values that nobody reads.
     """
@@ -60,13 +65,14 @@ class Study:
         seed: int,
         reads: Reads = lambda space, values: values,
         *,
-        keep_best: int = 1,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self.directory = directory.resolve()
         self.driver = driver
         self._reads = reads
         self._foreseen: tuple[Propose, Mapping[str, Scalar]] | None = None
         self.seed = seed
+        self.policy = policy
         path = directory / "journal.jsonl"
         self.state = replay(read_events(path)) if path.exists() else SearchState()
         self._journal = Journal(path)
@@ -74,7 +80,7 @@ class Study:
             "study", schema=SCHEMA, objective=objective.name, direction=objective.direction
         )
         self.objective = objective
-        self._checkpoints = CheckpointFolder(self.directory, keep_best)
+        self._checkpoints = CheckpointFolder(self.directory, policy.keep_best)
         self._requeue_killed()
 
     @property
@@ -145,6 +151,7 @@ class Study:
             stop_checkpoint=str(path(trial.trial_id, "{epoch}")),
             attempt=trial.attempt + 1,
             may_continue=not trial.final,
+            patience=self._patience(trial, initial_epoch),
         )
         self._record(
             "trial_started",
@@ -154,6 +161,12 @@ class Study:
             epochs=trial.epochs,
         )
         return assignment
+
+    def _patience(self, trial: Trial, initial_epoch: int) -> Patience | None:
+        if self.policy.patience is None:
+            return None
+        earlier = tuple(point for point in trial.curve if point.epoch <= initial_epoch)
+        return Patience(self.objective, self.policy.patience, earlier)
 
     def tell_epoch(self, trial_id: str, point: Epoch) -> None:
         """Records one epoch of a running trial."""

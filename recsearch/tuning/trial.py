@@ -113,6 +113,40 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """How long trials last and what is kept of them.
+
+    Attributes:
+        keep_best: How many of the best trials keep the state after their last epoch on disk.
+        patience: Epochs without a better score after which a trial ends; None for never.
+    """
+
+    keep_best: int = 1
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a trial ends that improves no more.
+
+    Attributes:
+        objective: What has to improve.
+        limit: Epochs without a better score after which the trial ends.
+        earlier: The epochs that the trial has behind it.
+    """
+
+    objective: Objective
+    limit: int
+    earlier: tuple[Epoch, ...] = ()
+
+    def is_over(self, curve: Sequence[Epoch]) -> bool:
+        """Returns whether the trial ends after these epochs of its assignment."""
+        points = (*self.earlier, *curve)
+        best = best_epoch(points, self.objective)
+        return bool(points) and points[-1].epoch - (best[1] if best else 0) >= self.limit
+
+
+@dataclass(frozen=True)
 class Assignment:
     """What a worker needs to run one trial, or one rung of it.
 
@@ -130,6 +164,7 @@ class Assignment:
             None if the trial cannot be stopped midway.
         attempt: 1 for the first start of this rung.
         may_continue: Whether the trial may be promoted afterwards.
+        patience: When it ends before its last epoch, or None.
     """
 
     trial_id: str
@@ -143,6 +178,7 @@ class Assignment:
     stop_checkpoint: str | None = None
     attempt: int = 1
     may_continue: bool = False
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True)
@@ -160,8 +196,8 @@ class Outcome:
         message: Why it failed; empty otherwise.
         checkpoint_saved: Whether `save_checkpoint` (or `stop_checkpoint`) is complete on disk.
         crashed: Whether the worker died; the trial may be tried again.
-        stopped_itself: Whether a callback ended the training (state COMPLETED): the score counts,
-            and there is nothing to continue, however few epochs were trained.
+        stopped_itself: Whether a callback, or patience, ended the training (state COMPLETED): the
+            score counts, and there is nothing to continue, however few epochs were trained.
     """
 
     state: TrialState

@@ -1,0 +1,137 @@
+"""What the end stages leave beside the headline: intervals, slices, seeds, lists, the comparison."""
+
+import json
+import math
+from pathlib import Path
+
+import keras
+import pytest
+from small_run import run_settings, write_item_titles, write_ratings
+
+import recsearch
+from recsearch.cli import main
+from recsearch.results import Run
+
+
+@pytest.fixture(scope="module")
+def rating_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One trial, retrained with three seeds."""
+    settings = run_settings(tmp_path_factory.mktemp("seeds"), final_seeds=3)
+    return recsearch.search(**{**settings, "tuner": "random", "max_trials": 1, "max_epochs": 2})
+
+
+@pytest.fixture(scope="module")
+def implicit_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("lists")
+    items = write_item_titles(folder / "items.csv")
+    genres = [line + f",{'ab'[n % 2]}" for n, line in enumerate(items.read_text().splitlines())]
+    genres[0] = "item_id,title,year,genre"
+    items.write_text("\n".join(genres) + "\n")
+    return recsearch.search(
+        "matrix_factorization",
+        data=str(write_ratings(folder / "r.csv")),
+        items=str(items),
+        task="implicit",
+        tuner="random",
+        max_trials=1,
+        max_epochs=2,
+        engine="inline",
+        out=str(folder / "run"),
+    )
+
+
+def test_every_metric_has_an_interval_around_its_value(rating_run: Run) -> None:
+    metrics = rating_run.metrics
+    assert metrics is not None
+    assert metrics["intervals"].keys() == metrics["test"].keys()
+    for name, interval in metrics["intervals"].items():
+        assert interval["value"] == pytest.approx(metrics["test"][name])
+        assert interval["low"] < interval["value"] < interval["high"]
+        assert interval["num_users"] > 20
+
+
+def test_slices_of_the_winner_and_the_baselines_add_up_to_the_test_part(rating_run: Run) -> None:
+    metrics = rating_run.metrics
+    assert metrics is not None
+    every = {"winner": metrics["slices"], **metrics["baseline_slices"]}
+    assert every.keys() == {"winner", "bias", "item_knn", "user_knn"}
+    for slices in every.values():
+        for kind in ("user_activity", "known_user", "known_item"):
+            assert sum(s["num_rows"] for s in slices if s["name"] == kind) == 90
+        squares = sum(
+            s["num_rows"] * s["metrics"]["rmse"] ** 2
+            for s in slices
+            if s["name"] == "user_activity"
+        )
+        if slices is metrics["slices"]:
+            assert math.sqrt(squares / 90) == pytest.approx(metrics["test"]["rmse"])
+
+
+def test_further_seeds_are_told_and_the_first_one_is_exported(rating_run: Run) -> None:
+    metrics = rating_run.metrics
+    assert metrics is not None
+    seeds = metrics["seeds"]
+    values = [each["rmse"] for each in seeds["metrics"]]
+    assert len(set(values)) == 3
+    assert values[0] == metrics["test"]["rmse"]
+    assert seeds["mean"]["rmse"] == pytest.approx(sum(values) / 3)
+    variance = sum((value - seeds["mean"]["rmse"]) ** 2 for value in values) / 2
+    assert seeds["deviation"]["rmse"] == pytest.approx(math.sqrt(variance))
+    best = rating_run.directory / "best"
+    weights = [
+        keras.models.load_model(best / name).get_weights()[0].tolist()
+        for name in ("model.keras", "model-seed-1.keras", "model-seed-2.keras")
+    ]
+    assert weights[0] != weights[1] != weights[2] != weights[0]
+    assert "over 3 seeds" in (best / "MODEL_CARD.md").read_text()
+
+
+def test_verdict_agrees_with_the_comparison(rating_run: Run) -> None:
+    metrics = rating_run.metrics
+    assert metrics is not None
+    found = metrics["comparison"]
+    least = min(metrics["baselines"], key=lambda name: metrics["baselines"][name]["rmse"])
+    assert found["baseline"] == least
+    difference = metrics["test"]["rmse"] - metrics["baselines"][least]["rmse"]
+    assert found["difference"]["value"] == pytest.approx(difference)
+    words = {"better": "beats", "worse": "does not beat"}
+    assert words.get(found["answer"], "is not distinguishable from") in metrics["verdict"]
+
+
+def test_lists_tell_coverage_and_diversity_of_what_is_recommended(implicit_run: Run) -> None:
+    metrics = implicit_run.metrics
+    assert metrics is not None
+    lists = {"winner": metrics["lists"], **metrics["baseline_lists"]}
+    assert lists.keys() == {
+        "winner", "popularity", "item_knn", "user_knn", "ease", "pure_svd", "ials", "content",
+    }  # fmt: skip
+    for found in lists.values():
+        assert found.keys() == {
+            "coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10",
+        }  # fmt: skip
+    popular = lists["popularity"]
+    assert popular["popularity@10"] == max(each["popularity@10"] for each in lists.values())
+    assert popular["novelty@10"] == min(each["novelty@10"] for each in lists.values())
+
+
+def test_report_shows_intervals_slices_lists_and_tuning(implicit_run: Run) -> None:
+    page = (implicit_run.directory / "report.html").read_text()
+    for text in ("By kinds of users", "How sure", "What is recommended", "baselines were tuned"):
+        assert text in page
+    assert "unobserved_weight = " in page  # the parameters of ials
+
+
+def test_baselines_command_tunes_and_measures_them_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(write_ratings(tmp_path / "r.csv"))
+    assert main(["baselines", "--data", data, "--format", "json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["baselines"].keys() == {"bias", "item_knn", "user_knn"}
+    for entry in found["baselines"].values():
+        assert entry["interval"]["low"] < entry["test"]["rmse"] < entry["interval"]["high"]
+    assert main(["baselines", "--data", data, "--quiet"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split()[:3] == ["baseline", "validation", "rmse"]
+    assert len(table) == 4
+    assert not list(tmp_path.glob("runs*"))
