@@ -1,4 +1,4 @@
-"""What the end stages leave beside the headline: intervals, slices, seeds, lists, the comparison."""
+"""What the end stages leave beside the headline: intervals, slices, seeds, lists, a comparison."""
 
 import json
 import math
@@ -58,11 +58,8 @@ def test_slices_of_the_winner_and_the_baselines_add_up_to_the_test_part(rating_r
     for slices in every.values():
         for kind in ("user_activity", "known_user", "known_item"):
             assert sum(s["num_rows"] for s in slices if s["name"] == kind) == 90
-        squares = sum(
-            s["num_rows"] * s["metrics"]["rmse"] ** 2
-            for s in slices
-            if s["name"] == "user_activity"
-        )
+        by_activity = [s for s in slices if s["name"] == "user_activity"]
+        squares = sum(s["num_rows"] * s["metrics"]["rmse"] ** 2 for s in by_activity)
         if slices is metrics["slices"]:
             assert math.sqrt(squares / 90) == pytest.approx(metrics["test"]["rmse"])
 
