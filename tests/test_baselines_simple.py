@@ -144,7 +144,17 @@ def test_content_idf_is_smoothed_and_counted_over_known_items():
     np.testing.assert_allclose(scores, [1, partly, 0], rtol=1e-6)
 
 
-def test_content_reads_no_row_beyond_the_known_items():
+def test_content_scores_an_item_that_training_does_not_know_by_its_columns():
+    column, values = parity_column()["item_parity"]
+    longer = {"item_parity": (column, np.append(values, [1, 2]).astype(np.int32))}
+    content = fit("content", prepared(encoded([1, 1], [1, 3]), 2, 9, columns=longer), {})
+    odd = int(values[1])
+    expected = [1.0, 0.0] if odd == 1 else [0.0, 1.0]
+    np.testing.assert_allclose(content.score_pairs(index(1, 1), index(9, 10)), expected, rtol=1e-6)
+    assert content.score_pairs(index(2), index(9)).tolist() == [0]  # a user without items
+
+
+def test_content_of_the_catalogue_does_not_depend_on_unknown_items():
     column, values = parity_column()["item_parity"]
     longer = {"item_parity": (column, np.append(values, [1, 1, 1]).astype(np.int32))}
     train = encoded([1, 1], [1, 2])

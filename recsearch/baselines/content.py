@@ -34,23 +34,35 @@ class Content:
 
     Attributes:
         share: [U, N] float32: 1 over the number of the user's items where he met the item.
-        vector: [N, T] float32: rows of length 1, or 0 where nothing is known of the item.
+        vector: [N + M, T] float32: rows of length 1, or 0 where nothing is known of the item; the
+            last M are of items that training does not know.
     """
 
     share: sparse.csr_array
     vector: sparse.csr_array
 
+    reads_columns = True  # so it can score an item that nobody has met
+
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns one mean cosine a pair, [B], in [0, 1]; 0 where user or item is unknown."""
-        users, row = np.unique(user, return_inverse=True)
-        profile = self.share[users] @ self.vector
+        users, row = np.unique(self._known(user), return_inverse=True)
+        profile = self.share[users] @ self._trained
         return paired_sums(profile, self.vector, row.astype(np.int32), item)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: the mean cosine of every item with each user's items."""
-        profile = self.share[user] @ self.vector
-        scores: NDArray[np.float32] = (profile @ self.vector.T).toarray()
+        profile = self.share[self._known(user)] @ self._trained
+        scores: NDArray[np.float32] = (profile @ self._trained.T).toarray()
         return scores
+
+    @property
+    def _trained(self) -> sparse.csr_array:
+        """The vectors of the items of training, [N, T]."""
+        return self.vector[: self.share.shape[1]]
+
+    def _known(self, user: NDArray[np.int32]) -> NDArray[np.int32]:
+        known: NDArray[np.int32] = np.where(user < self.share.shape[0], user, np.int32(0))
+        return known
 
 
 def has_terms(spec: DataSpec) -> bool:
@@ -80,23 +92,26 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
     def fit(parameters: Parameters) -> Content:
         from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
 
-        weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(terms[1:])
+        weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(terms[1 : data.spec.num_items])
         return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit
 
 
 def term_counts(data: PreparedData) -> sparse.csr_array:
-    """Returns [N, T] float64: how often each item has each (column, value); row 0 is empty."""
+    """Returns [N + M, T] float64: how often each item has each (column, value); row 0 is empty.
+
+    The last M rows are of items that training does not know.
+    """
     spec, parts = data.spec, []
     for column in spec.item_columns:
         if column.kind not in TERM_KINDS:
             continue
-        values = np.asarray(data.features[column.name][: spec.num_items])
-        values = values.reshape(spec.num_items, -1)
+        values = np.asarray(data.features[column.name])
+        values = values.reshape(len(values), -1)
         item, place = np.nonzero(values)  # 0 is padding, or a value that is unknown
         entries = (np.ones(len(item)), (item, values[item, place] - 1))
-        parts.append(sparse.csr_array(entries, shape=(spec.num_items, column.size - 1)))
+        parts.append(sparse.csr_array(entries, shape=(len(values), column.size - 1)))
     return sparse.hstack(parts, format="csr")
 
 
@@ -107,7 +122,7 @@ def item_vectors(data: PreparedData) -> NDArray[np.float32] | None:
     """
     if not has_terms(data.spec):
         return None
-    terms = term_counts(data)
+    terms = term_counts(data)[: data.spec.num_items]
     if terms.shape[0] * terms.shape[1] > MAX_VECTOR_CELLS:
         return None
     vectors: NDArray[np.float32] = terms.astype(np.float32).toarray()
