@@ -2,6 +2,7 @@
 
 - `search(...)` runs a search and returns the finished `Run`.
 - `load(directory)` opens a run: trials as a DataFrame, curves, plots, the best model.
+- `compare(runs)` sets runs side by side, at equal time.
 
 Names are imported when they are first used, so that `import recsearch` costs nothing.
 """
@@ -10,15 +11,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recsearch.api import search
+    from recsearch.api import compare, search
     from recsearch.results import Run
     from recsearch.results import load_run as load
 
-__all__ = ["Run", "load", "search"]
+__all__ = ["Run", "compare", "load", "search"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "search": ("recsearch.api", "search"),
+    "compare": ("recsearch.api", "compare"),
     "load": ("recsearch.results", "load_run"),
     "Run": ("recsearch.results", "Run"),
 }

@@ -18,6 +18,7 @@ from recsearch.flags import (
     add_objective_flag,
     add_search_flags,
     add_seed_flag,
+    add_tensorboard_flag,
 )
 
 
@@ -58,6 +59,8 @@ def make_parser() -> argparse.ArgumentParser:
         add(subparsers)
     _add_recommend(subparsers)
     _add_baselines(subparsers)
+    _add_compare(subparsers)
+    _add_log(subparsers)
     return parser
 
 
@@ -112,7 +115,11 @@ def _add_run(subparsers: Any) -> None:
 
 
 def _add_verbosity(group: Any) -> None:
-    group.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    either = group.add_mutually_exclusive_group()
+    either.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    either.add_argument(
+        "--verbose", action="store_true", help="print a line for each epoch, and the whole log"
+    )
 
 
 def _add_resume(subparsers: Any) -> None:
@@ -130,6 +137,7 @@ def _add_resume(subparsers: Any) -> None:
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="for --engine ray: the cluster from now on"
     )
+    add_tensorboard_flag(parser)
     _add_verbosity(parser)
 
 
@@ -165,11 +173,26 @@ def _add_trials(subparsers: Any) -> None:
         "trials",
         commands.trials,
         "Show the trials of a run, the best first.",
-        ["recsearch trials runs/night --best 5", "recsearch trials runs/night --format csv"],
+        [
+            "recsearch trials runs/night --best 5",
+            "recsearch trials runs/night --format csv",
+            "recsearch trials runs/night --format parquet --out trials.parquet",
+            "recsearch trials runs/night --watch",
+        ],
     )
     _add_directory(parser)
     parser.add_argument(
-        "--format", choices=("table", "csv", "json"), help="how to print them (default: table)"
+        "--format",
+        choices=("table", "csv", "json", "parquet"),
+        help="how to print them (default: table); parquet needs --out",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write csv, json or parquet into a file"
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="first show how a run in another process comes on, until it ends or Ctrl-C",
     )
     parser.add_argument("--best", type=int, metavar="K", help="only the K best")
 
@@ -222,6 +245,47 @@ def _add_baselines(subparsers: Any) -> None:
         "--format", choices=("table", "json"), help="how to print them (default: table)"
     )
     _add_verbosity(parser)
+
+
+def _add_compare(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "compare",
+        commands.compare,
+        "Compare runs: best so far at equal time, test metrics, winners and cost.",
+        [
+            "recsearch compare runs/hyperband runs/random",
+            "recsearch compare runs/* --out compare.html",
+            "recsearch compare runs/a runs/b --format json",
+        ],
+    )
+    parser.add_argument(
+        "directories", nargs="+", metavar="RUN", type=Path, help="run directories, two or more"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE.html", type=Path, help="also write a page with plots"
+    )
+    parser.add_argument(
+        "--format", choices=("table", "json"), help="how to print it (default: table)"
+    )
+
+
+def _add_log(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "log",
+        commands.log,
+        "Log a run and its trials to an MLflow tracking server.",
+        [
+            "recsearch log runs/night --mlflow http://localhost:5000",
+            "recsearch log runs/night --mlflow sqlite:///mlflow.db --experiment films",
+        ],
+    )
+    _add_directory(parser)
+    parser.add_argument("--mlflow", required=True, metavar="URI", help="MLflow's tracking URI")
+    parser.add_argument(
+        "--experiment", metavar="NAME", help="MLflow's experiment (default: recsearch)"
+    )
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:

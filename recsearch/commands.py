@@ -5,22 +5,27 @@ Each imports what it needs when it is called: TensorFlow takes seconds, and help
 
 import argparse
 import json
+import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsearch.config import make_config, read_toml
 from recsearch.errors import UsageError
+from recsearch.estimate import ONE_WORKER, Capacity
+from recsearch.files import json_safe, whole_file, write_text
 from recsearch.quiet import import_tensorflow
 from recsearch.start import import_tensorflow_for
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from recsearch.progress import Observer
     from recsearch.results import Run
 
-_NOT_SETTINGS = ("argv", "command", "config", "quiet", "directory", "format")
+_NOT_SETTINGS = ("argv", "command", "config", "quiet", "verbose", "directory", "format")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,7 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     import_tensorflow_for(config.engine, lean=True)
     from recsearch.run import run as run_search
 
-    with _observer(arguments.quiet) as observer:
+    capacity = Capacity(config.workers, config.minutes)
+    with _observer(arguments, capacity) as observer:
         finished = run_search(config, dataset, ["recsearch", *arguments.argv], observer)
     _print_result(finished)
 
@@ -47,8 +53,10 @@ def resume(arguments: argparse.Namespace) -> None:
     import_tensorflow_for(settings["engine"], lean=True)
     from recsearch.run import resume as resume_search
 
-    with _observer(arguments.quiet) as observer:
-        finished = resume_search(arguments.directory, _settings(arguments), observer)
+    changes = _settings(arguments)
+    now = {**settings, **changes}
+    with _observer(arguments, Capacity(now["workers"], now["minutes"])) as observer:
+        finished = resume_search(arguments.directory, changes, observer)
     _print_result(finished)
 
 
@@ -61,7 +69,7 @@ def baselines(arguments: argparse.Namespace) -> None:
     config = make_config(_settings(arguments))
     dataset = load_dataset(config)
     objective = make_objective(config.objective, dataset.task)
-    with _observer(arguments.quiet) as observer:
+    with _observer(arguments) as observer:
         found = measure_baselines(dataset, objective, config.seed, observer.say)
     if arguments.format == "json":
         print(json.dumps(found, indent=2))
@@ -76,24 +84,49 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _observer(quiet: bool) -> Iterator["Observer"]:
-    """Yields what shows the progress: a live table on a terminal, plain lines elsewhere."""
-    from recsearch.progress import Lines, LiveTable, Silent
+def _observer(
+    arguments: argparse.Namespace, capacity: Capacity | None = None
+) -> Iterator["Observer"]:
+    """Yields what shows the progress: live tables on a terminal, plain lines elsewhere."""
+    from recsearch.live_table import LiveTable
+    from recsearch.progress import Lines, Silent
 
-    if quiet:
+    capacity = capacity or ONE_WORKER
+    if arguments.quiet:
         yield Silent()
+    elif arguments.verbose:
+        with _log_shown():
+            yield Lines(capacity, verbose=True)
     elif sys.stderr.isatty():
-        table = LiveTable()
+        table = LiveTable(capacity)
         try:
             yield table
         finally:
             table.close()
     else:
-        yield Lines()
+        yield Lines(capacity)
+
+
+@contextmanager
+def _log_shown() -> Iterator[None]:
+    """Shows the whole log of recsearch on standard error for the duration of the block."""
+    logger, handler = logging.getLogger("recsearch"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
 
 
 def _print_result(finished: "Run") -> None:
     print(finished.summary())
+    for what, path in (("report", "report.html"), ("model", "best/saved_model/1")):
+        if (finished.directory / path).exists():
+            print(f"{what + ':':<8} {finished.directory / path}")
     print(f"results: {finished.directory}")
 
 
@@ -131,11 +164,17 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def trials(arguments: argparse.Namespace) -> None:
-    """Prints the trials of a run, the best first."""
+    """Prints the trials of a run, the best first; or shows how they come on before."""
     from recsearch.results import load_run
 
     if arguments.best is not None and arguments.best < 1:
         raise UsageError(f"--best must be at least 1. Received: {arguments.best}.")
+    if arguments.format == "parquet" and arguments.out is None:
+        raise UsageError("--format parquet needs --out FILE: it is no text to print.")
+    if arguments.out is not None and arguments.format in (None, "table"):
+        raise UsageError("--out needs --format csv, json or parquet.")
+    if arguments.watch:
+        _watch(arguments.directory)
     opened = load_run(arguments.directory)
     table = opened.trials()
     order = {trial.trial_id: place for place, trial in enumerate(opened.state.ranked())}
@@ -143,12 +182,43 @@ def trials(arguments: argparse.Namespace) -> None:
     table = table.loc[place.sort_values(na_position="last", kind="stable").index]
     if arguments.best is not None:
         table = table.head(arguments.best)
-    if arguments.format == "csv":
-        print(table.to_csv(index=False), end="")
-    elif arguments.format == "json":
-        print(table.to_json(orient="records", indent=2))
-    else:
-        print(table.dropna(axis="columns", how="all").to_string(index=False, na_rep=""))
+    _put(table, arguments.format or "table", arguments.out)
+
+
+def _watch(directory: Path) -> None:
+    """Shows a run that another process works on, until it is over or the user has seen enough."""
+    from recsearch.results import load_run
+    from recsearch.watching import watch
+
+    settings = load_run(directory).config["config"]
+    capacity = Capacity(settings["workers"], settings["minutes"])
+    shown = argparse.Namespace(quiet=False, verbose=False)
+    with suppress(KeyboardInterrupt), _observer(shown, capacity) as observer:
+        watch(directory, observer)
+
+
+def _put(table: "DataFrame", form: str, out: Path | None) -> None:
+    """Prints a table in a format, or writes it into a file, whole or not at all."""
+    texts: dict[str, Callable[[], str]] = {
+        "table": lambda: (
+            table.dropna(axis="columns", how="all").to_string(index=False, na_rep="") + "\n"
+        ),
+        "csv": lambda: table.to_csv(index=False),
+        "json": lambda: f"{table.to_json(orient='records', indent=2)}\n",
+    }
+    if out is None:
+        print(texts[form](), end="")
+        return
+    try:
+        if form == "parquet":
+            mixed = table.select_dtypes("object").columns  # numbers and texts of one name
+            with whole_file(out) as file:
+                table.astype(dict.fromkeys(mixed, "string")).to_parquet(file, index=False)
+        else:
+            write_text(out, texts[form]())
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error}. Give another file.") from error
+    print(out)
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -180,3 +250,26 @@ def recommend(arguments: argparse.Namespace) -> None:
         print(json.dumps({"user": arguments.user, "known_user": known, "items": rows}, indent=2))
     else:
         print(table.to_string(index=False))
+
+
+def log(arguments: argparse.Namespace) -> None:
+    """Hands a run to MLflow."""
+    from recsearch.exchange.mlflow_log import EXPERIMENT, log_to_mlflow
+    from recsearch.results import load_run
+
+    experiment = arguments.experiment or EXPERIMENT
+    print(log_to_mlflow(load_run(arguments.directory), arguments.mlflow, experiment))
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Compares runs at equal time, and on their test parts."""
+    from recsearch.report.compare import compare_runs, write_comparison
+    from recsearch.results import load_run
+
+    found = compare_runs([load_run(directory) for directory in arguments.directories])
+    if arguments.format == "json":
+        print(json.dumps(json_safe(found.to_json()), indent=2))
+    else:
+        print(found)
+    if arguments.out is not None:
+        print(f"page: {write_comparison(found, arguments.out)}", file=sys.stderr)

@@ -59,6 +59,7 @@ class RunConfig:
         cpus_per_trial: CPUs that Ray sets aside for each worker.
         gpus_per_trial: GPUs that Ray sets aside for each worker; a fraction shares one.
         seed: Seeds split, search and training.
+        tensorboard: Whether TensorBoard's event files are written while the search runs.
         out: Run directory; None for runs/<date-time>-<spaces>.
     """
 
@@ -96,6 +97,7 @@ class RunConfig:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     seed: int = 0
+    tensorboard: bool = False
     out: str | None = None
 
     def __post_init__(self) -> None:
@@ -170,8 +172,9 @@ def _fits(value: Any, annotation: str) -> bool:
     if annotation.startswith("tuple"):
         return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
     kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
-    expected = kinds[annotation.removesuffix(" | None")]
-    return isinstance(value, expected) and not isinstance(value, bool)
+    if annotation == "bool" or isinstance(value, bool):
+        return annotation == "bool" and isinstance(value, bool)
+    return isinstance(value, kinds[annotation.removesuffix(" | None")])
 
 
 def _choice_faults(config: RunConfig) -> list[str]:

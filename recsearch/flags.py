@@ -136,6 +136,7 @@ def add_machine_flags(group: Any) -> None:
         "(default: 0)",
     )
     add_seed_flag(group)
+    add_tensorboard_flag(group)
     group.add_argument(
         "--out", metavar="DIR", help="run directory (default: runs/<date-time>-<spaces>)"
     )
@@ -150,6 +151,17 @@ def add_objective_flag(group: Any) -> None:
         "--objective",
         metavar="METRIC",
         help="validation metric to optimise (default: rmse, ndcg@10 or auc, by task)",
+    )
+
+
+def add_tensorboard_flag(group: Any) -> None:
+    """Adds whether TensorBoard can follow the search."""
+    group.add_argument(
+        "--tensorboard",
+        action="store_true",
+        default=None,  # a run file may ask for it
+        help="write curves and HParams for TensorBoard while the search runs, into "
+        "DIR/tensorboard (see them: tensorboard --logdir DIR/tensorboard)",
     )
 
 

@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -226,16 +226,31 @@ def _search(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
             "come on top"
         )
 
+    follow = _tensorboard(session)
+
     def on_news(message: Message) -> None:
         observer.news(study.state, message.trial_id)
+        follow()
 
     try:
         with stoppable(engine, observer.say) as stopped:
             reason = search(study, engine, budget, on_news, stopped)
     finally:
         engine.close()
+        follow()  # trials that end with the search are no news
     observer.end_search(reason, study.state)
     study.stage("searched", {"reason": reason, "seconds": round(study.state.seconds, 3)})
+
+
+def _tensorboard(session: Session) -> Callable[[], None]:
+    """Returns what brings TensorBoard's files up to date with the journal, if they are wanted."""
+    if not session.config.tensorboard:
+        return lambda: None
+    from recsearch.exchange.tensorboard_log import TensorBoardLog
+
+    log = TensorBoardLog(session.directory, describe_space(session.hyperparameters))
+    session.observer.say(f"for TensorBoard: tensorboard --logdir {log.folder}")
+    return log.update
 
 
 def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:

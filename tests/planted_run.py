@@ -135,6 +135,15 @@ class JournalByHand:
         )  # fmt: skip
         self.append("trial_started", trial_id=trial_id, attempt=1, initial_epoch=0, epochs=epochs)
 
+    def promote(self, trial_id: str, rung: int, first: int, last: int) -> None:
+        """Starts a paused trial on the next rung, to train the epochs `first` to `last`."""
+        self.append(
+            "trial_waiting", trial_id=trial_id, epochs=last, final=True, bracket=0, rung=rung
+        )
+        self.append(
+            "trial_started", trial_id=trial_id, attempt=1, initial_epoch=first - 1, epochs=last
+        )
+
     def epochs(self, trial_id: str, *scores: float, first: int = 1) -> None:
         for epoch, score in enumerate(scores, first):
             metrics = {"loss": 2 * score, "rmse": score}
@@ -175,8 +184,7 @@ def plant_run(directory: Path, finished: bool = True) -> Path:
     journal.start("0002", "neumf", 1, embedding_dim=8, optimizer="sgd", momentum=0.5)
     journal.epochs("0002", 1.2)
     journal.pause("0002")  # at 14 s
-    journal.append("trial_waiting", trial_id="0001", epochs=2, final=True, bracket=0, rung=1)
-    journal.append("trial_started", trial_id="0001", attempt=1, initial_epoch=1, epochs=2)
+    journal.promote("0001", rung=1, first=2, last=2)
     journal.epochs("0001", 0.92, first=2)
     journal.end("0001")  # at 18 s
     journal.end("0002", "STOPPED_EARLY")  # at 19 s

@@ -7,15 +7,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from planted_run import JournalByHand, plant_run
 from small_run import write_builder, write_ratings
 
 import recsearch
 from recsearch.cli import main, make_parser
+from recsearch.exchange.tensorboard_log import TensorBoardLog
+from recsearch.results import load_run
 from recsearch.tuning.builtin import builtin_names
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "resume", "spaces", "check", "trials", "report", "recommend", "baselines")
+COMMANDS = (
+    "run", "resume", "spaces", "check", "trials", "report", "recommend", "baselines",
+    "compare", "log",
+)  # fmt: skip
 
 
 def subparsers() -> dict[str, argparse.ArgumentParser]:
@@ -256,8 +263,15 @@ def test_wrong_usage_exits_with_2(
 
 @pytest.mark.parametrize(
     "command",
-    [["resume"], ["trials"], ["report"], ["recommend", "--user", "1"]],
-    ids=lambda command: command[0],
+    [
+        ["resume"],
+        ["trials"],
+        ["trials", "--watch"],
+        ["report"],
+        ["recommend", "--user", "1"],
+        ["log", "--mlflow", "sqlite:///mlflow.db"],
+    ],
+    ids=" ".join,
 )
 def test_directory_that_is_no_run_exits_with_1(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -294,6 +308,92 @@ def test_trials_refuse_to_show_fewer_than_one(
 ) -> None:
     assert main(["trials", str(finished_run), "--best", "0"]) == 2
     assert "--best must be at least 1. Received: 0." in capsys.readouterr().err
+
+
+def test_trials_are_written_into_a_file_in_each_format(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = {
+        "csv": lambda path: pd.read_csv(path, dtype={"trial_id": str}),
+        "json": lambda path: pd.read_json(path, dtype={"trial_id": str}),
+        "parquet": pd.read_parquet,
+    }
+    for form, reader in read.items():
+        out = tmp_path / f"trials.{form}"
+        argv = ["trials", str(finished_run), "--format", form, "--out", str(out), "--best", "3"]
+        assert main(argv) == 0
+        assert capsys.readouterr().out == f"{out}\n"
+        table = reader(out)
+        assert len(table) == 3
+        assert table["score"].is_monotonic_increasing
+        assert set(table["trial_id"]) < {"0000", "0001", "0002", "0003"}
+
+
+def test_parquet_takes_numbers_and_texts_of_one_name(tmp_path: Path) -> None:
+    directory = plant_run(tmp_path / "run")
+    journal = JournalByHand(directory)
+    for trial_id, units in (("0006", 8), ("0007", "many")):
+        journal.start(trial_id, "neumf", 1, units=units)
+    journal.close()
+    out = tmp_path / "trials.parquet"
+    assert main(["trials", str(directory), "--format", "parquet", "--out", str(out)]) == 0
+    units = pd.read_parquet(out).set_index("trial_id")["units"]
+    assert (units["0006"], units["0007"]) == ("8", "many")
+    assert pd.isna(units["0000"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--format", "parquet"], "--format parquet needs --out FILE"),
+        (["--out", "t.csv"], "--out needs --format csv, json or parquet"),
+        (["--format", "csv", "--out", "none/"], "--out none cannot be written: .* Give another"),
+    ],
+)
+def test_trials_refuse_a_file_that_cannot_be(
+    flags: list[str],
+    message: str,
+    finished_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").mkdir()
+    assert main(["trials", str(finished_run), *flags]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search(message, captured.err)
+
+
+def test_tensorboard_and_verbose_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = str(write_ratings(tmp_path / "r.csv")), tmp_path / "run"
+    argv = ["run", str(write_builder(tmp_path)), "--data", data, "--out", str(out)]
+    flags = ["--tuner", "random", "--max-trials", "1", "--max-epochs", "2", "--engine", "inline"]
+    assert main([*argv, *flags, "--task", "rating", "--tensorboard", "--verbose"]) == 0
+    captured = capsys.readouterr()
+    assert f"tensorboard --logdir {out / 'tensorboard'}\n" in captured.err
+    for epoch in (1, 2):
+        assert f"trial 0000 quick: epoch {epoch} of 2: train_loss" in captured.err
+    assert captured.out.splitlines()[-3:] == [
+        f"report:  {out / 'report.html'}",
+        f"model:   {out / 'best/saved_model/1'}",
+        f"results: {out}",
+    ]
+    written = sorted(str(p.parent.name) for p in (out / "tensorboard").rglob("*.recsearch"))
+    assert written == ["0000", "tensorboard"]
+    told = TensorBoardLog(out, load_run(out).config["space"])
+    before = {path: path.read_bytes() for path in (out / "tensorboard").rglob("*.recsearch")}
+    told.update()  # all of the journal is in the files already
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--quiet", "--verbose"])
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_report_is_written_anew(

@@ -33,6 +33,16 @@ def test_config_survives_the_way_through_json() -> None:
     assert make_config(stored, {"max_trials": 3}).max_trials == 3
 
 
+def test_tensorboard_is_yes_or_no_and_a_flag_that_was_not_given_leaves_the_file() -> None:
+    assert make_config().tensorboard is False
+    assert make_config({"tensorboard": True}, {"tensorboard": None}).tensorboard is True
+    for wrong in (1, "yes"):
+        with pytest.raises(ConfigError, match="tensorboard must be of the type bool"):
+            make_config({"tensorboard": wrong})
+    with pytest.raises(ConfigError, match="workers must be of the type int"):
+        make_config({"workers": True})
+
+
 def test_config_turns_lists_into_tuples() -> None:
     assert make_config({"spaces": ["a", "b"], "set": ["x=1"]}).spaces == ("a", "b")
 

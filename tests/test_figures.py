@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
+from plotly.graph_objects import Figure
 
+from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
 from recsearch.results import Measurement, Run, load_run, measure
@@ -39,7 +41,7 @@ def test_history_steps_down_at_each_improvement(tmp_path: Path) -> None:
         journal.epochs(f"000{number}", score)
         journal.end(f"000{number}")
     journal.close()
-    state, measurements = measure(read_events(tmp_path / "journal.jsonl"))
+    state, measurements, _ = measure(read_events(tmp_path / "journal.jsonl"))
     shown = figures.history(measurements, state)
     assert [(point.x, point.score) for point in shown.points] == [(4, 1.0), (8, 1.2), (12, 0.8)]
     assert shown.best == ((4, 1.0), (12, 0.8), (12, 0.8))
@@ -104,13 +106,39 @@ def test_learning_curves_leave_out_epochs_that_are_not_finite(tmp_path: Path) ->
     journal.start("0000", "neumf", 2)
     journal.epochs("0000", float("nan"), 1.0)
     journal.close()
-    state, _ = measure(read_events(tmp_path / "journal.jsonl"))
+    state, _, _ = measure(read_events(tmp_path / "journal.jsonl"))
     assert [point.x for point in figures.learning_curves(state).curves[0].points] == [2]
 
 
 def test_slices_are_those_hyperparameters_that_varied(run: Run) -> None:
     # momentum was set in one scored trial, cross and name in one: nothing can be seen of them.
     assert list(slices_of(run.state)) == ["embedding_dim", "optimizer"]
+
+
+def test_slice_by_name_is_that_one_alone(run: Run) -> None:
+    shown = figures.slices(run.state, RUN["space"], "optimizer")
+    assert [each.name for each in shown] == ["optimizer"]
+
+
+def test_slice_of_the_family_shows_the_score_of_each() -> None:
+    (shown,) = figures.slices(
+        SearchState(
+            Objective("rmse", "min"),
+            History([Trial("0000", "a", {}, 1, score=1.0), Trial("0001", "b", {}, 1, score=2.0)]),
+        ),
+        [],
+        "space",
+    )
+    assert [(point.x, point.score) for point in shown.points] == [("a", 1.0), ("b", 2.0)]
+
+
+def test_slice_of_what_did_not_vary_is_refused(run: Run) -> None:
+    # momentum was set in one trial alone.
+    with pytest.raises(
+        UsageError,
+        match=r"two values or more.*Received 'momentum'\. There are: space, embedding_dim",
+    ):
+        figures.slices(run.state, RUN["space"], "momentum")
 
 
 def test_slice_of_a_log_range_has_a_log_axis_over_families(run: Run) -> None:
@@ -207,6 +235,26 @@ def test_drawings_without_data_say_so() -> None:
         drawing.draw_history(figures.history((), state)),
         drawing.draw_curves(figures.learning_curves(state)),
         drawing.draw_slices(figures.slices(state, ())),
+        drawing.draw_parallel(figures.parallel(state, ())),
+        drawing.draw_importance(figures.importances(state, ())),
+        drawing.draw_timeline(figures.timeline((), state)),
     ):
         assert drawn.layout.annotations[0].text == "nothing to show yet"
         assert drawn.layout.paper_bgcolor == "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "remark"),
+    [
+        (drawing.draw_contour(figures.contour(SearchState(), ())), "no two hyperparameters varied"),
+        (drawing.draw_brackets(figures.brackets((), SearchState())), "only Hyperband has brackets"),
+        (drawing.draw_predictions(figures.predictions({})), "this run kept no predicted ratings"),
+        (drawing.draw_popularity(figures.popularity({})), "only rankings have recommended lists"),
+        (
+            drawing.draw_importance(figures.importances(scored({"x": 1}, {"x": 2}), [])),
+            "2 trials with a score are too few to tell",
+        ),
+    ],
+)
+def test_drawings_of_what_a_run_does_not_have_say_why(drawn: Figure, remark: str) -> None:
+    assert remark in drawn.layout.annotations[0].text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.tuning.journal import SCHEMA, Journal, read_events
+from recsearch.tuning.journal import SCHEMA, Journal, JournalFollower, read_events
 
 
 @pytest.fixture
@@ -116,3 +116,33 @@ def test_nan_and_infinities_are_written_as_null(path: Path) -> None:
     assert line == event
     assert line["metrics"] == {"a": None, "b": None, "c": [None, 1.5], "d": [None]}
     assert line["seconds"] is None
+
+
+def test_follower_returns_each_event_once_as_the_file_grows(path: Path) -> None:
+    follower = JournalFollower(path)
+    assert follower.new_events() == []  # the file does not exist yet
+    write(path, "a", "b")
+    assert [event["text"] for event in follower.new_events()] == ["a", "b"]
+    assert follower.new_events() == []
+    write(path, "c")
+    assert [event["text"] for event in follower.new_events()] == ["c"]
+
+
+def test_follower_waits_for_the_end_of_a_line(path: Path) -> None:
+    follower = JournalFollower(path)
+    write(path, "a", "b")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    assert [event["text"] for event in follower.new_events()] == ["a"]
+    path.write_bytes(whole)
+    assert [event["text"] for event in follower.new_events()] == ["b"]
+
+
+def test_follower_names_the_line_that_is_damaged(path: Path) -> None:
+    write(path, "a")
+    follower = JournalFollower(path)
+    follower.new_events()
+    with path.open("ab") as file:
+        file.write(b"{\n")
+    with pytest.raises(RunDirectoryError, match=r"journal\.jsonl, line 2: expected JSON"):
+        follower.new_events()

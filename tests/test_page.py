@@ -2,16 +2,41 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
 from recsearch.report import content
+from recsearch.report.cost import cost
+from recsearch.report.examples import Item, examples
+from recsearch.report.packing import packed, unpacked
 from recsearch.report.page import render_report, write_report
+from recsearch.report.predictions import binned_predictions
 from recsearch.results import Run, load_run
+
+EXAMPLES = {
+    "users": [
+        {
+            "user_id": HOSTILE,
+            "history": [{"item_id": 6, "title": "Heat (1995)", "label": 4.0}],
+            "recommended": [
+                {"item_id": 9, "title": HOSTILE, "score": 4.25, "held_out": True},
+                {"item_id": 12},
+            ],
+        }
+    ]
+}
+TOLD_OF_TEST = {
+    "lists": {"coverage@10": 0.5},
+    "predictions": binned_predictions(np.array([1.0, 5.0]), np.array([2.0, 4.5])),
+}
 
 
 class Page(HTMLParser):
@@ -21,6 +46,7 @@ class Page(HTMLParser):
         super().__init__()
         self.scripts: list[tuple[dict[str, str | None], str]] = []
         self.addresses: list[str] = []
+        self.anchors: list[str] = []
         self.policy = ""
         self.ids: list[str] = []
         self.text = ""
@@ -30,7 +56,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self._inside = [tag]
-        self.addresses += [value or "" for key, value in attrs if key in ("src", "href")]
+        links = [value or "" for key, value in attrs if key in ("src", "href")]
+        self.addresses += [link for link in links if not link.startswith("#")]
+        self.anchors += [link[1:] for link in links if link.startswith("#")]
         self.ids += [given["id"] or ""] if "id" in given else []
         if given.get("http-equiv") == "Content-Security-Policy":
             self.policy = given["content"] or ""
@@ -50,9 +78,9 @@ class Page(HTMLParser):
     @property
     def plots(self) -> dict[str, Any]:
         return {
-            given["data-plot"] or "": json.loads(text)
+            given["data-plot"] or "": json.loads(unpacked(text))
             for given, text in self.scripts
-            if given.get("type") == "application/json"
+            if "data-plot" in given
         }
 
 
@@ -81,14 +109,35 @@ def test_report_is_written_whole_into_the_run_directory(run: Run) -> None:
     assert not list(run.directory.glob("*partial*"))
 
 
-def test_page_has_its_sections_from_top_to_bottom(page: Page) -> None:
-    sections = ["verdict", "asked", "data", "plots", "leaderboard", "space", "reproduce"]
-    assert [each for each in page.ids if each in sections] == sections
+SECTIONS = (
+    "verdict", "cost", "examples", "quality", "search", "tested", "leaderboard", "space", "data",
+    "reproduce",
+)  # fmt: skip
 
 
-def test_page_has_a_plot_for_each_json_block(page: Page) -> None:
-    assert list(page.plots) == ["baselines", "history", "curves", "slice-0", "slice-1"]
+def test_page_has_its_sections_from_top_to_bottom(run: Run) -> None:
+    full = replace(run, metrics={**METRICS, **TOLD_OF_TEST}, examples=EXAMPLES)
+    page = Page(render_report(full))
+    assert tuple(each for each in page.ids if each in SECTIONS) == SECTIONS
+    assert tuple(page.anchors) == SECTIONS
+
+
+def test_page_leaves_out_the_sections_that_would_be_empty(page: Page) -> None:
+    assert set(SECTIONS) - set(page.anchors) == {"examples", "tested"}
+    assert set(page.anchors) <= set(page.ids)
+
+
+def test_page_has_a_plot_for_each_block(page: Page) -> None:
+    assert list(page.plots) == [
+        "baselines", "history", "curves", "parallel", "contour", "brackets", "timeline", "slice-0",
+        "slice-1",
+    ]  # fmt: skip
     assert set(page.plots) <= set(page.ids)
+
+
+def test_page_shows_what_the_test_part_told(run: Run) -> None:
+    page = Page(render_report(replace(run, metrics={**METRICS, **TOLD_OF_TEST})))
+    assert list(page.plots)[-2:] == ["predictions", "popularity"]
 
 
 def test_page_names_no_address_and_its_policy_loads_nothing(page: Page) -> None:
@@ -100,9 +149,70 @@ def test_page_names_no_address_and_its_policy_loads_nothing(page: Page) -> None:
 
 def test_policy_lets_exactly_the_scripts_of_the_page_run(page: Page) -> None:
     running = [text for given, text in page.scripts if "type" not in given]
-    digests = [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in running]
-    assert len(running) == 2
+    library = [unpacked(text) for given, text in page.scripts if given.get("id") == "library"]
+    digests = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (*running, *library)
+    ]
+    assert (len(running), len(library)) == (1, 1)
     assert re.findall(r"'sha256-([^']+)'", page.policy) == digests
+
+
+def test_packed_texts_are_unpacked_the_same_and_cannot_end_an_element() -> None:
+    text = 1000 * HOSTILE
+    assert unpacked(packed(text)) == text
+    assert packed(text) == packed(text)
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", packed(text))
+    assert len(packed(text)) < len(text) / 50
+
+
+def test_report_command_imports_no_heavy_module(run: Run) -> None:
+    code = (
+        "import sys; from recsearch.cli import main; main(['report', sys.argv[1]]); "
+        "heavy = ('tensorflow', 'keras', 'keras_tuner', 'ray', 'sklearn', 'optuna'); "
+        "print([name for name in heavy if name in sys.modules], len(sys.modules))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(run.directory)], capture_output=True, text=True, check=True
+    )
+    *_, heavy, count = told.stdout.split()
+    assert heavy == "[]"
+    assert int(count) < 2000
+
+
+def test_page_of_three_hundred_trials_is_small(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"schema": 1}))
+    journal = JournalByHand(tmp_path)
+    rng = np.random.default_rng(0)
+    names = [f"hyperparameter_{number}" for number in range(12)]
+    for number in range(300):
+        trial_id = f"{number:04d}"
+        journal.start(trial_id, "neumf", 10, **dict(zip(names, rng.random(12), strict=True)))
+        journal.epochs(trial_id, *rng.random(10))
+        journal.end(trial_id)
+    journal.close()
+    source = render_report(load_run(tmp_path))
+    assert len(source.encode()) < 8e6
+    assert len(Page(source).plots) == 7 + len(names)
+
+
+def test_examples_stand_on_the_page_as_text(run: Run) -> None:
+    source = render_report(replace(run, examples=EXAMPLES))
+    page = Page(source)
+    assert "<script>alert(1)" not in source
+    assert f"User {HOSTILE}" in page.text
+    assert "Heat (1995)" in page.text
+    assert source.count('<li class="hit">') == 1
+
+
+def test_examples_tell_title_rating_and_score() -> None:
+    (shown,) = examples(EXAMPLES)
+    assert shown.user == HOSTILE
+    assert shown.lists == (
+        ("has in training", (Item("Heat (1995)", "id 6, rated 4", False),)),
+        ("is recommended", (Item(HOSTILE, "id 9, score 4.25", True), Item("12", "", False))),
+    )
+    assert examples(None) == ()
 
 
 def test_hostile_texts_stay_text(run: Run, page: Page) -> None:
@@ -139,7 +249,8 @@ def test_page_of_an_unfinished_run_says_so_and_shows_what_there_is(tmp_path: Pat
     page = Page(render_report(load_run(plant_run(tmp_path, finished=False))))
     assert "The run has not ended: nothing was measured on the test part yet." in page.text
     assert "So far trial 0000 (neumf) is best on the validation part, with rmse 0.9." in page.text
-    assert list(page.plots) == ["history", "curves", "slice-0", "slice-1"]
+    assert "baselines" not in page.plots
+    assert {"history", "curves", "timeline"} <= set(page.plots)
 
 
 def test_page_of_a_run_without_trials_does_without_plotly(tmp_path: Path) -> None:
@@ -158,7 +269,7 @@ def test_page_of_a_run_whose_trials_all_failed_lists_the_reasons(tmp_path: Path)
     journal.close()
     page = Page(render_report(load_run(tmp_path)))
     assert "ValueError: shapes do not fit" in page.text
-    assert page.plots == {}
+    assert list(page.plots) == ["timeline"]
 
 
 def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
@@ -178,12 +289,27 @@ def test_results_table_shows_a_winner_that_lost_where_it_stands() -> None:
     assert table.highlighted == 1
 
 
-def test_protocol_tells_times_and_export() -> None:
+def test_protocol_tells_looks_and_export() -> None:
     told = facts(content.protocol(METRICS))
     assert told["looks at the test part"] == "once"
-    assert told["time of the stages"] == "retrained 1 min 23 s, tested 4.2 s"
-    assert told["export"] == "verified in a fresh process (largest difference 1e-07); 3 MiB"
+    assert told["export"] == "verified in a fresh process (largest difference 1e-07)"
     assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (it was chosen")
+
+
+def test_cost_tells_time_parameters_and_size(run: Run) -> None:
+    assert facts(cost(run)) == {
+        "search": "28 s for 3 trials and 6 epochs",
+        "training in it": "7.5 s on all workers together; median of a trial 2.5 s",
+        "retraining the winner": "1 min 23 s",
+        "measuring on the test part": "4.2 s",
+        "parameters of the winner": "123,456",
+        "size of the export": "3 MiB",
+    }
+
+
+def test_cost_of_a_run_without_trials_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"schema": 1}))
+    assert cost(load_run(tmp_path)) == ()
 
 
 def test_protocol_warns_of_a_second_look_at_the_test_part() -> None:
@@ -225,7 +351,7 @@ def test_data_facts_are_readable() -> None:
     assert facts(content.data({}))["file"] == "generated data (none was given)"
 
 
-def test_leaderboard_ranks_the_trials_with_a_score(run: Run) -> None:
+def test_leaderboard_ranks_the_trials_and_puts_those_without_a_score_last(run: Run) -> None:
     table = content.leaderboard(run)
     assert table.headers[:4] == ("rank", "trial", "space", "rmse")
     assert table.headers[9:] == ("embedding_dim", "optimizer", "cross", "name", "momentum")
@@ -233,11 +359,14 @@ def test_leaderboard_ranks_the_trials_with_a_score(run: Run) -> None:
         ["1", "0000", "neumf", "0.9", "completed"],
         ["2", "0001", "wide_deep", "0.92", "completed"],
         ["3", "0002", "neumf", "1.2", "stopped early"],
+        ["-", "0003", "wide_deep", "-", "failed"],
+        ["-", "0004", "neumf", "-", "infeasible"],
+        ["-", "0005", "neumf", "-", "running"],
     ]
-    assert [row[3].key for row in table.rows] == [0.9, 0.92, 1.2]
+    assert [row[3].key for row in table.rows] == [0.9, 0.92, 1.2, None, None, None]
 
 
-def test_leaderboard_shows_fifty_and_tells_how_many_there_are(tmp_path: Path) -> None:
+def test_leaderboard_has_every_trial(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(RUN))
     journal = JournalByHand(tmp_path)
     for number in range(60):
@@ -248,9 +377,15 @@ def test_leaderboard_shows_fifty_and_tells_how_many_there_are(tmp_path: Path) ->
     journal.close()
     run = load_run(tmp_path)
     shown = texts(content.leaderboard(run))
-    assert len(shown) == 50
-    assert shown[0][1] == "0059"
-    assert "The best 50 of 60 trials" in render_report(run)
+    assert len(shown) == 60
+    assert (shown[0][1], shown[0][9]) == ("0059", "59")
+    assert "All 60 trials" in render_report(run)
+
+
+def test_leaderboard_that_is_cut_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "MAX_ROWS", 2)
+    assert len(content.leaderboard(run).rows) == 2
+    assert "The first 2 of 6 trials" in render_report(run)
 
 
 def test_failures_have_reasons_and_values(run: Run) -> None:

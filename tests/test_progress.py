@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 from planted_run import JournalByHand, plant_run
 
+from recsearch.estimate import Capacity
+from recsearch.live_table import LiveTable
 from recsearch.progress import (
-    Clock,
     Lines,
-    LiveTable,
     Silent,
     describe_end,
     describe_plan,
+    describe_progress,
     describe_seconds,
     describe_trial,
 )
@@ -68,23 +69,20 @@ def test_end_is_told_with_the_best_trial_if_there_is_one(tmp_path: Path) -> None
     assert describe_end("enough", SearchState()) == "search over (enough): 0 trials"
 
 
-def test_clock_tells_the_rest_once_it_has_a_pace(tmp_path: Path, journal: JournalByHand) -> None:
-    clock, plan = Clock(), Plan(2, 3)
+def test_plan_tells_how_many_trials_run_at_a_time() -> None:
+    (told,) = describe_plan(Plan(4, 8), Capacity(workers=2))
+    assert told == "plan: 4 configurations, 2 at a time, 8 epochs in all"
+
+
+def test_rest_is_told_once_there_is_a_pace(tmp_path: Path, journal: JournalByHand) -> None:
+    plan, alone = Plan(2, 3), Capacity()
     journal.start("0000", "neumf", 3)
-    assert clock.progress(plan, state_of(tmp_path)) == "[0 of 3 epochs]"
-    journal.epochs("0000", 1.0)
-    assert clock.progress(plan, state_of(tmp_path)) == "[1 of 3 epochs, about 0 s left]"
+    assert describe_progress(plan, state_of(tmp_path), alone) == "[0 of 3 epochs]"
+    journal.epochs("0000", 1.0)  # of half a second each
+    told = describe_progress(plan, state_of(tmp_path), alone)
+    assert told == "[1 of 3 epochs, about 1 s left]"
     journal.epochs("0000", 0.9, 0.8, first=2)
-    assert clock.progress(plan, state_of(tmp_path)) == "[3 of 3 epochs]"
-
-
-def test_clock_of_a_resumed_search_counts_its_own_epochs_alone(
-    tmp_path: Path, journal: JournalByHand
-) -> None:
-    journal.start("0000", "neumf", 3)
-    journal.epochs("0000", 1.0, 0.9)
-    clock = Clock()
-    assert clock.progress(Plan(1, 3), state_of(tmp_path)) == "[2 of 3 epochs]"
+    assert describe_progress(plan, state_of(tmp_path), alone) == "[3 of 3 epochs]"
 
 
 def test_lines_tell_each_trial_once(
@@ -109,7 +107,7 @@ def test_lines_tell_each_trial_once(
         "plan: 2 configurations, 3 epochs in all",
         "detail",
         "trial 0000 neumf: rmse 1.0000 (epoch 1 of 1, 1.5 s, paused)   "
-        "[1 of 3 epochs, about 0 s left]",
+        "[1 of 3 epochs, about 2 s left]",
         "trial 0001 neumf: FAILED: ValueError: [red]no markup[/red]   "
         "[1 of 3 epochs, about 0 s left]",
         "search over (enough): 2 trials; best is trial 0000 neumf: rmse 1.0000 "
@@ -150,6 +148,21 @@ def test_promoted_trial_is_told_again(
     ]
 
 
+def test_verbose_lines_tell_each_epoch(
+    tmp_path: Path, journal: JournalByHand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Lines(verbose=True)
+    lines.begin_search(Plan(1, 2), state_of(tmp_path))
+    journal.start("0000", "neumf", 2)
+    for epoch, score in ((1, 1.0), (2, 0.9)):
+        journal.epochs("0000", score, first=epoch)
+        lines.news(state_of(tmp_path), "0000")
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "trial 0000 neumf: epoch 1 of 2: loss 2.0000, rmse 1.0000 (0.5 s)",
+        "trial 0000 neumf: epoch 2 of 2: loss 1.8000, rmse 0.9000 (0.5 s)",
+    ]
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes rich draw as on a terminal of 120 columns."""
@@ -168,9 +181,19 @@ def test_table_shows_running_and_best_trials_and_closes(
     table.end_search("enough", state)
     table.close()
     drawn = capsys.readouterr().err
-    for text in ("trial", "rmse", "0000", "0.9000", "0005", "running", "embedding_dim=32"):
+    for text in (
+        "running",
+        "best",
+        "rmse",
+        "1 of 1 workers busy",
+        "0 of 3",
+        "0000",
+        "0.9000",
+        "0005",
+        "embedding_dim=32",
+    ):
         assert text in drawn
-    assert "[6 of 99 epochs]" in drawn
+    assert "[6 of 99 epochs, about" in drawn
     assert "FAILED" not in drawn.partition("search over")[0]
     assert drawn.rstrip().endswith("completed)")
     assert "\x1b[?25h" in drawn  # the cursor is shown again

@@ -11,7 +11,14 @@ from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.report.wording import count_text, duration_text, number_text
-from recsearch.results import Measurement, Run, load_run, trials_table, write_trials_csv
+from recsearch.results import (
+    Measurement,
+    Run,
+    Training,
+    load_run,
+    trials_table,
+    write_trials_csv,
+)
 from recsearch.tuning.trial import Trial
 
 
@@ -96,6 +103,19 @@ def test_measurements_hold_each_score_when_it_became_known(run: Run) -> None:
     )
 
 
+def test_trainings_tell_what_ran_when(run: Run) -> None:
+    first, *_, last = run.trainings
+    assert first == Training("0000", 0, 0, epochs=3, start=2.0, end=6.0, state="COMPLETED")
+    assert last == Training("0005", 0, 0, epochs=3, start=27.0, end=28.0, state="RUNNING")
+    assert len(run.trainings) == 7  # of six trials, one of which was continued
+
+
+def test_examples_are_read_if_the_run_left_some(run: Run) -> None:
+    assert run.examples is None
+    (run.directory / "best" / "examples.json").write_text('{"users": []}')
+    assert load_run(run.directory).examples == {"users": []}
+
+
 def test_best_is_the_trial_with_the_lowest_rmse(run: Run) -> None:
     best = run.best()
     assert best is not None
@@ -123,8 +143,24 @@ def test_notebook_view_escapes_what_comes_from_the_run(run: Run) -> None:
 
 
 def test_plots_of_a_run_are_plotly_figures_with_traces(run: Run) -> None:
-    for plot in (run.plot_history, run.plot_curves, run.plot_slice, run.plot_baselines):
+    drawn = (
+        run.plot_history, run.plot_curves, run.plot_slice, run.plot_baselines, run.plot_parallel,
+        run.plot_contour, run.plot_brackets, run.plot_timeline,
+    )  # fmt: skip
+    for plot in drawn:
         assert len(plot().data) >= 1, plot.__name__
+
+
+def test_plot_slice_and_contour_take_names(run: Run) -> None:
+    assert run.plot_slice("embedding_dim").layout.xaxis.title.text == "embedding_dim"
+    drawn = run.plot_contour("optimizer", "embedding_dim").layout
+    assert (drawn.xaxis.title.text, drawn.yaxis.title.text) == ("optimizer", "embedding_dim")
+
+
+def test_plots_of_what_a_run_has_not_say_so(run: Run) -> None:
+    # It has three trials with a score, is about ratings, and kept no predictions.
+    for plot in (run.plot_importance, run.plot_predictions, run.plot_popularity):
+        assert len(plot().layout.annotations) == 1, plot.__name__
 
 
 def test_plot_baselines_of_an_unfinished_run_is_refused(tmp_path: Path) -> None:

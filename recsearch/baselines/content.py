@@ -92,7 +92,9 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
     def fit(parameters: Parameters) -> Content:
         from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
 
-        weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(terms[1 : data.spec.num_items])
+        weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(
+            terms[1 : data.spec.num_items]
+        )
         return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit

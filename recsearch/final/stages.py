@@ -59,6 +59,7 @@ TOLD_OF_TEST = (
     "baselines",
     "baseline_slices",
     "baseline_lists",
+    "predictions",
 )
 
 
@@ -76,7 +77,7 @@ def _write_metrics(finale: Finale) -> None:
             "num_parameters": retrained["num_parameters"],
         },
         "validation": dict(winner.curve[(winner.best_epoch or 1) - 1].metrics),
-        **{name: tested[name] for name in TOLD_OF_TEST},
+        **{name: tested.get(name) for name in TOLD_OF_TEST},
         "baseline_tuning": stages["baselines_tuned"]["baselines"],
         "protocol": _describe_protocol(finale, tested["protocol"]),
         "verdict": verdict(

@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from recsearch.data.interactions import Task
+from recsearch.data.store import read_vocabularies
 from recsearch.errors import SearchError
+from recsearch.files import write_json
 from recsearch.final.baselines import fitted_baselines
+from recsearch.final.examples import ExampleMaker
 from recsearch.final.finale import Finale
 from recsearch.final.look import TestLook
 from recsearch.final.retraining import load_scorer
+from recsearch.metrics import PairResults
+from recsearch.report.predictions import binned_predictions
+from recsearch.scorer import Scorer
 from recsearch.training.evaluate import HeldOut
 
 
@@ -26,6 +33,7 @@ def test(finale: Finale) -> dict[str, Any]:
     except ValueError as error:
         raise SearchError(f"The retrained model cannot be evaluated: {error}") from error
     seconds = round(time.perf_counter() - started, 3)
+    _write_examples(finale, look, scorer)
     others = _measure_baselines(look, finale.study.state.stages["baselines_tuned"]["baselines"])
     return {
         "test": look.metrics(own),
@@ -38,8 +46,24 @@ def test(finale: Finale) -> dict[str, Any]:
         "baseline_slices": {k: v.slices for k, v in others.items() if v.results is not None},
         "baseline_lists": {k: v.lists for k, v in others.items() if v.lists is not None},
         "comparison": _compare_with_best(look, own, others),
+        "predictions": _predictions(look, own),
         "protocol": look.description,
     }
+
+
+def _predictions(look: TestLook, own: HeldOut) -> dict[str, Any] | None:
+    """Returns how predicted ratings lie against the actual ones; None but for ratings."""
+    if look.data.spec.task is not Task.RATING or not isinstance(own, PairResults):
+        return None
+    return binned_predictions(own.label, own.score)
+
+
+def _write_examples(finale: Finale, look: TestLook, scorer: Scorer) -> None:
+    """Writes best/examples.json."""
+    folder = finale.directory / "data"
+    vocabularies = read_vocabularies(folder / "final")
+    maker = ExampleMaker.of(look.data, vocabularies, folder / "titles.parquet")
+    write_json(finale.best_dir / "examples.json", maker.examples(scorer, finale.study.seed))
 
 
 @dataclass(frozen=True)

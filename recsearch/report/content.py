@@ -11,7 +11,8 @@ from recsearch.report.wording import count_text, duration_text, number_text
 from recsearch.results import Run
 from recsearch.tuning.trial import Objective, Trial, TrialState
 
-MAX_ROWS = 50  # of the leaderboard, and of the failed trials
+MAX_ROWS = 2_000  # of the leaderboard: a browser sorts them without a pause
+MAX_FAILURES = 50
 
 Facts = tuple[tuple[str, str], ...]
 """(what, value), in the order in which they are shown."""
@@ -101,10 +102,6 @@ def protocol(metrics: Mapping[str, Any]) -> Facts:
     facts.append(("looks at the test part", told))
     facts.append(("winner on validation", _metrics_text(metrics.get("validation", {}))))
     facts.append(("winner", _winner_text(metrics.get("winner", {}))))
-    seconds = metrics.get("seconds", {})
-    if seconds:
-        spent = ", ".join(f"{_words(k)} {duration_text(v)}" for k, v in seconds.items())
-        facts.append(("time of the stages", spent))
     if export.get("verified"):
         facts.append(("export", _export_text(export)))
     return tuple(facts)
@@ -124,9 +121,8 @@ def _winner_text(winner: Mapping[str, Any]) -> str:
 
 
 def _export_text(export: Mapping[str, Any]) -> str:
-    size = number_text(export.get("bytes", 0) / 2**20)
     difference = number_text(export.get("max_difference"))
-    return f"verified in a fresh process (largest difference {difference}); {size} MiB"
+    return f"verified in a fresh process (largest difference {difference})"
 
 
 def command(config: Mapping[str, Any]) -> str:
@@ -174,17 +170,22 @@ def _label_text(described: Mapping[str, Any]) -> str:
 
 
 def leaderboard(run: Run) -> Table:
-    """Returns the best trials by validation, with the values of their hyperparameters."""
-    ranked = run.state.ranked()[:MAX_ROWS]
+    """Returns all trials with the values of their hyperparameters, the best by validation first.
+
+    Those without a score come last, without a rank.
+    """
+    ranked = run.state.ranked()
+    unranked = [trial for trial in run.state.trials.values() if trial.score is None]
+    shown = [*ranked, *unranked][:MAX_ROWS]
     objective = run.state.objective
-    names = _hyperparameter_names(ranked)
+    names = _hyperparameter_names(shown)
     headers = (
         "rank", "trial", "space", objective.name if objective else "score", "state",
         "best epoch", "epochs", "time", "parameters", *names,
     )  # fmt: skip
     rows = tuple(
         (
-            cell(rank),
+            cell(rank if rank <= len(ranked) else None),
             cell(trial.trial_id),
             cell(trial.space),
             cell(trial.score),
@@ -195,9 +196,9 @@ def leaderboard(run: Run) -> Table:
             cell(trial.num_parameters),
             *(cell(trial.values.get(name)) for name in names),
         )
-        for rank, trial in enumerate(ranked, 1)
+        for rank, trial in enumerate(shown, 1)
     )
-    return Table(headers, rows, 0 if rows else None)
+    return Table(headers, rows, 0 if ranked else None)
 
 
 def failures(run: Run) -> Table:
@@ -212,7 +213,7 @@ def failures(run: Run) -> Table:
             cell(trial.message),
             cell(_pairs_text(trial.values)),
         )
-        for trial in failed_trials(run)[:MAX_ROWS]
+        for trial in failed_trials(run)[:MAX_FAILURES]
     )
     return Table(headers, rows)
 

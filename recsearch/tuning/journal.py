@@ -101,3 +101,35 @@ def _parse(line: bytes, number: int, path: Path) -> Event:
         )
     parsed: Event = event
     return parsed
+
+
+class JournalFollower:
+    """Reads a journal while it grows, from its beginning or from where it was read last.
+
+    Args:
+        path: The file; it may not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._length = 0
+        self._lines = 0
+
+    def new_events(self) -> list[Event]:
+        """Returns the events that were appended since the last call; a torn last line waits.
+
+        Raises:
+            RunDirectoryError: If the file is of a later schema, or damaged before its end.
+        """
+        if not self.path.is_file():
+            return []
+        events = []
+        with self.path.open("rb") as file:
+            file.seek(self._length)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._length += len(line)
+                self._lines += 1
+                events.append(_parse(line, self._lines, self.path))
+        return events

@@ -1,0 +1,122 @@
+"""The tables of a comparison of runs."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from recsearch.report.content import Cell, Table, cell
+from recsearch.report.wording import duration_text, number_text
+from recsearch.tuning.trial import Objective
+
+if TYPE_CHECKING:
+    from recsearch.report.compare import Entry, RunComparison
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of the time of the shortest search: when the best so far is told."""
+
+
+def equal_time(found: "RunComparison") -> Table:
+    """Returns the best score so far at shares of the time of the shortest search."""
+    equal = found.equal_seconds
+    if equal is None or found.objective is None:
+        return Table((), ())
+    headers = ("run", *(f"after {duration_text(share * equal)}" for share in SHARES), "at its end")
+    rows = tuple(
+        (
+            cell(entry.name),
+            *(cell(entry.best_at(share * equal)) for share in SHARES),
+            cell(entry.best_so_far[-1][1]),
+        )
+        for entry in found.entries
+    )
+    return Table(headers, rows, _best_row(found, lambda entry: entry.best_at(equal)))
+
+
+def tested(found: "RunComparison") -> Table:
+    """Returns the test metrics of the runs that have ended, with the best baseline of each."""
+    ended = [(entry.name, entry.run.metrics) for entry in found.entries if entry.run.metrics]
+    names = list(dict.fromkeys(name for _, metrics in ended for name in metrics["test"]))
+    rows = tuple(
+        (
+            cell(who),
+            *(cell(metrics["test"].get(name)) for name in names),
+            cell(_best_baseline(metrics)),
+        )
+        for who, metrics in ended
+    )
+    highlighted = None
+    if found.objective is not None and len(ended) == len(found.entries):
+        highlighted = _best_row(found, _test_score)
+    return Table(("run", *names, "best baseline"), rows, highlighted)
+
+
+def _test_score(entry: "Entry") -> float | None:
+    metrics, objective = entry.run.metrics, entry.run.state.objective
+    return metrics["test"].get(objective.name) if metrics and objective else None
+
+
+def _best_row(found: "RunComparison", score: Callable[["Entry"], float | None]) -> int | None:
+    """Returns the number of the best run; None where several are as good, or data differ."""
+    if found.objective is None or len({entry.data for entry in found.entries}) > 1:
+        return None
+    keys = [found.objective.sort_key(score(entry)) for entry in found.entries]
+    return keys.index(min(keys)) if keys.count(min(keys)) == 1 else None
+
+
+def _best_baseline(metrics: Mapping[str, Any]) -> str | None:
+    objective = Objective(**metrics["objective"])
+    values = {
+        name: found[objective.name]
+        for name, found in metrics.get("baselines", {}).items()
+        if found.get(objective.name) is not None
+    }
+    if not values:
+        return None
+    best = min(values, key=lambda name: objective.sort_key(values[name]))
+    return f"{best}: {objective.name} {number_text(values[best])}"
+
+
+def winners(found: "RunComparison") -> Table:
+    """Returns the best trial of each run by validation."""
+    rows = []
+    for entry in found.entries:
+        best = entry.run.best()
+        if best is not None:
+            values = ", ".join(f"{k} = {_short(v)}" for k, v in best.values.items())
+            texts = (entry.name, best.space, f"trial {best.trial_id}", values or "none")
+            rows.append((*map(cell, texts), cell(best.best_epoch), cell(best.num_parameters)))
+    headers = ("run", "space", "trial", "hyperparameters", "best epoch", "parameters")
+    return Table(headers, tuple(rows))
+
+
+def _short(value: Any) -> str:
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+def cost(found: "RunComparison") -> Table:
+    """Returns what the runs took, and how large their exports are."""
+    rows = []
+    for entry in found.entries:
+        run = entry.run
+        stages = sum(((run.metrics or {}).get("seconds") or {}).values()) or None
+        size = ((run.metrics or {}).get("export") or {}).get("bytes")
+        rows.append(
+            (
+                cell(entry.name),
+                cell(run.config.get("config", {}).get("tuner")),
+                cell(len(run.state.trials)),
+                cell(run.state.history.num_epochs),
+                Cell(duration_text(entry.seconds), entry.seconds),
+                Cell(duration_text(stages), stages),
+                cell(None if size is None else round(size / 2**20, 1)),
+            )
+        )
+    headers = ("run", "tuner", "trials", "epochs", "search", "end stages", "export in MiB")
+    return Table(headers, tuple(rows))
+
+
+def as_text(table: Table) -> str:
+    """Returns a table for a terminal."""
+    import pandas as pd
+
+    rows = [[each.text for each in row] for row in table.rows]
+    return pd.DataFrame(rows, columns=list(table.headers)).to_string(index=False)

@@ -1,0 +1,58 @@
+"""What the report page says of cost: time, parameters, memory, size."""
+
+from statistics import median
+
+from recsearch.report.content import Facts
+from recsearch.report.wording import duration_text, number_text
+from recsearch.results import Run
+
+STAGES = {
+    "baselines_tuned": "tuning the baselines",
+    "retrained": "retraining the winner",
+    "tested": "measuring on the test part",
+    "exported": "exporting, and checking the export",
+}
+
+
+def cost(run: Run) -> Facts:
+    """Returns what the search and its winner cost, as far as it is known."""
+    return (*_search_cost(run), *_winner_cost(run))
+
+
+def _search_cost(run: Run) -> Facts:
+    trials = [trial for trial in run.state.trials.values() if trial.curve]
+    if not trials:
+        return ()
+    epochs = sum(len(trial.curve) for trial in trials)
+    seconds = sum(trial.seconds for trial in trials)
+    typical = median(trial.seconds for trial in trials)
+    facts = [
+        (
+            "search",
+            f"{duration_text(run.state.seconds)} for {len(trials):,} trials and {epochs:,} epochs",
+        ),
+        (
+            "training in it",
+            f"{duration_text(seconds)} on all workers together; median of a trial "
+            f"{duration_text(typical)}",
+        ),
+    ]
+    peak = max(trial.peak_memory_mb for trial in trials)
+    if peak:
+        facts.append(("largest worker", f"{number_text(peak / 1024)} GiB of memory"))
+    return tuple(facts)
+
+
+def _winner_cost(run: Run) -> Facts:
+    if run.metrics is None:
+        return ()
+    seconds, winner = run.metrics.get("seconds", {}), run.metrics.get("winner", {})
+    export = run.metrics.get("export", {})
+    facts = [
+        (text, duration_text(seconds[name])) for name, text in STAGES.items() if name in seconds
+    ]
+    if winner.get("num_parameters") is not None:
+        facts.append(("parameters of the winner", number_text(winner["num_parameters"])))
+    if export.get("bytes"):
+        facts.append(("size of the export", f"{number_text(export['bytes'] / 2**20)} MiB"))
+    return tuple(facts)

@@ -1,0 +1,26 @@
+"""The plots of a run, drawn: each function turns one value of `figures` into a Plotly figure."""
+
+from recsearch.report.drawing.hyperparameters import (
+    draw_contour,
+    draw_importance,
+    draw_parallel,
+    draw_slices,
+)
+from recsearch.report.drawing.progress import draw_curves, draw_history
+from recsearch.report.drawing.schedule import ENDINGS, draw_brackets, draw_timeline
+from recsearch.report.drawing.tested import draw_comparison, draw_popularity, draw_predictions
+
+__all__ = [
+    "ENDINGS",
+    "draw_brackets",
+    "draw_comparison",
+    "draw_contour",
+    "draw_curves",
+    "draw_history",
+    "draw_importance",
+    "draw_parallel",
+    "draw_popularity",
+    "draw_predictions",
+    "draw_slices",
+    "draw_timeline",
+]

@@ -1,0 +1,20 @@
+"""A finished or unfinished run, read from its directory: tables, plots and the model it left.
+
+Reading needs no TensorFlow; only `Run.recommender` and `Run.recommend` import it.
+"""
+
+from recsearch.results.reading import load_run
+from recsearch.results.records import Measurement, Training, measure
+from recsearch.results.run import Run
+from recsearch.results.tables import curves_table, trials_table, write_trials_csv
+
+__all__ = [
+    "Measurement",
+    "Run",
+    "Training",
+    "curves_table",
+    "load_run",
+    "measure",
+    "trials_table",
+    "write_trials_csv",
+]

@@ -1,0 +1,156 @@
+"""A run as a value: what its directory holds, and what can be asked of it."""
+
+import html
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from recsearch.errors import RunDirectoryError, UsageError
+from recsearch.report.wording import count_text, number_text
+from recsearch.results.plots import RunPlots
+from recsearch.results.tables import curves_table, trials_table
+from recsearch.tuning.trial import Trial
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+MAX_K = 1_000_000  # items asked for at once: more would only be padding
+
+
+@dataclass(frozen=True)
+class Run(RunPlots):
+    """What a run directory holds; its attributes and plots are those of `RunPlots`."""
+
+    def trials(self) -> pd.DataFrame:
+        """Returns a table of all trials, in the order of their ids; what is missing is NA.
+
+        Columns: trial_id, state, space, score, best_epoch, epochs (trained), seconds, attempt,
+        message, bracket, rung, num_parameters, then the hyperparameters in order of first
+        appearance. A hyperparameter that is called like a column before it gets the prefix `hp/`.
+        """
+        return trials_table(list(self.state.trials.values()))
+
+    def curves(self) -> pd.DataFrame:
+        """Returns a long table of all learning curves, one row an epoch of a trial.
+
+        Columns: trial_id, space, epoch (from 1), seconds (of this epoch), then one a metric.
+        """
+        return curves_table(list(self.state.trials.values()))
+
+    def best(self) -> Trial | None:
+        """Returns the trial with the best validation score, or None if none has one."""
+        return next(iter(self.state.ranked()), None)
+
+    def summary(self) -> str:
+        """Returns what came of the run in a few lines."""
+        lines = [f"{self.directory.name}: {count_text(self.state.trials.values())}."]
+        best, objective = self.best(), self.state.objective
+        if best is not None and objective is not None:
+            lines.append(
+                f"Best by validation: trial {best.trial_id} ({best.space}), {objective.name} "
+                f"{number_text(best.score)} at epoch {best.best_epoch}."
+            )
+        verdict = self.metrics.get("verdict") if self.metrics else None
+        lines.append(str(verdict or "The run has not ended: there are no test metrics yet."))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        ids = [trial.trial_id for trial in self.state.ranked()[:5]]
+        leaders = self.trials().set_index("trial_id").loc[ids].drop(columns=["message"])
+        shown = leaders.dropna(axis="columns", how="all")
+        lines = "<br>".join(map(html.escape, self.summary().splitlines()))
+        return f"<p>{lines}</p>{shown.to_html(escape=True, na_rep='')}"
+
+    def to_optuna(self, storage: str | None = None) -> "Study":
+        """Returns the trials as an Optuna study; see `exchange.optuna_study.make_study`."""
+        from recsearch.exchange.optuna_study import make_study
+
+        return make_study(self, storage)
+
+    def to_mlflow(self, uri: str, experiment: str = "recsearch") -> str:
+        """Logs the run to MLflow, returns the run's id; see `exchange.mlflow_log.log_to_mlflow`."""
+        from recsearch.exchange.mlflow_log import log_to_mlflow
+
+        return log_to_mlflow(self, uri, experiment)
+
+    def recommender(self) -> Any:
+        """Returns the exported model, loaded with TensorFlow.
+
+        Raises:
+            RunDirectoryError: If the run has exported none.
+        """
+        return self._recommender
+
+    @cached_property
+    def _recommender(self) -> Any:
+        path = self.directory / "best" / "saved_model" / "1"
+        if not path.is_dir():
+            raise RunDirectoryError(
+                f"There is no exported model at {path}: the run has not ended. "
+                f"Finish it with `recsearch resume {self.directory}`."
+            )
+        import tensorflow as tf
+
+        return tf.saved_model.load(str(path))
+
+    def recommend(
+        self, user_id: int | str, k: int = 10, *, include_seen: bool = False
+    ) -> pd.DataFrame:
+        """Returns the k best items for a user, by the exported model.
+
+        Args:
+            user_id: Raw id, as in the data.
+            k: How many items; fewer come back if the model has no more to offer.
+            include_seen: Whether items may come back that the user has in the data.
+
+        Returns:
+            Columns item_id, title (where an item table had one) and score, the best first;
+            `attrs["known_user"]` says whether the user was in the data.
+
+        Raises:
+            RunDirectoryError: If the run has exported no model.
+            UsageError: If k is not positive, or the id is not of the data's type.
+        """
+        if k < 1:
+            raise UsageError(f"k must be at least 1. Received {k}.")
+        name = "recommend_with_seen" if include_seen else "recommend"
+        signature = self.recommender().signatures[name]
+        import tensorflow as tf
+
+        dtype = signature.structured_input_signature[1]["user_id"].dtype
+        user = tf.constant([_as_id(user_id, dtype.name)], dtype)
+        answer = signature(user_id=user, k=tf.constant(min(k, MAX_K), tf.int32))
+        items = [_decoded(item) for item in answer["item_id"].numpy()[0]]
+        frame = pd.DataFrame({"item_id": items, "score": answer["score"].numpy()[0]})
+        frame = frame[frame["score"] > -math.inf].reset_index(drop=True)  # the rest is padding
+        frame = self._with_titles(frame)
+        frame.attrs["known_user"] = bool(answer["known_user"].numpy()[0])
+        return frame
+
+    def _with_titles(self, items: pd.DataFrame) -> pd.DataFrame:
+        path = self.directory / "data" / "titles.parquet"
+        if not path.is_file():
+            return items
+        titles = pd.read_parquet(path).set_index("id")["title"]
+        items.insert(1, "title", items["item_id"].map(titles))
+        return items
+
+
+def _as_id(user_id: int | str, dtype: str) -> int | str:
+    """Returns the id as the model takes it: text, or a whole number."""
+    if dtype == "string":
+        return str(user_id)
+    try:
+        number = int(user_id)
+    except ValueError:
+        number = None
+    if number is None or not -(2**63) <= number < 2**63:  # the model takes int64
+        raise UsageError(f"The user ids of this run are whole numbers. Received {user_id!r}.")
+    return number
+
+
+def _decoded(item: Any) -> int | str:
+    return item.decode() if isinstance(item, bytes) else int(item)

@@ -1,0 +1,80 @@
+"""The trials of a run as tables."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from recsearch.files import write_text
+from recsearch.tuning.trial import Scalar, Trial
+
+if TYPE_CHECKING:
+    from recsearch.results.run import Run
+
+_COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
+    "trial_id": ("string", lambda trial: trial.trial_id),
+    "state": ("string", lambda trial: trial.state.value),
+    "space": ("string", lambda trial: trial.space),
+    "score": ("Float64", lambda trial: trial.score),
+    "best_epoch": ("Int64", lambda trial: trial.best_epoch),
+    "epochs": ("Int64", lambda trial: len(trial.curve)),
+    "seconds": ("Float64", lambda trial: trial.seconds),
+    "attempt": ("Int64", lambda trial: trial.attempt),
+    "message": ("string", lambda trial: trial.message or None),
+    "bracket": ("Int64", lambda trial: trial.bracket),
+    "rung": ("Int64", lambda trial: trial.rung),
+    "num_parameters": ("Int64", lambda trial: trial.num_parameters),
+}
+_NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
+
+
+def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Returns one row a trial; columns as in `Run.trials`."""
+    columns = {
+        name: pd.Series([value(trial) for trial in trials], dtype=dtype)
+        for name, (dtype, value) in _COLUMNS.items()
+    }
+    for name in dict.fromkeys(name for trial in trials for name in trial.values):
+        shown = f"hp/{name}" if name in _COLUMNS else name
+        columns[shown] = _scalars([trial.values.get(name) for trial in trials])
+    return pd.DataFrame(columns)
+
+
+def curves_table(trials: Sequence[Trial]) -> pd.DataFrame:
+    """Returns one row an epoch of a trial; columns as in `Run.curves`."""
+    rows = [(trial, point) for trial in trials for point in trial.curve]
+    columns = {
+        "trial_id": pd.Series([trial.trial_id for trial, _ in rows], dtype="string"),
+        "space": pd.Series([trial.space for trial, _ in rows], dtype="string"),
+        "epoch": pd.Series([point.epoch for _, point in rows], dtype="Int64"),
+        "seconds": pd.Series([point.seconds for _, point in rows], dtype="Float64"),
+    }
+    for name in dict.fromkeys(name for _, point in rows for name in point.metrics):
+        values = [point.metrics.get(name) for _, point in rows]
+        columns[name] = pd.Series(values, dtype="Float64")
+    return pd.DataFrame(columns)
+
+
+def write_trials_csv(run: "Run") -> Path:
+    """Writes trials.csv into the run directory, whole or not at all; returns its path.
+
+    Columns: trial_id, state, space, score, best_epoch, epochs, seconds, attempt, message, then the
+    hyperparameters.
+    """
+    table = run.trials().drop(columns=_NOT_IN_CSV)
+    return write_text(run.directory / "trials.csv", table.to_csv(index=False))
+
+
+def _scalars(values: list[Scalar | None]) -> "pd.Series[Any]":
+    """Returns a column of the narrowest nullable type; int and str mixed stay objects."""
+    kinds = {type(value) for value in values if value is not None}
+    for members, dtype in (
+        ({bool}, "boolean"),
+        ({int}, "Int64"),
+        ({int, float}, "Float64"),
+        ({str}, "string"),
+    ):
+        if kinds <= members:
+            return pd.Series(values, dtype=dtype)
+    return pd.Series([pd.NA if value is None else value for value in values], dtype="object")
