@@ -111,6 +111,33 @@ def test_lists_tell_coverage_and_diversity_of_what_is_recommended(implicit_run: 
     assert popular["novelty@10"] == min(each["novelty@10"] for each in lists.values())
 
 
+def test_examples_recommend_unseen_items_with_titles_and_mark_what_was_held_out(
+    implicit_run: Run,
+) -> None:
+    found = json.loads((implicit_run.directory / "best" / "examples.json").read_text())
+    assert len(found["users"]) == 5
+    for user in found["users"]:
+        held_out = {item["item_id"] for item in user["held_out"]}
+        assert held_out
+        assert len(user["recommended"]) == 10
+        for item in user["recommended"]:
+            assert item["title"] == f"Title {item['item_id']}"
+            assert item["held_out"] == (item["item_id"] in held_out)
+        scores = [item["score"] for item in user["recommended"]]
+        assert scores == sorted(scores, reverse=True)
+        assert "label" not in user["history"][0]
+
+
+def test_predictions_of_ratings_are_kept_as_counts(rating_run: Run, implicit_run: Run) -> None:
+    assert rating_run.metrics is not None
+    assert implicit_run.metrics is not None
+    assert sum(rating_run.metrics["predictions"]["error_counts"]) == 90
+    assert implicit_run.metrics["predictions"] is None
+    found = json.loads((rating_run.directory / "best" / "examples.json").read_text())
+    labels = [item["label"] for item in found["users"][0]["history"]]
+    assert labels == sorted(labels, reverse=True)
+
+
 def test_report_shows_intervals_slices_lists_and_tuning(implicit_run: Run) -> None:
     page = (implicit_run.directory / "report.html").read_text()
     for text in ("By kinds of users", "How sure", "What is recommended", "baselines were tuned"):

@@ -30,6 +30,7 @@ from recsearch.tuning.trial import Assignment, TrialState
 
 RUN_FILES = {
     "best/MODEL_CARD.md",
+    "best/examples.json",
     "best/hyperparameters.json",
     "best/metrics.json",
     "best/model.keras",

@@ -59,12 +59,12 @@ class ExampleMaker:
         return {"users": [self._user(scorer, user, items) for user, items in pairs]}
 
     def _user(self, scorer: Scorer, user: int, items: NDArray[np.integer]) -> dict[str, Any]:
-        items = items[items > 0].astype(np.int32)
-        score = scorer.score_pairs(np.full(len(items), user, np.int32), items)
+        best: NDArray[np.int32] = items[items > 0].astype(np.int32)
+        score = scorer.score_pairs(np.full(len(best), user, np.int32), best)
         held_out = set(self.data.holdout.item[self.data.holdout.user == user].tolist())
         (raw,) = self.vocabularies.users.decode(np.array([user], np.int32)).to_pylist()
-        recommended = self._items(items)
-        for each, item, value in zip(recommended, items.tolist(), score.tolist(), strict=True):
+        recommended = self._items(best)
+        for each, item, value in zip(recommended, best.tolist(), score.tolist(), strict=True):
             each["score"] = value
             each["held_out"] = item in held_out
         return {
