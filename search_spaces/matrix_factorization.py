@@ -37,9 +37,9 @@ DEFAULT_L2 = {Task.RATING: 0.06}  # squared errors are larger than log losses
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: two tables of vectors and their biases, joined by a dot product."""
     implicit = data.task is Task.IMPLICIT
-    dim = hp.Int("embedding_dim", 8, 512 if implicit else 128, step=2, sampling="log", default=32)
+    dim = hp.Int("embedding_dim", 4, 512 if implicit else 128, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-5, 1.0, sampling="log", default=DEFAULT_L2.get(data.task, 1e-3))
-    dropout = hp.Float("dropout", 0.0, 0.75 if implicit else 0.5, step=0.125, default=0.0)
+    dropout = hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.0)
     training = read_training(hp, data, learning_rate=6e-3, whole_bags=True)
     if not isinstance(training.examples, Bags):
         return compile_recommender(_of_pairs(data, dim, l2, dropout), training, data)

@@ -276,13 +276,18 @@ def test_verification_refuses_what_cannot_be_loaded(tmp_path: Path, text: Export
 def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Path) -> None:
     protocol = {**METRICS["protocol"], "validation": "10,000 labels", "ties": "lost"}
     test = {"rmse": 0.912, "mae": None}
-    path = write_card(tmp_path, {**METRICS, "protocol": protocol, "test": test})
+    intervals = {"rmse": {"low": 0.9, "high": 0.92}}
+    seeds = {"metrics": [{}] * 3, "mean": {"rmse": 0.915}, "deviation": {"rmse": 0.002}}
+    added = {"protocol": protocol, "test": test, "intervals": intervals, "seeds": seeds}
+    path = write_card(tmp_path, {**METRICS, **added})
     lines = path.read_text().splitlines()
     assert lines[0] == "# Model card: neumf"
     assert lines[2] == METRICS["verdict"]
     assert "- Trained on train + validation for 2 epochs; 123,456 parameters" in lines
     assert "- Chosen by rmse on validation (10,000 labels)" in lines
     assert "- Looks at the test part: 1" in lines
+    assert "- rmse, 95 % interval over users: 0.9000 to 0.9200" in lines
+    assert "- rmse over 3 seeds: 0.9150, standard deviation 0.0020" in lines
     table = lines.index("| | rmse | mae |")
     assert lines[table + 1 : table + 6] == [
         "|---|---|---|",
