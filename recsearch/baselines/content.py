@@ -105,7 +105,8 @@ def term_counts(data: PreparedData) -> sparse.csr_array:
 
     The last M rows are of items that training does not know.
     """
-    spec, parts = data.spec, []
+    spec = data.spec
+    parts: list[sparse.csr_array] = []
     for column in spec.item_columns:
         if column.kind not in TERM_KINDS:
             continue
@@ -114,7 +115,8 @@ def term_counts(data: PreparedData) -> sparse.csr_array:
         item, place = np.nonzero(values)  # 0 is padding, or a value that is unknown
         entries = (np.ones(len(item)), (item, values[item, place] - 1))
         parts.append(sparse.csr_array(entries, shape=(len(values), column.size - 1)))
-    return sparse.hstack(parts, format="csr")
+    joined: sparse.csr_array = sparse.hstack(parts, format="csr")
+    return joined
 
 
 def item_vectors(data: PreparedData) -> NDArray[np.float32] | None:

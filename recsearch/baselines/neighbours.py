@@ -110,7 +110,8 @@ def cosine_neighbours(
         row = np.repeat(np.arange(block.start, block.stop), np.diff(common.indptr))
         common.data /= norm[row] * norm[common.indices] + np.float32(shrink)
         parts.append(keep_largest(masked(common, common.indices != row), num_neighbours))
-    return sparse.vstack(parts, format="csr")
+    stacked: sparse.csr_array = sparse.vstack(parts, format="csr")
+    return stacked
 
 
 def _ones(matrix: sparse.csr_array) -> sparse.csr_array:

@@ -139,7 +139,8 @@ def prepare_residual_knn(data: PreparedData, side: Side) -> Fitter:
     @lru_cache(maxsize=1)
     def similarity(shrink: float) -> sparse.csr_array:
         rows = [_similarity(rated, residual, block, shrink) for block in column_blocks(rated)]
-        return sparse.vstack(rows, format="csr")
+        stacked: sparse.csr_array = sparse.vstack(rows, format="csr")
+        return stacked
 
     def fit(parameters: Parameters) -> ResidualKnn:
         shrink, num_neighbours = float(parameters["shrink"]), int(parameters["num_neighbours"])
