@@ -69,7 +69,10 @@ def add_search_flags(group: Any) -> None:
         help="hyperband: leave out brackets that begin with fewer epochs (default: 1)",
     )
     group.add_argument(
-        "--minutes", type=float, metavar="M", help="start no trial after M minutes of search"
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="end the search after M minutes: running trials end after their epoch, and count",
     )
     group.add_argument(
         "--trial-minutes", type=float, metavar="M", help="stop a trial that takes longer"
