@@ -41,7 +41,7 @@ class Ending(Lines):
         self._directory = directory
 
     def news(self, state: object, trial_id: str) -> None:
-        super().news(state, trial_id)  # type: ignore[arg-type]
+        super().news(state, trial_id)
         best = self._directory / "best"
         best.mkdir(exist_ok=True)
         (best / "metrics.json").write_text("{}")

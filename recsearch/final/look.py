@@ -5,9 +5,11 @@ No TensorFlow here: `recsearch baselines` looks with it too.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsearch.baselines import item_vectors
 from recsearch.data.interactions import Task
@@ -71,11 +73,17 @@ class TestLook:
 
     def slices(self, results: HeldOut) -> list[dict[str, object]]:
         """Returns the metrics by kinds of users and items."""
-        spec, train = self.data.spec, self.data.train
-        user_counts = np.bincount(train.user, minlength=spec.num_users)
-        item_counts = np.bincount(train.item, minlength=spec.num_items)
-        found = slice_results(results, self.protocol.metrics, user_counts, item_counts)
+        found = slice_results(results, self.protocol.metrics, *self._training_counts)
         return [each.to_json() for each in found]
+
+    @cached_property
+    def _training_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Training interactions of each user, [U], and of each item, [N]."""
+        spec, train = self.data.spec, self.data.train
+        return (
+            np.bincount(train.user, minlength=spec.num_users),
+            np.bincount(train.item, minlength=spec.num_items),
+        )
 
     def intervals(self, results: HeldOut, names: Sequence[str] = ()) -> dict[str, Any]:
         """Returns metric -> its interval over resampled users; of all metrics by default."""
@@ -102,6 +110,11 @@ class TestLook:
         if len(users) > MAX_LIST_USERS:
             chosen = np.random.default_rng(self.seed).choice(users, MAX_LIST_USERS, replace=False)
             users = np.sort(chosen)
-        vectors = item_vectors(self.data)
+        vectors = self._item_vectors
         names = LIST_METRICS if vectors is not None else LIST_METRICS[:-1]
         return list_metrics(names, recommend(scorer, self.data, users, LIST_LENGTH, vectors))
+
+    @cached_property
+    def _item_vectors(self) -> NDArray[np.float32] | None:
+        """What items are told by, the same for every contender."""
+        return item_vectors(self.data)

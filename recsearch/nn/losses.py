@@ -10,8 +10,31 @@ import keras
 import tensorflow as tf
 
 
+class ListLoss(keras.losses.Loss):
+    """What the losses over one positive and its k negatives have in common.
+
+    A recommender whose examples do not go with such a loss is refused.
+
+    Args:
+        num_negatives: k, at least 1; the same as in the recommender's `Negatives`.
+        **kwargs: As for every Keras loss.
+    """
+
+    def __init__(self, num_negatives: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_negatives = num_negatives
+
+    def fold(self, pairs: Any) -> Any:
+        """Returns flat pairs, B * (1 + k) list after list, as lists [B, 1 + k]."""
+        return tf.reshape(pairs, (-1, 1 + self.num_negatives))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the loss."""
+        return {**super().get_config(), "num_negatives": self.num_negatives}
+
+
 @keras.saving.register_keras_serializable(package="recsearch")
-class Listwise(keras.losses.Loss):
+class Listwise(ListLoss):
     """Lets any Keras loss see each positive beside its negatives: [B, 1 + k], the positive first.
 
     The pipeline feeds a model with flat pairs, B * (1 + k) of them, list after list; this wrapper
@@ -24,26 +47,20 @@ class Listwise(keras.losses.Loss):
     """
 
     def __init__(self, loss: keras.losses.Loss, num_negatives: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(num_negatives, **kwargs)
         self.loss = keras.losses.get(loss)
-        self.num_negatives = num_negatives
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the wrapped loss of the folded arrays."""
-        shape = (-1, 1 + self.num_negatives)
-        return self.loss(tf.reshape(y_true, shape), tf.reshape(y_pred, shape))
+        return self.loss(self.fold(y_true), self.fold(y_pred))
 
     def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the loss."""
-        return {
-            **super().get_config(),
-            "loss": keras.losses.serialize(self.loss),
-            "num_negatives": self.num_negatives,
-        }
+        return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class BPR(keras.losses.Loss):
+class BPR(ListLoss):
     """Bayesian personalised ranking: mean over negatives of -log sigmoid(s_positive - s_negative).
 
     Source: Rendle et al. 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback",
@@ -56,22 +73,17 @@ class BPR(keras.losses.Loss):
     """
 
     def __init__(self, num_negatives: int, name: str = "bpr", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.num_negatives = num_negatives
+        super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns one loss a positive, [B]; `y_pred` holds scores (logits), list after list."""
-        scores = tf.reshape(y_pred, (-1, 1 + self.num_negatives))
+        scores = self.fold(y_pred)
         margin = scores[:, :1] - scores[:, 1:]
         return tf.reduce_mean(tf.nn.softplus(-margin), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
-        return {**super().get_config(), "num_negatives": self.num_negatives}
-
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class PairwiseHinge(keras.losses.Loss):
+class PairwiseHinge(ListLoss):
     """Mean over negatives of max(0, 1 - (s_positive - s_negative)).
 
     Source: Herbrich, Graepel, Obermayer 1999, "Support vector learning for ordinal regression",
@@ -83,22 +95,17 @@ class PairwiseHinge(keras.losses.Loss):
     """
 
     def __init__(self, num_negatives: int, name: str = "hinge", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.num_negatives = num_negatives
+        super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns one loss a positive, [B]; `y_pred` holds scores, list after list."""
-        scores = tf.reshape(y_pred, (-1, 1 + self.num_negatives))
+        scores = self.fold(y_pred)
         margin = scores[:, :1] - scores[:, 1:]
         return tf.reduce_mean(tf.nn.relu(1.0 - margin), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
-        return {**super().get_config(), "num_negatives": self.num_negatives}
-
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class SampledSoftmax(keras.losses.Loss):
+class SampledSoftmax(ListLoss):
     """-log softmax of the positive among itself and its negatives, corrected for the sampling.
 
     Each negative's score is lowered by log(k q), how often it is expected among the k draws. So the
@@ -115,8 +122,7 @@ class SampledSoftmax(keras.losses.Loss):
     """
 
     def __init__(self, num_negatives: int, name: str = "sampled_softmax", **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
-        self.num_negatives = num_negatives
+        super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns one loss a positive, [B].
@@ -125,14 +131,8 @@ class SampledSoftmax(keras.losses.Loss):
             y_true: [B * (1 + k), 2] with log(k q) in the second column, 0 for the positive.
             y_pred: Scores (logits) of the pairs, list after list.
         """
-        width = 1 + self.num_negatives
-        log_expected = tf.reshape(y_true[:, 1], (-1, width))
-        logits = tf.reshape(y_pred, (-1, width)) - log_expected
+        logits = self.fold(y_pred) - self.fold(y_true[:, 1])
         return tf.reduce_logsumexp(logits, axis=-1) - logits[:, 0]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
-        return {**super().get_config(), "num_negatives": self.num_negatives}
 
 
 @keras.saving.register_keras_serializable(package="recsearch")

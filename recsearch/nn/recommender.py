@@ -10,7 +10,7 @@ from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.inputs import BAG, BAG_LABELS, side_of
-from recsearch.nn.losses import BPR, Listwise, PairwiseHinge, SampledSoftmax
+from recsearch.nn.losses import ListLoss, SampledSoftmax
 
 DEFAULT_BATCH_SIZE = 512
 DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best
@@ -205,7 +205,7 @@ def _check_examples(recommender: Recommender, spec: DataSpec) -> None:
 def _check_loss(recommender: Recommender) -> None:
     """Refuses a loss over lists if the examples are none, or other ones: it would fold nonsense."""
     loss, examples = recommender.model.loss, recommender.examples
-    if not isinstance(loss, BPR | Listwise | PairwiseHinge | SampledSoftmax):
+    if not isinstance(loss, ListLoss):
         return
     with_expected = isinstance(loss, SampledSoftmax)
     fits = (
