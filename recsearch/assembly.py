@@ -77,6 +77,7 @@ def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> 
         metrics=metrics,
         seed=config.seed,
         max_parameters=config.max_parameters,
+        validation_users=config.validation_users,
     )
     if config.engine == "inline":
         return InlineEngine(TrialRunner.of(setup))
@@ -95,7 +96,8 @@ def describe_run(
 ) -> dict[str, Any]:
     """Returns what run.json says of a run."""
     objective = make_objective(config.objective, dataset.task)
-    protocol = trial_protocol(searched, trial_metrics(objective, dataset.task), config.seed)
+    metrics = trial_metrics(objective, dataset.task)
+    protocol = trial_protocol(searched, metrics, config.seed, config.validation_users)
     return {
         "schema": 1,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

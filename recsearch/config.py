@@ -45,6 +45,8 @@ class RunConfig:
         max_trials: Configurations; None for 20, or for Hyperband's whole plan.
         max_epochs: Epochs of a fully trained trial.
         min_epochs: Hyperband: brackets whose first rung trains less are left out.
+        validation_users: For how many users a trial ranks the catalogue after each epoch; None for
+            as many as two thirds of an epoch pay for.
         max_parameters: Configurations whose model is larger are not trained; None for no limit.
         patience: Epochs without a better score after which a trial ends; None for no such limit.
         trial_minutes: How long a trial, or a rung of it, may take; None for ever.
@@ -83,6 +85,7 @@ class RunConfig:
     max_trials: int | None = None
     max_epochs: int = 9
     min_epochs: int = 1
+    validation_users: int | None = None
     max_parameters: int | None = None
     patience: int | None = None
     trial_minutes: float | None = None
@@ -191,8 +194,8 @@ def _choice_faults(config: RunConfig) -> list[str]:
 
 
 COUNTS = (
-    "max_trials", "max_epochs", "min_epochs", "max_parameters", "patience", "final_seeds",
-    "workers",
+    "max_trials", "max_epochs", "min_epochs", "validation_users", "max_parameters", "patience",
+    "final_seeds", "workers",
 )  # fmt: skip
 
 

@@ -84,6 +84,13 @@ def add_search_flags(group: Any) -> None:
         help="end a trial after N epochs without a better score (default: never)",
     )
     group.add_argument(
+        "--validation-users",
+        type=int,
+        metavar="N",
+        help="implicit: rank the catalogue for a sample of N users after each epoch (default: as "
+        "many as the time of two thirds of an epoch pays for)",
+    )
+    group.add_argument(
         "--max-parameters", type=int, metavar="N", help="do not train models with more parameters"
     )
     group.add_argument(

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import keras
 import keras_tuner
@@ -134,10 +135,17 @@ def test_whole_bags_of_labels_are_offered_unless_they_are_nearly_empty(task: Tas
     assert "observed" not in choices_of("loss", large, whole_bags=True)
 
 
-@pytest.mark.parametrize(("count", "smallest"), [(LARGE_DATA - 1, 256), (LARGE_DATA, 1024)])
-def test_read_training_takes_larger_batches_of_large_data(count: int, smallest: int) -> None:
-    sizes = choices_of("batch_size", replace(SPEC, num_interactions=count))
-    assert sizes == [smallest, 2 * smallest, 4 * smallest, 8 * smallest]
+@pytest.mark.parametrize(
+    ("count", "default", "largest"), [(LARGE_DATA - 1, 256, 2048), (LARGE_DATA, 1024, 8192)]
+)
+def test_read_training_offers_larger_batches_of_large_data(
+    count: int, default: int, largest: int
+) -> None:
+    data = replace(SPEC, num_interactions=count)
+    assert read_training(hp_with(), data).batch_size == default
+    sizes = choices_of("batch_size", data)
+    assert (sizes[0], sizes[-1]) == (128, largest)
+    assert all(after == 2 * before for before, after in pairwise(sizes))
 
 
 def test_users_a_batch_are_more_where_there_are_many() -> None:

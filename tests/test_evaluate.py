@@ -185,7 +185,7 @@ def test_protocol_samples_users_by_seed(random_case) -> None:
 def test_users_within_budget_follows_from_the_data() -> None:
     train = [(1, item) for item in range(1, 10)]
     data = make_data(Task.IMPLICIT, train, encoded([(1, 1)]), (2, 10))
-    assert users_within_budget(data) == 4 * 9 // 10
+    assert users_within_budget(data) == 50 * 9 // 10
     huge = replace(data, spec=replace(data.spec, num_items=1_000_000))
     assert users_within_budget(huge) == 1
 

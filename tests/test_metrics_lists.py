@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
+from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from recsearch.errors import UsageError
 from recsearch.metrics import Recommended, list_metrics
@@ -156,6 +158,43 @@ def test_diversity_agrees_with_cosines_of_scikit_learn(case):
         expected.append(1 - cosines[np.triu_indices(len(cosines), 1)].mean())
     value = list_metrics([f"diversity@{length}"], lists)[f"diversity@{length}"]
     assert value == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+@given(random_lists())
+@settings(max_examples=100, deadline=None)
+def test_coverage_agrees_with_the_indicator_matrix_of_scikit_learn(case):
+    lists, length = case
+    indicators = MultiLabelBinarizer(classes=range(1, len(lists.counts)))
+    matrix = indicators.fit_transform([items[items > 0] for items in lists.items])
+    value = list_metrics([f"coverage@{length}"], lists)[f"coverage@{length}"]
+    assert value == pytest.approx(matrix.any(axis=0).mean(), abs=1e-9)
+
+
+def shares_and_weights(lists: Recommended) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the share of users of each recommended item, and its weight in a mean over users."""
+    shares = [lists.counts[items[items > 0]] / lists.num_users for items in lists.items]
+    weights = [np.full(len(share), 1 / len(share)) for share in shares]
+    return np.concatenate(shares), np.concatenate(weights)
+
+
+@given(random_lists())
+@settings(max_examples=100, deadline=None)
+def test_novelty_is_the_log_loss_of_scikit_learn_in_bits(case):
+    lists, length = case
+    shares, weights = shares_and_weights(lists)
+    nats = log_loss(np.ones(len(shares)), shares, sample_weight=weights, labels=[0, 1])
+    value = list_metrics([f"novelty@{length}"], lists)[f"novelty@{length}"]
+    assert value == pytest.approx(nats / math.log(2), abs=1e-9)
+
+
+@given(random_lists())
+@settings(max_examples=100, deadline=None)
+def test_popularity_agrees_with_a_weighted_mean_of_scikit_learn(case):
+    lists, length = case
+    shares, weights = shares_and_weights(lists)
+    expected = mean_absolute_error(np.zeros(len(shares)), shares, sample_weight=weights)
+    value = list_metrics([f"popularity@{length}"], lists)[f"popularity@{length}"]
+    assert value == pytest.approx(expected, abs=1e-9)
 
 
 def test_diversity_in_blocks_of_users_is_the_same(monkeypatch):

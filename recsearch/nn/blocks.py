@@ -15,7 +15,7 @@ from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn.embedding import Embedding, MeanEmbedding
 
-MAX_LAYERS = 3
+MAX_LAYERS = 4
 
 
 def id_inputs() -> tuple[Any, Any]:
@@ -27,17 +27,19 @@ def id_inputs() -> tuple[Any, Any]:
 
 
 def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
-    """Returns x [B, D] after 1 to 3 dense layers with ReLU and dropout.
+    """Returns x [B, D] after 0 to 4 dense layers with ReLU and dropout.
 
     Hyperparameters: `num_layers`, `units_<layer>` (layers that exist only; by default a tower that
-    halves, as in NCF), `dropout`.
+    halves), `dropout`. The ranges hold what NCF tuned (He et al. 2017, section 4.1: depth 0 to 4)
+    and what its replication did (Ferrari Dacrema et al. 2021: widths up to 256).
     """
-    depth = hp.Int("num_layers", 1, MAX_LAYERS, default=2)
-    dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.125)
+    depth = hp.Int("num_layers", 0, MAX_LAYERS, default=2)
+    with hp.conditional_scope("num_layers", list(range(1, MAX_LAYERS + 1))):
+        dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.125)
     for layer in range(1, MAX_LAYERS + 1):
         with hp.conditional_scope("num_layers", list(range(layer, MAX_LAYERS + 1))):
             width = hp.Int(
-                f"units_{layer}", 16, 128, step=2, sampling="log", default=128 // 2**layer
+                f"units_{layer}", 16, 256, step=2, sampling="log", default=max(16, 128 // 2**layer)
             )
         if layer <= depth:
             x = keras.layers.Dense(width, activation="relu")(x)

@@ -123,7 +123,7 @@ def _read_pair_training(
         return training
     return replace(
         training,
-        num_negatives=hp.Int("num_negatives", 1, 8, default=4),
+        num_negatives=hp.Int("num_negatives", 1, 10, default=4),
         negatives=hp.Choice("negatives", ["uniform", "popularity"]),
     )
 
@@ -167,8 +167,9 @@ def _read_optimizer(hp: keras_tuner.HyperParameters, default: float) -> tuple[st
 
 
 def _read_batch_size(hp: keras_tuner.HyperParameters, data: DataSpec) -> int:
-    smallest = 1024 if data.num_interactions >= LARGE_DATA else 256
-    size: int = hp.Choice("batch_size", [smallest, 2 * smallest, 4 * smallest, 8 * smallest])
+    large = data.num_interactions >= LARGE_DATA
+    sizes = [128 * 2**power for power in range(7 if large else 5)]
+    size: int = hp.Choice("batch_size", sizes, default=1024 if large else 256)
     return size
 
 

@@ -37,6 +37,7 @@ class RunnerSetup:
         metrics: What is measured after each epoch; the objective is among them.
         seed: Seeds the sample of users that a catalogue is ranked for.
         max_parameters: Larger models are not trained; None for no limit.
+        validation_users: For how many users a catalogue is ranked; None to let the data decide.
     """
 
     spaces: tuple[str, ...]
@@ -45,6 +46,7 @@ class RunnerSetup:
     metrics: tuple[str, ...]
     seed: int
     max_parameters: int | None = None
+    validation_users: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class TrialRunner:
     def of(cls, setup: RunnerSetup) -> "TrialRunner":
         """Returns the runner that a setup describes."""
         data = open_prepared(Path(setup.data_dir))
-        protocol = trial_protocol(data, setup.metrics, setup.seed)
+        protocol = trial_protocol(data, setup.metrics, setup.seed, setup.validation_users)
         space = load_space(setup.spaces, setup.overrides)
         return cls(space, Pipeline(data), protocol, setup.max_parameters)
 
