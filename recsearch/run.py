@@ -4,7 +4,7 @@ import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,16 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     description = load_run(directory).config
     config = make_config(description["config"], changes)
     with _told_if_full(directory), lock_directory(directory):
-        write_json(directory / "run.json", {**description, "config": config.to_json()})
         if not (directory / "data").is_dir():
             _write_data_again(directory, config, description["data"]["fingerprint"])
         space = make_space(config)
-        hyperparameters = space.discover(read_spec(directory / "data" / "search"))
+        spec = read_spec(directory / "data" / "search")
+        hyperparameters = space.discover(spec)
         _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
+        objective = make_objective(config.objective, spec.task)
+        plan = asdict(make_driver(config, hyperparameters, objective).plan())
+        changed = {"config": config.to_json(), "plan": plan}
+        write_json(directory / "run.json", description | changed)
         more = not changes.keys().isdisjoint({"max_trials", "minutes"})
         return _work(Session(directory, config, space, hyperparameters, observer), more=more)
 

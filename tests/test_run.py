@@ -339,6 +339,7 @@ def test_finished_run_with_more_trials_tries_them_and_counts_a_second_look(
     assert scores(copied)[:4] == scores(finished_run)
     assert finished.metrics["test_looks"] == 2
     assert finished.config["config"]["max_trials"] == 5
+    assert finished.config["plan"]["configurations"] == 5
     assert "Looks at the test part: 2" in (copied / "best" / "MODEL_CARD.md").read_text()
     if finished.best().trial_id == before["winner"]["trial_id"]:
         assert finished.metrics["test"] == before["test"]
