@@ -7,10 +7,16 @@ Plants run directories by hand, as a Hyperband of 27 epochs over two families wi
 hyperparameters would leave them (nothing is trained), and writes their reports: `recsearch report
 DIR` in a fresh process, the median of some repetitions, beside the same process that only imports
 the modules. TensorFlow must not be among them: the last column says so.
+
+Then a headless Chromium, offline, opens each page some times, every time in a profile of its own:
+the median until the first text is painted. It needs the package playwright and a Chromium on the
+path; without them that column is a dash, and the last line says what is missing.
 """
 
 import argparse
+import importlib.util
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -51,13 +57,16 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a directory in which the planted runs stay")
     arguments = parser.parse_args()
     print(
-        f"{'trials':>7} {'journal MB':>11} {'imports s':>10} {'report s':>9} {'page MB':>8}  heavy"
+        f"{'trials':>7} {'journal MB':>11} {'imports s':>10} {'report s':>9} {'page MB':>8} "
+        f"{'first paint s':>14}  heavy"
     )
     with tempfile.TemporaryDirectory() as scratch:
         for trials in arguments.trials:
             directory = (arguments.keep or Path(scratch)) / f"planted-{trials}"
             plant(directory, trials)
             print_row(directory, trials, arguments.repeats)
+    if missing := missing_for_paint():
+        print(f"First paint was not measured: {missing}.")
 
 
 def print_row(directory: Path, trials: int, repeats: int) -> None:
@@ -66,13 +75,56 @@ def print_row(directory: Path, trials: int, repeats: int) -> None:
     command = ["-m", "recsearch", "report", str(directory)]
     reports = [seconds(command) for _ in range(repeats)]
     size = {name: (directory / name).stat().st_size / 2**20 for name in ("journal.jsonl", PAGE)}
+    painted = "-"
+    if not missing_for_paint():
+        painted = f"{statistics.median(first_paints(directory / PAGE, repeats)):.2f}"
     print(
         f"{trials:7,} {size['journal.jsonl']:11.1f} {statistics.median(imports):10.2f} "
-        f"{statistics.median(reports):9.2f} {size[PAGE]:8.1f}  {heavy_modules(directory)}"
+        f"{statistics.median(reports):9.2f} {size[PAGE]:8.1f} {painted:>14}  "
+        f"{heavy_modules(directory)}"
     )
 
 
 PAGE = "report.html"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PAINTED = """
+() => new Promise((told) => new PerformanceObserver((list) => {
+  const [paint] = list.getEntriesByName("first-contentful-paint");
+  if (paint) told(paint.startTime);
+}).observe({ type: "paint", buffered: true }))
+"""
+"""Milliseconds from the start of the navigation to the first contentful paint."""
+
+
+def missing_for_paint() -> str:
+    """Returns what the measurement of the first paint lacks; empty if it can be made."""
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright is not installed (pip install playwright)"
+    if browser_path() is None:
+        return f"no Chromium on the path ({', '.join(PROGRAMS)})"
+    return ""
+
+
+def browser_path() -> str | None:
+    """Returns where Chromium is, if it is anywhere."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def first_paints(page: Path, repeats: int) -> list[float]:
+    """Returns the seconds to the first paint of a page, each time in a profile of its own."""
+    from playwright.sync_api import sync_playwright
+
+    found = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        for _ in range(repeats):
+            context = browser.new_context(offline=True)
+            tab = context.new_page()
+            tab.goto(page.resolve().as_uri())
+            found.append(tab.evaluate(PAINTED) / 1000)
+            context.close()
+        browser.close()
+    return found
 
 
 def seconds(arguments: list[str]) -> float:

@@ -125,7 +125,7 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
         objective = make_objective(config.objective, spec.task)
         plan = asdict(make_driver(config, hyperparameters, objective).plan())
         changed = {"config": config.to_json(), "plan": plan}
-        write_json(directory / "run.json", description | changed)
+        write_json(directory / "run.json", {**description, **changed})
         more = not changes.keys().isdisjoint({"max_trials", "minutes"})
         return _work(Session(directory, config, space, hyperparameters, observer), more=more)
 
@@ -262,14 +262,15 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     ranked = study.state.ranked()
     if not ranked:
         raise SearchError("The search ended without a trial that has a score.")
-    split = load_run(session.directory).config["data"]["split"]
+    description = load_run(session.directory).config
     finale = Finale(
         session.directory,
         study,
         session.space,
         ranked[0],
         metrics,
-        split,
+        description["data"]["split"],
+        description["validation_protocol"],
         session.config.final_seeds,
         session.observer.say,
     )

@@ -451,7 +451,7 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(make: Any, tmp_path
     )
     winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
     with closing(Study(tmp_path, ScriptedDriver(), Objective("rmse", "min"), seed=0)) as study:
-        finale = Finale(tmp_path, study, runner(*make).space, winner, ("rmse",), "random")
+        finale = Finale(tmp_path, study, runner(*make).space, winner, ("rmse",), "random", "")
         assert retrain(finale)["epochs"] == 2
     saved = keras.models.load_model(tmp_path / "best" / "model.keras")
     assert float(saved.optimizer.learning_rate) == (0.25 if make else 0.5)

@@ -134,6 +134,11 @@ def test_plot_has_a_line_a_run_to_its_end(pair: RunComparison) -> None:
     first, second = pair.plot().data
     assert (list(second.x), list(second.y)) == ([5.0, 9.0, 12.0], [1.3, 0.8, 0.8])
     assert first.x[-1] == 28.0
+    assert list(second.hovertext) == [
+        "b<br>1.3 after 5.0 s",
+        "b<br>0.8 after 9.0 s",
+        "b<br>0.8 after 12 s",
+    ]
 
 
 def test_page_is_in_the_style_of_the_report_and_escapes_names(tmp_path: Path) -> None:
@@ -144,6 +149,18 @@ def test_page_is_in_the_style_of_the_report_and_escapes_names(tmp_path: Path) ->
     assert "<b>" not in page
     assert HOSTILE not in page
     assert 'data-plot="best-so-far"' in page
+
+
+def test_a_notebook_shows_the_tables_and_escapes_names(tmp_path: Path) -> None:
+    config = {"data": {**RUN["data"], "split": HOSTILE}}
+    other = plant_other(tmp_path / "<b>", config=config)
+    found = recsearch.compare([plant_run(tmp_path / "a"), other])
+    shown = found._repr_html_()
+    assert [f"<h4>{title}</h4>" in shown for title in found.tables()] == [True] * 4
+    assert "&lt;b&gt;" in shown
+    assert "<b>" not in shown
+    assert HOSTILE not in shown
+    assert repr(found) == str(found)
 
 
 def test_command_prints_tables_and_writes_the_page(

@@ -201,3 +201,28 @@ def test_drawings_of_hyperparameters_escape_names_and_values() -> None:
     ):
         assert "&lt;script" in str(drawn.to_dict())
         assert "<script" not in str(drawn.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("rates", "texts"),
+    [
+        ((0.01, 0.1), ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5"]),  # 1, 2 and 5 of a decade
+        ((1e-6, 0.1), ["1e-06", "1e-05", "0.0001", "0.001", "0.01", "0.1"]),  # powers of ten
+        ((0.6, 0.9), None),  # none of 0.5 and 1 lies between: the axis finds its own
+    ],
+)
+def test_drawn_slice_by_logarithm_has_round_ticks(
+    rates: tuple[float, float], texts: list[str] | None
+) -> None:
+    state = scored(*((1.0 + rate, {"rate": rate}) for rate in rates))
+    axis = drawing.draw_slices(figures.slices(state, SPACE)).layout.xaxis
+    assert axis.type == "log"
+    assert (None if axis.ticktext is None else [*axis.ticktext][: len(texts or ())]) == texts
+
+
+def test_drawn_parallel_shortens_long_choices() -> None:
+    state = scored((1.0, {"loss": "sampled_softmax"}), (2.0, {"loss": "bpr"}))
+    drawn = drawing.draw_parallel(figures.parallel(state, []))
+    texts = [note.text for note in drawn.layout.annotations]
+    assert "sampled_sof…" in texts
+    assert "bpr" in texts

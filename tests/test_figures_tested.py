@@ -127,3 +127,15 @@ def test_drawn_popularity_has_a_plot_a_metric_with_escaped_names() -> None:
     assert len(drawn.data) == 2
     assert drawn.data[0].marker.symbol == ("diamond", "circle", "circle")
     assert "<script" not in str(drawn.to_dict())
+
+
+def test_drawn_contenders_have_the_trial_on_a_line_of_its_own_and_titles_are_wrapped() -> None:
+    drawn = drawing.draw_popularity(figures.popularity(LISTS))
+    assert drawn.data[0].y[0] == "neumf,<br>trial 0000"
+    assert drawn.layout.annotations[0].text.split("<br>") == [
+        "coverage: share of the catalogue",
+        "that is recommended to anybody (@10)",
+    ]
+    assert drawing.draw_comparison(figures.comparison(METRICS)).data[0].y[0] == (
+        "neumf,<br>trial 0000"
+    )

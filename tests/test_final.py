@@ -6,10 +6,14 @@ from pathlib import Path
 
 import keras
 import pytest
+from prepared import prepared_with_ids
 from small_run import run_settings, write_item_titles, write_ratings
 
 import recsearch
+from recsearch.baselines import fit
 from recsearch.cli import main
+from recsearch.data.interactions import Task
+from recsearch.final.examples import ExampleMaker
 from recsearch.results import Run
 
 
@@ -126,6 +130,18 @@ def test_examples_recommend_unseen_items_with_titles_and_mark_what_was_held_out(
         scores = [item["score"] for item in user["recommended"]]
         assert scores == sorted(scores, reverse=True)
         assert "label" not in user["history"][0]
+
+
+def test_an_item_that_was_shown_and_not_clicked_is_no_hit(tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(Task.CLICK)
+    maker = ExampleMaker.of(data, vocabularies, tmp_path / "no-titles.parquet")
+    passed_over = 0
+    for user in maker.examples(fit("bias", data, {}), seed=0)["users"]:
+        label = {item["item_id"]: item["label"] for item in user["held_out"]}
+        for item in user["recommended"]:
+            assert item["held_out"] == (label.get(item["item_id"], 0) > 0)
+            passed_over += label.get(item["item_id"]) == 0
+    assert passed_over > 0
 
 
 def test_predictions_of_ratings_are_kept_as_counts(rating_run: Run, implicit_run: Run) -> None:

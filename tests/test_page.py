@@ -215,6 +215,11 @@ def test_examples_tell_title_rating_and_score() -> None:
     assert examples(None) == ()
 
 
+def test_labels_of_examples_are_ratings_for_ratings_alone() -> None:
+    (shown,) = examples(EXAMPLES, task="click")
+    assert shown.lists[0] == ("has in training", (Item("Heat (1995)", "id 6, label 4", False),))
+
+
 def test_hostile_texts_stay_text(run: Run, page: Page) -> None:
     # The path, the message of trial 0003 and a value of trial 0001 each try to be a script.
     assert "<script>alert(1)" not in render_report(run)
@@ -310,6 +315,20 @@ def test_cost_tells_time_parameters_and_size(run: Run) -> None:
 def test_cost_of_a_run_without_trials_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1}))
     assert cost(load_run(tmp_path)) == ()
+
+
+def test_protocol_leaves_out_the_training_loss_and_counts_one_epoch_as_one() -> None:
+    validation = {"train_loss": 1.1, "rmse": 0.9}
+    winner = {**METRICS["winner"], "epochs": 1}
+    told = facts(content.protocol({**METRICS, "validation": validation, "winner": winner}))
+    assert told["winner on validation"].startswith("rmse 0.9 (it")
+    assert "; 1 epoch; " in told["winner"]
+
+
+def test_tables_of_many_columns_are_printed_smaller(run: Run) -> None:
+    source = render_report(run)
+    assert source.count('<table class="sortable wide">') == 1  # the leaderboard of 14 columns
+    assert source.count('<table class="sortable">') > 2
 
 
 def test_protocol_warns_of_a_second_look_at_the_test_part() -> None:

@@ -130,6 +130,10 @@ def test_summary_of_a_finished_run_ends_with_the_verdict(run: Run) -> None:
     ]
 
 
+def test_a_run_shows_itself_as_its_summary(run: Run) -> None:
+    assert repr(run) == run.summary()
+
+
 def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
     run = load_run(plant_run(tmp_path, finished=False))
     assert run.metrics is None

@@ -151,7 +151,6 @@ def test_metrics_say_who_won_how_it_was_measured_and_beside_whom(finished_run: P
         "split": "random 80/10/10, seed 5",
         "validation": "90 held-out labels",
         "test": "90 held-out labels",
-        "ties": "the positive loses ties",
         "retrained_on": "train + validation",
     }
     assert metrics["test_looks"] == 1

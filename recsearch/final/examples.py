@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import Encoded
+from recsearch.data.interactions import Encoded, Task
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.vocabulary import is_unknown
 from recsearch.scorer import Scorer
@@ -61,7 +61,7 @@ class ExampleMaker:
     def _user(self, scorer: Scorer, user: int, items: NDArray[np.integer]) -> dict[str, Any]:
         best: NDArray[np.int32] = items[items > 0].astype(np.int32)
         score = scorer.score_pairs(np.full(len(best), user, np.int32), best)
-        held_out = set(self.data.holdout.item[self.data.holdout.user == user].tolist())
+        held_out = self._wanted(user)
         (raw,) = self.vocabularies.users.decode(np.array([user], np.int32)).to_pylist()
         recommended = self._items(best)
         for each, item, value in zip(recommended, best.tolist(), score.tolist(), strict=True):
@@ -73,6 +73,14 @@ class ExampleMaker:
             "recommended": recommended,
             "held_out": self._rows(self.data.holdout, user),
         }
+
+    def _wanted(self, user: int) -> set[int]:
+        """Returns a user's held-out items; of clicks those that were clicked."""
+        holdout = self.data.holdout
+        mine = holdout.user == user
+        if self.data.spec.task is Task.CLICK:
+            mine &= holdout.label > 0
+        return set(holdout.item[mine].tolist())
 
     def _rows(self, part: Encoded, user: int) -> list[dict[str, Any]]:
         """Returns a user's items in a part, those of the highest labels first."""

@@ -22,6 +22,7 @@ class Finale:
         winner: The best trial by validation.
         metrics: What is measured on the test part.
         split: How the parts were made, in words.
+        validation: How the epochs of the search were measured, in words.
         num_seeds: How often the winner is retrained, each time with another seed.
         announce: Is told what begins.
     """
@@ -32,6 +33,7 @@ class Finale:
     winner: Trial
     metrics: tuple[str, ...]
     split: str
+    validation: str
     num_seeds: int = 1
     announce: Callable[[str], None] = print
 

@@ -35,7 +35,7 @@ def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
     """
     depth = hp.Int("num_layers", 0, MAX_LAYERS, default=2)
     with hp.conditional_scope("num_layers", list(range(1, MAX_LAYERS + 1))):
-        dropout = hp.Float("dropout", 0.0, 0.5, step=0.125, default=0.125)
+        dropout = hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.125)
     for layer in range(1, MAX_LAYERS + 1):
         with hp.conditional_scope("num_layers", list(range(layer, MAX_LAYERS + 1))):
             width = hp.Int(

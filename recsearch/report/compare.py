@@ -3,6 +3,7 @@
 What makes two runs incomparable (another objective, other data, another split) is told first.
 """
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsearch.errors import UsageError
 from recsearch.files import write_text
-from recsearch.report.compare_tables import as_text, cost, equal_time, tested, winners
+from recsearch.report.compare_tables import as_html, as_text, cost, equal_time, tested, winners
 from recsearch.report.content import Table
 from recsearch.results import Run
 from recsearch.tuning.trial import Objective
@@ -57,7 +58,7 @@ class Entry:
         return known[-1] if known else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunComparison:
     """Runs side by side; printed, it is the tables in text.
 
@@ -115,8 +116,11 @@ class RunComparison:
         parts += [f"{title}\n{as_text(table)}" for title, table in self.tables().items()]
         return "\n\n".join(parts)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
-        return self.table().to_html(escape=True, na_rep="", index=False)
+        parts = [f"<p>{html.escape(told)}</p>" for told in self.differences]
+        return "".join(parts + [as_html(title, table) for title, table in self.tables().items()])
 
 
 def compare_runs(runs: Sequence[Run]) -> RunComparison:

@@ -1,5 +1,6 @@
 """The tables of a comparison of runs."""
 
+import html
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ from recsearch.report.wording import duration_text, number_text
 from recsearch.tuning.trial import Objective
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from recsearch.report.compare import Entry, RunComparison
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -116,7 +119,16 @@ def cost(found: "RunComparison") -> Table:
 
 def as_text(table: Table) -> str:
     """Returns a table for a terminal."""
+    return _frame(table).to_string(index=False)
+
+
+def as_html(title: str, table: Table) -> str:
+    """Returns a table for a notebook, below its title; texts are escaped."""
+    return f"<h4>{html.escape(title)}</h4>{_frame(table).to_html(escape=True, index=False)}"
+
+
+def _frame(table: Table) -> "pd.DataFrame":
     import pandas as pd
 
     rows = [[each.text for each in row] for row in table.rows]
-    return pd.DataFrame(rows, columns=list(table.headers)).to_string(index=False)
+    return pd.DataFrame(rows, columns=list(table.headers))

@@ -108,15 +108,17 @@ def protocol(metrics: Mapping[str, Any]) -> Facts:
 
 
 def _metrics_text(values: Mapping[str, float | None]) -> str:
-    chosen = ", ".join(f"{name} {number_text(value)}" for name, value in values.items())
+    measured = {k: v for k, v in values.items() if not k.startswith("train_")}
+    chosen = ", ".join(f"{name} {number_text(value)}" for name, value in measured.items())
     return f"{chosen} (it was chosen by these, so they flatter it)"
 
 
 def _winner_text(winner: Mapping[str, Any]) -> str:
     values = ", ".join(f"{k} = {_text(v)}" for k, v in winner.get("hyperparameters", {}).items())
+    epochs = winner.get("epochs")
     return (
-        f"{winner.get('space')} with {values or 'no hyperparameters'}; {winner.get('epochs')} "
-        f"epochs; {number_text(winner.get('num_parameters'))} parameters"
+        f"{winner.get('space')} with {values or 'no hyperparameters'}; {epochs} "
+        f"epoch{'' if epochs == 1 else 's'}; {number_text(winner.get('num_parameters'))} parameters"
     )
 
 

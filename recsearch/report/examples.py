@@ -51,27 +51,33 @@ LISTS = {
 }
 
 
-def examples(found: Mapping[str, Any] | None) -> tuple[Example, ...]:
-    """Returns the users of best/examples.json; none if there is no such file."""
+def examples(found: Mapping[str, Any] | None, task: str = "rating") -> tuple[Example, ...]:
+    """Returns the users of best/examples.json; none if there is no such file.
+
+    Args:
+        found: What the file holds.
+        task: rating, implicit or click: what the labels are.
+    """
     users: Sequence[Mapping[str, Any]] = (found or {}).get("users") or ()
-    return tuple(Example(str(user.get("user_id")), _lists(user)) for user in users)
+    word = "rated" if task == "rating" else "label"
+    return tuple(Example(str(user.get("user_id")), _lists(user, word)) for user in users)
 
 
-def _lists(user: Mapping[str, Any]) -> tuple[tuple[str, tuple[Item, ...]], ...]:
+def _lists(user: Mapping[str, Any], word: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
     shown = []
     for name, heading in LISTS.items():
-        items = tuple(_item(each) for each in (user.get(name) or ())[:MOST_ITEMS])
+        items = tuple(_item(each, word) for each in (user.get(name) or ())[:MOST_ITEMS])
         if items:
             shown.append((heading, items))
     return tuple(shown)
 
 
-def _item(each: Mapping[str, Any]) -> Item:
+def _item(each: Mapping[str, Any], label_word: str) -> Item:
     title = each.get("title")
     notes = [f"id {each.get('item_id')}"] if title else []
     notes += [
         f"{word} {number_text(each[key])}"
-        for key, word in (("label", "rated"), ("score", "score"))
+        for key, word in (("label", label_word), ("score", "score"))
         if isinstance(each.get(key), int | float)
     ]
     text = str(title or each.get("item_id"))

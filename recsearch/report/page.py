@@ -42,7 +42,7 @@ def render_report(run: Run) -> str:
         content=content,
         quality=quality,
         cost=cost(run),
-        examples=examples(run.examples),
+        examples=examples(run.examples, run.config.get("data", {}).get("task", "rating")),
         plots=plots,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_K = 1_000_000  # items asked for at once: more would only be padding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(RunPlots):
     """What a run directory holds; its attributes and plots are those of `RunPlots`."""
 
@@ -56,6 +56,10 @@ class Run(RunPlots):
         verdict = self.metrics.get("verdict") if self.metrics else None
         lines.append(str(verdict or "The run has not ended: there are no test metrics yet."))
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Returns the summary: what the run holds would fill pages."""
+        return self.summary()
 
     def _repr_html_(self) -> str:
         ids = [trial.trial_id for trial in self.state.ranked()[:5]]

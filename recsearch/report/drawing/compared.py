@@ -2,9 +2,10 @@
 
 import plotly.graph_objects as go
 
-from recsearch.report.compare import RunComparison
+from recsearch.report.compare import Entry, RunComparison
 from recsearch.report.drawing.style import COLOURS, NEUTRAL, new_figure, or_empty, plain
 from recsearch.report.figures.points import score_title, time_unit
+from recsearch.report.wording import duration_text, number_text
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -30,8 +31,14 @@ def draw_best_so_far(data: RunComparison) -> go.Figure:
                     "width": 2,
                 },
                 name=plain(entry.name),
+                hovertext=[plain(_label(entry, *point)) for point in points],
+                hoverinfo="text",
             )
         )
     if shown and data.equal_seconds is not None:
         figure.add_vline(data.equal_seconds / divisor, line={"color": NEUTRAL, "dash": "dot"})
     return or_empty(figure, shown, "these runs have no scores that can be compared")
+
+
+def _label(entry: Entry, seconds: float, score: float) -> str:
+    return f"{entry.name}\n{number_text(score)} after {duration_text(seconds)}"

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from recsearch.report.drawing.style import (
     COLOURS,
     NEUTRAL,
+    colour_bar,
     dots,
     new_figure,
     or_empty,
@@ -17,11 +18,18 @@ from recsearch.report.drawing.style import (
     style,
 )
 from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, Slice
+from recsearch.report.wording import number_text
 
 MISSING_PLACE = -0.14
 """Where a line crosses an axis whose hyperparameter its trial does not have."""
 
 NUM_TENTHS = 10
+
+LONGEST_TICK = 12
+"""Letters of a choice that fit between two axes of parallel coordinates."""
+
+MOST_DECADES = 2
+"""A longer logarithmic axis has ticks at powers of ten alone."""
 
 
 def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
@@ -37,7 +45,7 @@ def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
             shown = number == 0 and len(each.families) > 1
             if own or shown:
                 figure.add_trace(dots(own, family, each.families, shown), **place)
-        axis: dict[str, Any] = {"type": "log" if each.log else "linear"}
+        axis: dict[str, Any] = _log_axis(each) if each.log else {"type": "linear"}
         if each.categories is not None:
             texts = [plain(text) for text in each.categories]
             axis = {"type": "category", "categoryorder": "array", "categoryarray": texts}
@@ -45,6 +53,20 @@ def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
         if place["col"] == 1:
             figure.update_yaxes(title_text=plain(each.objective), **place)
     return or_empty(figure, data)
+
+
+def _log_axis(data: Slice) -> dict[str, Any]:
+    """Returns a logarithmic axis with round numbers: 1, 2 and 5 of each decade, if two of them fit.
+
+    Plotly's own ticks there leave out the exponent of all but the powers of ten.
+    """
+    values = [point.x for point in data.points if not isinstance(point.x, str)]
+    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    digits = (1,) if last - first > MOST_DECADES else (1, 2, 5)
+    ticks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    if sum(min(values) <= tick <= max(values) for tick in ticks) < 2:
+        return {"type": "log", "nticks": 5}
+    return {"type": "log", "tickvals": ticks, "ticktext": [*map(number_text, ticks)]}
 
 
 def draw_parallel(data: Parallel) -> go.Figure:
@@ -89,7 +111,12 @@ def _axis_texts(number: int, axis: Axis, any_missing: bool) -> list[dict[str, An
     """Returns the texts of the ticks of one axis."""
     ticks = [*axis.ticks(), *([(MISSING_PLACE, "-")] if any_missing else [])]
     shared = {"showarrow": False, "xanchor": "left", "xshift": 4, "font": {"size": 11}}
-    return [{"x": number, "y": place, "text": plain(text), **shared} for place, text in ticks]
+    shown = [(place, _shortened(text)) for place, text in ticks]
+    return [{"x": number, "y": place, "text": plain(text), **shared} for place, text in shown]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TICK else f"{text[: LONGEST_TICK - 1]}…"
 
 
 def _tenth(line: Line) -> int:
@@ -186,7 +213,7 @@ def _surface(data: Contour) -> go.Contour | go.Heatmap:
         "z": [[None if math.isnan(z) else z for z in row] for row in data.surface.tolist()],
         "colorscale": "Viridis",
         "reversescale": data.lower_is_better,
-        "colorbar": {"title": {"text": plain(data.objective), "side": "right"}, "thickness": 14},
+        "colorbar": colour_bar(data.objective),
         "hoverinfo": "skip",
     }
     if any(gaps):

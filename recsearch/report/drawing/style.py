@@ -20,6 +20,7 @@ on a light page and one on a dark page."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
 NEUTRAL = "#808080"
 GRID = "rgba(128, 128, 128, 0.25)"
+TITLE_SIZE = 13
 
 
 def new_figure(x_title: str, y_title: str, height: int = 380) -> go.Figure:
@@ -38,7 +39,7 @@ def style(figure: go.Figure, height: int) -> None:
         height=height,
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
-        font={"color": NEUTRAL, "size": 13, "family": "system-ui, sans-serif"},
+        font={"color": NEUTRAL, "size": TITLE_SIZE, "family": "system-ui, sans-serif"},
         margin={"l": 10, "r": 15, "t": 40, "b": 10},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
@@ -51,7 +52,8 @@ def style(figure: go.Figure, height: int) -> None:
             zeroline=False,
             automargin=True,
             exponentformat="power",
-            title_font_size=13,
+            title_font_size=TITLE_SIZE,
+            title_standoff=10,
         )
 
 
@@ -84,6 +86,12 @@ def dots(
         hovertext=[plain(point.label) for point in points],
         hoverinfo="text",
     )
+
+
+def colour_bar(title: str, **changes: Any) -> dict[str, Any]:
+    """Returns a bar that tells colours, with its title along it."""
+    text = {"text": plain(title), "side": "right", "font": {"size": TITLE_SIZE}}
+    return {"title": text, "thickness": 14, **changes}
 
 
 def colour(family: str, families: Sequence[str]) -> str:

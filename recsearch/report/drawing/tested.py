@@ -1,19 +1,35 @@
 """What was measured on the test part, drawn."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from recsearch.report.drawing.style import COLOURS, NEUTRAL, new_figure, or_empty, plain, style
+from recsearch.report.drawing.style import (
+    COLOURS,
+    NEUTRAL,
+    TITLE_SIZE,
+    colour_bar,
+    new_figure,
+    or_empty,
+    plain,
+    style,
+)
 from recsearch.report.figures import Comparison, Predictions
 from recsearch.report.wording import number_text
+
+TITLE_LETTERS = 36
+"""Of a line of a title, so that it fits the plot on a phone."""
+
+GAP = 100
+"""CSS pixels from one plot to the next: ticks, and three lines of a title."""
 
 
 def draw_comparison(data: Comparison) -> go.Figure:
     """Returns one dot a row, the best on top; dots, as a bar from zero would hide differences."""
-    names = [plain(name) for name, _ in data.rows]
+    names = [_label(name) for name, _ in data.rows]
     values = [value for _, value in data.rows]
     is_winner = [name == data.winner for name, _ in data.rows]
     figure = new_figure(data.objective, "", height=110 + 34 * len(names))
@@ -43,16 +59,17 @@ def draw_popularity(data: Sequence[Comparison]) -> go.Figure:
     """Returns one plot a metric of the recommended lists, with a dot a contender."""
     rows = max(1, len(data))
     names = max((len(each.rows) for each in data), default=0)
-    titles = [plain(each.objective) for each in data]
-    height = 90 + rows * (70 + 26 * names)
-    figure = make_subplots(rows, 1, subplot_titles=titles, vertical_spacing=0.3 / rows)
-    style(figure, height)
+    titles = ["<br>".join(map(plain, wrap(each.objective, TITLE_LETTERS))) for each in data]
+    inner = rows * 32 * names + (rows - 1) * GAP
+    figure = make_subplots(rows, 1, subplot_titles=titles, vertical_spacing=GAP / max(inner, GAP))
+    style(figure, inner + 120)
+    figure.update_layout(margin={"t": 70})
     for number, each in enumerate(data, 1):
         won = [name == each.winner for name, _ in each.rows]
         figure.add_trace(
             go.Scatter(
                 x=[value for _, value in each.rows],
-                y=[plain(name) for name, _ in each.rows],
+                y=[_label(name) for name, _ in each.rows],
                 mode="markers",
                 marker={
                     "size": 11,
@@ -66,8 +83,13 @@ def draw_popularity(data: Sequence[Comparison]) -> go.Figure:
             col=1,
         )
     figure.update_yaxes(autorange="reversed", type="category", ticklabelstandoff=8)
-    figure.update_annotations(font={"size": 13}, x=0, xanchor="left", xref="paper")
+    figure.update_annotations(font={"size": 12}, align="left", x=0, xanchor="left", xref="paper")
     return or_empty(figure, data, "only rankings have recommended lists")
+
+
+def _label(name: str) -> str:
+    """Returns the name of a contender, that of its trial on a line of its own."""
+    return plain(name.replace(", trial ", ",\ntrial "))
 
 
 def draw_predictions(data: Predictions) -> go.Figure:
@@ -75,6 +97,7 @@ def draw_predictions(data: Predictions) -> go.Figure:
     titles = ["predicted against actual", "errors: predicted minus actual"]
     figure = make_subplots(2, 1, subplot_titles=titles, row_heights=[0.62, 0.38])
     style(figure, 720)
+    figure.update_annotations(font={"size": TITLE_SIZE})
     if not data.num_rows:
         figure.layout.annotations = ()
         return or_empty(figure, (), "this run kept no predicted ratings")
@@ -99,11 +122,12 @@ def _density(data: Predictions) -> go.Heatmap:
         y=((data.score_edges[:-1] + data.score_edges[1:]) / 2).tolist(),
         z=[[None if np.isnan(share) else share for share in row] for row in shares.tolist()],
         colorscale=[[0, "rgba(0, 114, 178, 0.05)"], [1, "rgba(0, 114, 178, 1)"]],
-        colorbar={"title": {"text": "share of the rating's rows", "side": "right"},
-                  "thickness": 14, "tickformat": ".0%", "y": 0.72, "len": 0.6},
+        colorbar=colour_bar(
+            "share of the rating's rows", tickformat=".0%", y=1, yanchor="top", len=0.53
+        ),
         xgap=2,
         hovertemplate="actual %{x}<br>predicted near %{y:.2f}<br>%{z:.1%}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _mean_lines(data: Predictions) -> tuple[go.Scatter, go.Scatter]:

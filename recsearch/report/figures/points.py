@@ -78,5 +78,5 @@ def winner_name(metrics: Mapping[str, object]) -> str:
 
 
 def _value_text(value: Scalar) -> str:
-    text = str(value)
+    text = number_text(value) if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
