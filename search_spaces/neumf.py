@@ -30,8 +30,8 @@ GMF_SHARE = 0.5  # the paper's a
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: GMF and MLP side by side, pre-trained or not."""
     user, item = id_inputs()
-    gmf_dim = hp.Int("embedding_dim", 4, 128, step=2, sampling="log", default=32)
-    mlp_dim = hp.Int("mlp_embedding_dim", 4, 128, step=2, sampling="log", default=32)
+    gmf_dim = hp.Int("embedding_dim", 4, 256, step=2, sampling="log", default=32)
+    mlp_dim = hp.Int("mlp_embedding_dim", 4, 256, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
 
     def vectors(part: str, dim: int) -> tuple[Any, Any]:

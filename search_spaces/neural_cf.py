@@ -22,7 +22,7 @@ from recsearch.nn import (
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: two embeddings, concatenation, MLP."""
     user, item = id_inputs()
-    dim = hp.Int("embedding_dim", 4, 128, step=2, sampling="log", default=32)
+    dim = hp.Int("embedding_dim", 4, 256, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
     user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)

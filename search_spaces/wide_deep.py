@@ -33,7 +33,7 @@ MAX_CROSSES = 12  # of a table with many columns, the first ones are crossed
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: a linear part over crosses and an MLP over embeddings."""
     user, item = id_inputs()
-    dim = hp.Int("embedding_dim", 4, 128, step=2, sampling="log", default=32)
+    dim = hp.Int("embedding_dim", 4, 256, step=2, sampling="log", default=32)
     column_dim = hp.Int("column_embedding_dim", 4, 16, step=2, sampling="log", default=8)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
     wide_l2 = hp.Float("wide_l2", 1e-6, 1e-1, sampling="log", default=1e-3)

@@ -13,6 +13,7 @@ from recsearch.nn import Bags, Negatives
 from recsearch.nn.recommender import scores_pairs
 from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
+from recsearch.training.scoring import ModelScorer
 from recsearch.tuning.builtin import builtin_names
 from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines.inline import InlineEngine
@@ -99,6 +100,22 @@ def test_matrix_factorization_trains_with_every_loss_of_implicit_data(loss: str)
     fitter = Fitter(recommender, pipeline(Task.IMPLICIT), seed=0)
     losses = [fitter.run_epoch(epoch)["train_loss"] for epoch in range(4)]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("feedback", [True, False])
+def test_matrix_factorization_by_cosines_trains_within_its_temperature(feedback: bool) -> None:
+    data = prepared(Task.IMPLICIT)
+    keras.utils.set_random_seed(0)
+    values = {"similarity": "cosine", "temperature": 0.2, "implicit_feedback": feedback}
+    recommender = load_space([NAME]).build(NAME, values, data.spec).recommender
+    fitter = Fitter(recommender, pipeline(Task.IMPLICIT), seed=0)
+    losses = [fitter.run_epoch(epoch)["train_loss"] for epoch in range(6)]
+    assert losses[-1] < losses[0]
+    users = np.arange(1, 9, dtype=np.int32)
+    scorer = ModelScorer(recommender.model, pipeline(Task.IMPLICIT).feed, data.spec)
+    scores = scorer.score_catalogue(users)
+    assert scores.shape == (8, data.spec.num_items)
+    assert 1 < np.abs(scores).max() <= 1 / 0.2 + 1e-4
 
 
 @pytest.mark.parametrize("task", [Task.IMPLICIT, Task.RATING])

@@ -10,6 +10,7 @@ from recsearch.nn.compiling import (
     read_bag_training,
     read_training,
 )
+from recsearch.nn.cosine import CosineScores
 from recsearch.nn.embedding import Embedding, HashedCross, MeanEmbedding
 from recsearch.nn.gaussian_code import GaussianCode
 from recsearch.nn.inputs import BAG, BAG_LABELS
@@ -35,6 +36,7 @@ __all__ = [
     "BAG_LABELS",
     "BPR",
     "Bags",
+    "CosineScores",
     "Embedding",
     "GaussianCode",
     "HashedCross",
