@@ -27,6 +27,7 @@ from recsearch.nn import (
     CosineScores,
     Embedding,
     Recommender,
+    biases,
     compile_recommender,
     id_inputs,
     read_training,
@@ -76,8 +77,7 @@ def _of_pairs(data: DataSpec, dim: int, l2: float, dropout: float) -> Model:
     score = layers.Add()(
         [
             layers.Dot(axes=-1)([layers.Dropout(dropout)(user_vector), item_vector]),
-            _user_bias(data, user, l2),
-            Embedding(data.num_items, 1, "zeros", l2=l2, name="item_bias")(item),
+            *biases(data, user, item, l2),
         ]
     )
     return Model([user, item], task_output(data, score), name=NAME)
@@ -112,12 +112,8 @@ def _of_catalogue(
         name="item_vector_and_bias",
     )(user_vector)
     if data.task is not Task.IMPLICIT:
-        score += _user_bias(data, user, l2)
+        score += Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user)
     return Model(inputs, task_output(data, score), name=NAME)
-
-
-def _user_bias(data: DataSpec, user: Any, l2: float) -> Any:
-    return Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user)
 
 
 def _feedback(bag: Any, dim: int, dropout: float, l2: Any, stddev: float) -> Any:

@@ -1,7 +1,8 @@
-"""Neural collaborative filtering: score(u, i) = h . MLP([p_u, q_i]).
+"""Neural collaborative filtering: score(u, i) = h . MLP([p_u, q_i]) + b_u + b_i.
 
 He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, section 3.3 (their MLP part):
-two embeddings, concatenated, through dense layers with ReLU.
+two embeddings, concatenated, through dense layers with ReLU. The biases are not theirs: with them
+the MLP need not learn who rates high and what is rated high.
 """
 
 from keras import Model, layers
@@ -11,6 +12,7 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     Embedding,
     Recommender,
+    biases,
     compile_recommender,
     id_inputs,
     mlp,
@@ -20,12 +22,13 @@ from recsearch.nn import (
 
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
-    """Returns the recommender: two embeddings, concatenation, MLP."""
+    """Returns the recommender: two embeddings, concatenation, MLP, biases."""
     user, item = id_inputs()
     dim = hp.Int("embedding_dim", 4, 256, step=2, sampling="log", default=32)
     l2 = hp.Float("l2", 1e-6, 1e-1, sampling="log", default=1e-4)
     user_vector = Embedding(data.num_users, dim, l2=l2, name="user_vector")(user)
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
     x = mlp(hp, layers.Concatenate()([user_vector, item_vector]))
-    model = Model([user, item], task_output(data, layers.Dense(1)(x)), name="neural_cf")
+    score = layers.Add()([layers.Dense(1)(x), *biases(data, user, item, l2)])
+    model = Model([user, item], task_output(data, score), name="neural_cf")
     return compile_recommender(model, read_training(hp, data), data)

@@ -3,7 +3,7 @@
 A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """
 
-from recsearch.nn.blocks import column_vectors, id_inputs, mlp, task_output
+from recsearch.nn.blocks import biases, column_vectors, id_inputs, mlp, task_output
 from recsearch.nn.compiling import (
     compile_model,
     compile_recommender,
@@ -54,6 +54,7 @@ __all__ = [
     "SparseAdam",
     "SparseRMSprop",
     "SparseSGD",
+    "biases",
     "column_vectors",
     "compile_model",
     "compile_recommender",

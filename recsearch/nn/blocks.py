@@ -26,6 +26,14 @@ def id_inputs() -> tuple[Any, Any]:
     )
 
 
+def biases(data: DataSpec, user: Any, item: Any, l2: float) -> list[Any]:
+    """Returns the biases of user and item, [B, 1] each, that begin at 0."""
+    return [
+        Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user),
+        Embedding(data.num_items, 1, "zeros", l2=l2, name="item_bias")(item),
+    ]
+
+
 def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
     """Returns x [B, D] after 0 to 4 dense layers with ReLU and dropout.
 
