@@ -297,4 +297,8 @@ def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Pa
         "| ease | skipped: 20,000 items need 3.2 GB. |",
     ]
     assert "- `embedding_dim`: 32" in lines
+    assert f"- Tested on {protocol['test']}; lost" in lines
     assert not any("{{" in line or "{%" in line for line in lines)
+    del protocol["ties"]  # only rankings have them
+    lines = write_card(tmp_path, {**METRICS, **added}).read_text().splitlines()
+    assert f"- Tested on {protocol['test']}" in lines

@@ -27,7 +27,7 @@ TEMPLATE = """\
 {{ seeds.mean[objective.name] | metric }}, standard deviation \
 {{ seeds.deviation[objective.name] | metric }}
 {% endif -%}
-- Tested on {{ protocol.test }}; {{ protocol.ties }}
+- Tested on {{ protocol.test }}{% if "ties" in protocol %}; {{ protocol.ties }}{% endif %}
 
 | | {{ test.keys() | join(" | ") }} |
 |---|{{ "---|" * (test | length) }}
