@@ -61,6 +61,7 @@ class RunConfig:
         cpus_per_trial: CPUs that Ray sets aside for each worker.
         gpus_per_trial: GPUs that Ray sets aside for each worker; a fraction shares one.
         seed: Seeds split, search and training.
+        search_only: Whether the run ends after its search: without retraining, test and export.
         tensorboard: Whether TensorBoard's event files are written while the search runs.
         out: Run directory; None for runs/<date-time>-<spaces>.
     """
@@ -100,6 +101,7 @@ class RunConfig:
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
     seed: int = 0
+    search_only: bool = False
     tensorboard: bool = False
     out: str | None = None
 

@@ -101,6 +101,13 @@ def add_search_flags(group: Any) -> None:
         "(default: 1)",
     )
     group.add_argument(
+        "--search-only",
+        action="store_true",
+        default=None,  # a run file may ask for it
+        help="end after the search, without a look at the test part; `recsearch resume` retrains, "
+        "tests and exports the winner",
+    )
+    group.add_argument(
         "--keep-checkpoints",
         type=int,
         metavar="K",

@@ -107,14 +107,15 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
 def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     """Continues a run that was stopped or killed, with more trials, minutes or workers if asked.
 
-    A finished run goes on if it may try more; its end stages are then run again.
+    A finished run goes on if it may try more; its end stages are then run again. A run that was to
+    end after its search is retrained, tested and exported.
 
     Raises:
         RunDirectoryError: If it is no run directory or another process owns it.
     """
     use_one_thread()
     description = load_run(directory).config
-    config = make_config(description["config"], changes)
+    config = make_config(description["config"], {"search_only": False}, changes)
     with _told_if_full(directory), lock_directory(directory):
         if not (directory / "data").is_dir():
             _write_data_again(directory, config, description["data"]["fingerprint"])
@@ -173,7 +174,10 @@ def _work(session: Session, *, more: bool = False) -> Run:
             (directory / "best" / "metrics.json").unlink(missing_ok=True)  # no longer the verdict
         metrics = trial_metrics(objective, task)
         _search(session, study, metrics)
-        _finish(session, study, metrics)
+        if session.config.search_only:
+            session.observer.say(f"retrain, test and export: recsearch resume {directory}")
+        else:
+            _finish(session, study, metrics)
     finished = load_run(directory)
     write_report(finished)
     return finished

@@ -164,7 +164,8 @@ def test_comparing_gives_every_tuner_the_same_epochs(tmp_path: Path) -> None:
     tuners = ["random", "bayesian", "hyperband"]
     runs = [recsearch.load(folder / tuner) for tuner in tuners]
     comparison = recsearch.compare(runs)
-    assert comparison.differences == ()
+    (told,) = comparison.differences
+    assert told.startswith("Not ended, and not measured on the test part")
     assert [trace["name"] for trace in executed.traces("comparison.plot()")] == tuners
     rows = executed.table("comparison.table()")
     assert [row["name"] for row in rows] == tuners
@@ -174,12 +175,7 @@ def test_comparing_gives_every_tuner_the_same_epochs(tmp_path: Path) -> None:
     assert len({row["learning_rate"] for row in chosen}) > 1  # there was something to find
     tried = [trial["name"] for trial in executed.traces("plot_brackets()")]
     assert {"ended here", "went on"} <= set(tried)
-    tested = executed.table("pd.DataFrame(intervals)")
-    for run, row in zip(runs, tested, strict=True):
-        assert run.metrics is not None
-        assert row[""] == run.directory.name
-        assert float(row["value"]) == pytest.approx(run.metrics["test"]["rmse"], abs=1e-6)
-        assert float(row["low"]) < float(row["value"]) < float(row["high"])
+    assert [run.metrics for run in runs] == [None] * 3  # no look at the test part
 
 
 def test_own_space_is_searched_beside_one_of_ours(tmp_path: Path) -> None:

@@ -344,6 +344,23 @@ def test_finished_run_with_more_trials_tries_them_and_counts_a_second_look(
         assert finished.metrics["test"] == before["test"]
 
 
+def test_search_only_looks_at_no_test_part_until_it_is_resumed(
+    tmp_path: Path, finished_run: Path
+) -> None:
+    out = tmp_path / "searched"
+    settings = run_settings(tmp_path, search_only=True, out=str(out))
+    searched = recsearch.search(settings.pop("spaces"), **settings)
+    assert searched.metrics is None
+    assert not (out / "best").exists()
+    assert scores(out) == scores(finished_run)
+    assert "test_look" not in [event["event"] for event in events(out)]
+    assert searched.summary().endswith("there are no test metrics yet.")
+    finished = resume(out, {}, Silent())
+    assert finished.metrics is not None
+    assert finished.metrics["test"] == metrics_of(finished_run)["test"]
+    assert finished.metrics["test_looks"] == 1
+
+
 def test_run_directory_in_use_is_refused(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with lock_directory(copied):
         assert main(["resume", str(copied)]) == 1
