@@ -11,6 +11,7 @@ from typing import Any
 
 from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset
+from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.training.evaluate import trial_protocol
@@ -107,10 +108,16 @@ def describe_run(
         "machine": _machine(),
         "data": _describe_data(config, dataset, searched.spec),
         "objective": asdict(objective),
-        "plan": asdict(make_driver(config, hyperparameters, objective).plan()),
+        "plan": describe_plan(config, hyperparameters, dataset.task),
         "validation_protocol": protocol.description,
         "space": describe_space(hyperparameters),
     }
+
+
+def describe_plan(config: RunConfig, hyperparameters: Any, task: Task) -> dict[str, Any]:
+    """Returns what run.json says of the search to come."""
+    objective = make_objective(config.objective, task)
+    return asdict(make_driver(config, hyperparameters, objective).plan())
 
 
 def _versions() -> dict[str, str]:

@@ -100,11 +100,10 @@ def add_search_flags(group: Any) -> None:
         help="retrain the winner with N seeds and tell the spread; the first one is exported "
         "(default: 1)",
     )
-    group.add_argument(
+    _add_switch(
+        group,
         "--search-only",
-        action="store_true",
-        default=None,  # a run file may ask for it
-        help="end after the search, without a look at the test part; `recsearch resume` retrains, "
+        "end after the search, without a look at the test part; `recsearch resume` retrains, "
         "tests and exports the winner",
     )
     group.add_argument(
@@ -173,13 +172,17 @@ def add_objective_flag(group: Any) -> None:
 
 def add_tensorboard_flag(group: Any) -> None:
     """Adds whether TensorBoard can follow the search."""
-    group.add_argument(
+    _add_switch(
+        group,
         "--tensorboard",
-        action="store_true",
-        default=None,  # a run file may ask for it
-        help="write curves and HParams for TensorBoard while the search runs, into "
+        "write curves and HParams for TensorBoard while the search runs, into "
         "DIR/tensorboard (see them: tensorboard --logdir DIR/tensorboard)",
     )
+
+
+def _add_switch(group: Any, flag: str, text: str) -> None:
+    """Adds a switch; where it is not given, a run file may ask for it."""
+    group.add_argument(flag, action="store_true", default=None, help=text)
 
 
 def add_seed_flag(group: Any) -> None:

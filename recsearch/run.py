@@ -4,12 +4,13 @@ import errno
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from recsearch.assembly import (
+    describe_plan,
     describe_run,
     make_driver,
     make_engine,
@@ -123,8 +124,7 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
         spec = read_spec(directory / "data" / "search")
         hyperparameters = space.discover(spec)
         _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
-        objective = make_objective(config.objective, spec.task)
-        plan = asdict(make_driver(config, hyperparameters, objective).plan())
+        plan = describe_plan(config, hyperparameters, spec.task)
         changed = {"config": config.to_json(), "plan": plan}
         write_json(directory / "run.json", {**description, **changed})
         more = not changes.keys().isdisjoint({"max_trials", "minutes"})

@@ -17,7 +17,7 @@ class CosineScores(keras.layers.Layer):
 
     Lengths do not count, so that an item cannot win by its popularity alone, and vectors need
     hardly any regularisation. Source: Wu et al. 2022, "On the Effectiveness of Sampled Softmax Loss
-    for Item Recommendation" (arXiv 2201.02327), section 2.2, here over the whole catalogue.
+    for Item Recommendation" (arXiv 2201.02327), here over the whole catalogue.
 
     Args:
         num_items: N.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recsearch.report.content import Cell, Table, cell
-from recsearch.report.wording import duration_text, number_text
+from recsearch.report.wording import duration_text, number_text, value_text
 from recsearch.tuning.trial import Objective
 
 if TYPE_CHECKING:
@@ -84,15 +84,11 @@ def winners(found: "RunComparison") -> Table:
     for entry in found.entries:
         best = entry.run.best()
         if best is not None:
-            values = ", ".join(f"{k} = {_short(v)}" for k, v in best.values.items())
+            values = ", ".join(f"{k} = {value_text(v)}" for k, v in best.values.items())
             texts = (entry.name, best.space, f"trial {best.trial_id}", values or "none")
             rows.append((*map(cell, texts), cell(best.best_epoch), cell(best.num_parameters)))
     headers = ("run", "space", "trial", "hyperparameters", "best epoch", "parameters")
     return Table(headers, tuple(rows))
-
-
-def _short(value: Any) -> str:
-    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def cost(found: "RunComparison") -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from recsearch.tuning.trial import Trial, TrialState
+from recsearch.tuning.trial import Scalar, Trial, TrialState
 
 
 def number_text(value: float | None) -> str:
@@ -12,6 +12,11 @@ def number_text(value: float | None) -> str:
     if isinstance(value, int) or 1000 <= abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def value_text(value: Scalar) -> str:
+    """Returns the value of a hyperparameter for people: fractions with 4 significant digits."""
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def duration_text(seconds: float | None) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recsearch.report.wording import number_text
+from recsearch.report.wording import number_text, value_text
 from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Objective, Scalar, Trial
 
@@ -78,5 +78,5 @@ def winner_name(metrics: Mapping[str, object]) -> str:
 
 
 def _value_text(value: Scalar) -> str:
-    text = number_text(value) if isinstance(value, float) else str(value)
+    text = value_text(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
