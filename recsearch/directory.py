@@ -15,6 +15,7 @@ from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, 
 from recsearch.data.store import write_prepared
 from recsearch.data.validation_lists import draw_lists
 from recsearch.errors import UsageError
+from recsearch.files import rename_durably
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
@@ -44,7 +45,7 @@ def write_data(
     titles = item_titles(dataset.items)
     if titles is not None:
         pq.write_table(titles, beside / "titles.parquet")
-    beside.rename(directory / "data")
+    rename_durably(beside, directory / "data")
 
 
 def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:

@@ -36,12 +36,27 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)  # above all on a full disk
         raise
-    _sync_directory(path.parent)
+    _sync(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
-    """Makes the names in a directory survive a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def make_durable(directory: Path) -> None:
+    """Makes all files and names under a directory survive a loss of power."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            _sync(Path(folder) / name)
+        _sync(Path(folder))
+
+
+def rename_durably(old: Path, new: Path) -> None:
+    """Renames a directory; what it holds, and its new name, survive a loss of power."""
+    make_durable(old)
+    old.rename(new)
+    _sync(new.parent)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsearch.errors import RunDirectoryError
-from recsearch.files import json_safe, lock_directory, whole_file, write_json, write_text
+from recsearch.files import (
+    json_safe,
+    lock_directory,
+    make_durable,
+    rename_durably,
+    whole_file,
+    write_json,
+    write_text,
+)
 
 HOLDER = """
 import sys, time
@@ -75,6 +83,42 @@ def test_two_processes_that_write_one_file_leave_one_of_them_whole(tmp_path: Pat
         assert path.read_text() == "quick"
     assert path.read_bytes() == b"of the slow one, " * 1000
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What has been synchronised with the disk, in its order, under the name of that moment."""
+    found: list[Path] = []
+    really = os.fsync
+
+    def sync(descriptor: int) -> None:
+        really(descriptor)
+        found.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    return found
+
+
+def test_directory_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, synced: list[Path]
+) -> None:
+    beside = tmp_path / "beside"
+    inside = [beside / "a", beside / "deep" / "b"]
+    for path in inside:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("c")
+    rename_durably(beside, tmp_path / "data")
+    assert (tmp_path / "data" / "deep" / "b").read_text() == "c"
+    assert not beside.exists()
+    assert set(synced[:-1]) == {*inside, beside, beside / "deep"}
+    assert synced[-1] == tmp_path  # the new name, which is given after all else
+
+
+def test_directory_that_does_not_exist_needs_no_synchronising(
+    tmp_path: Path, synced: list[Path]
+) -> None:
+    make_durable(tmp_path / "nothing")
+    assert synced == []
 
 
 def test_json_has_null_for_what_json_cannot_say(tmp_path: Path) -> None:

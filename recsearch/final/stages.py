@@ -10,7 +10,7 @@ from typing import Any
 
 from recsearch.data.interactions import Task
 from recsearch.export.card import write_card
-from recsearch.files import write_json
+from recsearch.files import make_durable, write_json
 from recsearch.final.baselines import tune_baselines
 from recsearch.final.exporting import export
 from recsearch.final.finale import Finale
@@ -44,6 +44,7 @@ def run_stages(finale: Finale) -> None:
         finale.announce(text.format(trial=finale.winner.trial_id, space=finale.winner.space))
         started = time.perf_counter()
         result = stage(finale)
+        make_durable(finale.best_dir)  # before the journal says that it is there
         seconds = round(time.perf_counter() - started, 3)
         finale.study.stage(name, {**result, "seconds": seconds})
     _write_metrics(finale)
