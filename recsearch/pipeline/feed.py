@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from recsearch.data.preparation import PreparedData
 from recsearch.nn.inputs import BAG, BAG_LABELS, side_of
 from recsearch.pipeline.bags import BagTable
+from recsearch.pipeline.mapped import as_tensor
 
 
 class Feed:
@@ -28,7 +28,7 @@ class Feed:
         self.data = data
         self.has_unknown = data.has_unknown
         features = data.features.items()
-        self.tables = {name: tf.constant(np.asarray(array)) for name, array in features}
+        self.tables = {name: as_tensor(array) for name, array in features}
 
     @cached_property
     def bags(self) -> BagTable:

@@ -1,7 +1,7 @@
 """Epochs of training examples, over arrays that all trials of a process share.
 
 One epoch is a dataset of chunks; a chunk holds the examples of several batches, gathered at once
-from arrays that stay in memory, so that the cost of a hand-over is paid once for many steps.
+from arrays that are mapped from disk, so that the cost of a hand-over is paid once for many steps.
 Negatives are sampled inside the graph, afresh in each epoch.
 """
 
@@ -22,6 +22,7 @@ from recsearch.pipeline.examples import (
     UsersWithBags,
 )
 from recsearch.pipeline.feed import Feed
+from recsearch.pipeline.mapped import as_tensor
 from recsearch.pipeline.negatives import NegativeSampler, popularity_weights
 
 BATCHES_A_CHUNK = 32
@@ -39,9 +40,9 @@ class Pipeline:
     def __init__(self, data: PreparedData) -> None:
         self.data = data
         self.feed = Feed(data)
-        self.user = tf.constant(data.train.user)
-        self.item = tf.constant(data.train.item)
-        self.label = tf.constant(data.train.label)
+        self.user = as_tensor(data.train.user)
+        self.item = as_tensor(data.train.item)
+        self.label = as_tensor(data.train.label)
         self._samplers: dict[float, NegativeSampler] = {}
 
     def sampler(self, popularity: float = 0.0) -> NegativeSampler:
