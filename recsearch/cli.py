@@ -222,9 +222,7 @@ def _add_recommend(subparsers: Any) -> None:
     parser.add_argument(
         "--include-seen", action="store_true", help="also items that the user has in the data"
     )
-    parser.add_argument(
-        "--format", choices=("table", "json"), help="how to print them (default: table)"
-    )
+    _add_format(parser)
 
 
 def _add_baselines(subparsers: Any) -> None:
@@ -241,9 +239,7 @@ def _add_baselines(subparsers: Any) -> None:
     add_data_flags(parser.add_argument_group("data"))
     add_objective_flag(parser)
     add_seed_flag(parser)
-    parser.add_argument(
-        "--format", choices=("table", "json"), help="how to print them (default: table)"
-    )
+    _add_format(parser)
     _add_verbosity(parser)
 
 
@@ -265,9 +261,7 @@ def _add_compare(subparsers: Any) -> None:
     parser.add_argument(
         "--out", metavar="FILE.html", type=Path, help="also write a page with plots"
     )
-    parser.add_argument(
-        "--format", choices=("table", "json"), help="how to print it (default: table)"
-    )
+    _add_format(parser)
 
 
 def _add_log(subparsers: Any) -> None:
@@ -290,3 +284,9 @@ def _add_log(subparsers: Any) -> None:
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", type=Path, help="the run directory")
+
+
+def _add_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format", choices=("table", "json"), help="how to print the result (default: table)"
+    )
