@@ -1,8 +1,15 @@
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from prepared import prepared
 
+from recsearch.data.interactions import Encoded, Task
+from recsearch.nn import Pairs
+from recsearch.pipeline import Pipeline
 from recsearch.pipeline.mapped import as_tensor
 
 
@@ -45,3 +52,45 @@ def test_part_of_a_mapped_array_is_that_part(tmp_path: Path, part: slice) -> Non
     np.save(tmp_path / "a.npy", np.arange(9))
     array = np.load(tmp_path / "a.npy", mmap_mode="r")[part]
     np.testing.assert_array_equal(as_tensor(array).numpy(), array)
+
+
+@pytest.mark.parametrize("length", [5, 5_000_000])
+def test_file_that_has_been_replaced_is_read_anew(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.npy"
+    for value in (1.0, 2.0):
+        path.unlink(missing_ok=True)
+        np.save(path, np.full(length, value))
+        assert as_tensor(np.load(path, mmap_mode="r"))[-1].numpy() == value
+
+
+def own_memory() -> int:
+    """Bytes of this process that no file stands behind."""
+    (line,) = re.findall(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return 1024 * int(line)
+
+
+def train_on(train: Encoded, rows: list[int]) -> float:
+    """Returns the sum of the labels of these rows, as an epoch reads them."""
+    data = replace(prepared(Task.RATING), train=train)
+    training = Pipeline(data).training(Pairs(), batch_size=2, seed=0)
+    total = tf.Variable(0.0)
+
+    @tf.function(autograph=False)
+    def epoch(order: tf.Tensor) -> None:
+        training.for_each_batch(
+            order, tf.constant(0), lambda user, item, label: total.assign_add(tf.reduce_sum(label))
+        )
+
+    epoch(tf.constant(rows, tf.int64))
+    return float(total)
+
+
+def test_epoch_reads_mapped_arrays_without_a_copy(tmp_path: Path) -> None:
+    fields = {"user": np.int32, "item": np.int32, "label": np.float32}
+    for name, kind in fields.items():
+        np.save(tmp_path / f"{name}.npy", np.ones(16_000_000, kind))  # 64 MB
+    mapped = Encoded(*(np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in fields))
+    train_on(prepared(Task.RATING).train, [0, 1, 2])  # what TensorFlow needs at all
+    before = own_memory()
+    assert train_on(mapped, [0, 15_999_999, 7]) == 3.0
+    assert own_memory() - before < 32e6

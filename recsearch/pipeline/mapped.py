@@ -12,27 +12,20 @@ def as_tensor(array: NDArray[Any]) -> tf.Tensor:
     """Returns an array as a tensor of its shape and type.
 
     An array that `numpy.load` has mapped from a .npy file stays mapped: all processes share its
-    pages, and it may be larger than memory. `tf.constant` would copy it, as happens here to what is
-    small (10 MB), to parts of a mapped array and to arrays in memory. The file must keep its
-    content meanwhile.
+    pages, and it may be larger than memory. `tf.constant` would copy it, as happens here to parts
+    of a mapped array and to arrays in memory. The file must keep its content meanwhile.
 
     Args:
         array: Of numbers.
     """
-    if not (isinstance(array, np.memmap) and _is_whole_file(array)):
+    if not isinstance(array, np.memmap) or array.filename is None or not _is_whole(array):
         return tf.constant(array)
-    # The operation maps a file from its first byte. The header of a .npy file is a multiple of 64
-    # bytes long, so that it counts in elements, and the rest is aligned as kernels wish.
-    header = array.offset // array.itemsize
-    content = tf.raw_ops.ImmutableConst(
-        dtype=tf.as_dtype(array.dtype),
-        shape=[header + array.size],
-        memory_region_name=str(array.filename),
-    )
-    return tf.reshape(content[header:], array.shape)
+    # DLPack hands over only what may be written: this mapping may, but never reaches the file.
+    private = np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+    return tf.experimental.dlpack.from_dlpack(private.__dlpack__())
 
 
-def _is_whole_file(array: np.memmap) -> bool:
-    """Returns whether this is all that the file holds; a slice has the file name and offset too."""
-    file = Path(str(array.filename))
-    return array.flags.c_contiguous and array.offset + array.nbytes == file.stat().st_size
+def _is_whole(array: np.memmap) -> bool:
+    """Returns whether this is all that its file holds; a slice has the name and offset too."""
+    size = Path(str(array.filename)).stat().st_size
+    return array.flags.c_contiguous and array.offset + array.nbytes == size

@@ -122,7 +122,8 @@ class Training:
             place = tf.random.experimental.stateless_fold_in(stream, tf.cast(begin, tf.int32))
             return self.examples.gather(order[begin : tf.minimum(begin + size, count)], place)
 
-        return tf.data.Dataset.range(0, count, size).map(gather).prefetch(2)
+        chunks = tf.data.Dataset.range(0, count, size).map(gather).prefetch(2)
+        return chunks.with_options(_not_rewritten())
 
     def for_each_batch(self, order: tf.Tensor, epoch: tf.Tensor, step: Step) -> None:
         """Calls `step(user, item, target)` for every batch of an epoch, inside a graph or eagerly.
@@ -155,3 +156,14 @@ class Training:
             shape_invariants=[tf.TensorShape([]), *(spec.shape for spec in specs)],
             parallel_iterations=1,
         )
+
+
+def _not_rewritten() -> tf.data.Options:
+    """Returns the options by which a dataset runs as it was written.
+
+    To rewrite it, TensorFlow would copy every array that a chunk is gathered from.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
