@@ -15,7 +15,7 @@ from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, 
 from recsearch.data.store import write_prepared
 from recsearch.data.validation_lists import draw_lists
 from recsearch.errors import UsageError
-from recsearch.files import rename_durably
+from recsearch.files import make_directory, rename_durably
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
@@ -78,7 +78,7 @@ def new_directory(config: RunConfig) -> Path:
         names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
         directory = _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{names}")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
     except OSError as error:
         raise UsageError(f"{directory} cannot be made: {error}. Give another --out.") from error
     return directory

@@ -25,7 +25,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Args:
         path: The file; its directory is made if it does not exist.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with beside.open("wb") as file:
@@ -37,6 +37,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)  # above all on a full disk
         raise
     _sync(path.parent)
+
+
+def make_directory(directory: Path) -> None:
+    """Makes a directory, and those above it; their names survive a loss of power."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _sync(directory.parent)
 
 
 def make_durable(directory: Path) -> None:

@@ -114,6 +114,13 @@ def test_directory_is_on_the_disk_before_it_gets_its_name(
     assert synced[-1] == tmp_path  # the new name, which is given after all else
 
 
+def test_names_of_new_directories_are_on_the_disk(tmp_path: Path, synced: list[Path]) -> None:
+    write_text(tmp_path / "a" / "b" / "c.txt", "c")
+    assert synced[:2] == [tmp_path, tmp_path / "a"]
+    assert synced[-1] == tmp_path / "a" / "b"  # the name of the file
+    assert len(synced) == 4
+
+
 def test_directory_that_does_not_exist_needs_no_synchronising(
     tmp_path: Path, synced: list[Path]
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from recsearch.data.preparation import PreparedData
+from recsearch.files import make_directory
 from recsearch.final.finale import Finale
 from recsearch.pipeline import Feed, Pipeline
 from recsearch.training.fit import LEARNING_RATE, Fitter
@@ -20,7 +21,7 @@ def retrain(finale: Finale) -> dict[str, Any]:
     first.
     """
     pipeline = Pipeline(finale.final_data())
-    finale.best_dir.mkdir(exist_ok=True)
+    make_directory(finale.best_dir)
     for number in range(finale.num_seeds):
         if finale.num_seeds > 1:
             finale.announce(f"  seed {number + 1} of {finale.num_seeds}")

@@ -18,14 +18,11 @@ def as_tensor(array: NDArray[Any]) -> tf.Tensor:
     Args:
         array: Of numbers.
     """
-    if not isinstance(array, np.memmap) or array.filename is None or not _is_whole(array):
+    if not isinstance(array, np.memmap) or array.filename is None:
         return tf.constant(array)
+    file = Path(array.filename)
+    if not array.flags.c_contiguous or array.offset + array.nbytes != file.stat().st_size:
+        return tf.constant(array)  # a slice, which has the name and the offset of the whole
     # DLPack hands over only what may be written: this mapping may, but never reaches the file.
-    private = np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+    private = np.memmap(file, array.dtype, "c", array.offset, array.shape)
     return tf.experimental.dlpack.from_dlpack(private.__dlpack__())
-
-
-def _is_whole(array: np.memmap) -> bool:
-    """Returns whether this is all that its file holds; a slice has the name and offset too."""
-    size = Path(str(array.filename)).stat().st_size
-    return array.flags.c_contiguous and array.offset + array.nbytes == size
