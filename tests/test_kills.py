@@ -36,6 +36,7 @@ BUILDER = '''
 import fcntl
 import os
 import signal
+import stat
 from pathlib import Path
 
 import keras
@@ -65,8 +66,9 @@ def die_if_due(name):
 
 
 def sync(descriptor, really=os.fsync):
-    if is_due("checkpoint"):
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+    about = os.fstat(descriptor)
+    if stat.S_ISREG(about.st_mode) and is_due("checkpoint"):  # names in a directory are synced too
+        os.ftruncate(descriptor, about.st_size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
     really(descriptor)
 
