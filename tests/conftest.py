@@ -1,7 +1,9 @@
 """Planted data whose answer is known, and the way to the shared data sets."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,10 @@ from numpy.typing import NDArray
 from small_run import run_settings
 
 from recsearch.data.interactions import Interactions
+
+if TYPE_CHECKING:
+    from recsearch.results import Run
+    from recsearch.tuning.study import Study
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,32 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     settings = run_settings(tmp_path_factory.mktemp("finished"))
     return recsearch.search(settings.pop("spaces"), **settings).directory
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> "Run":
+    """The run that `planted_run` writes by hand."""
+    from planted_run import plant_run
+
+    from recsearch.results import load_run
+
+    return load_run(plant_run(tmp_path / "planted"))
+
+
+@pytest.fixture
+def open_study() -> Iterator[Callable[..., "Study"]]:
+    """Opens studies whose drivers have a script."""
+    from studies import opened_studies
+
+    with opened_studies() as opened:
+        yield opened
+
+
+@pytest.fixture
+def system(request: pytest.FixtureRequest) -> Iterator[type]:
+    """One of `two_systems`, for the tests of defects."""
+    yield request.param
+    request.param.close_all()
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from recsearch.report.predictions import binned_predictions
 from recsearch.tuning.journal import Journal
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -199,3 +202,21 @@ def plant_run(directory: Path, finished: bool = True) -> Path:
         (directory / "best").mkdir()
         (directory / "best" / "metrics.json").write_text(json.dumps(METRICS))
     return directory
+
+
+EXAMPLES = {
+    "users": [
+        {
+            "user_id": HOSTILE,
+            "history": [{"item_id": 6, "title": "Heat (1995)", "label": 4.0}],
+            "recommended": [
+                {"item_id": 9, "title": HOSTILE, "score": 4.25, "held_out": True},
+                {"item_id": 12},
+            ],
+        }
+    ]
+}
+TOLD_OF_TEST = {
+    "lists": {"coverage@10": 0.5},
+    "predictions": binned_predictions(np.array([1.0, 5.0]), np.array([2.0, 4.5])),
+}

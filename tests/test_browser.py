@@ -22,8 +22,7 @@ from browser import (
     num_marks,
     overlapping,
 )
-from planted_run import HOSTILE, plant_run
-from test_page import EXAMPLES, METRICS, TOLD_OF_TEST
+from planted_run import EXAMPLES, HOSTILE, METRICS, TOLD_OF_TEST, plant_run
 
 from recsearch.cli import main
 from recsearch.report.page import render_report

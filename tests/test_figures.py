@@ -3,22 +3,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
+from planted_run import HOSTILE, METRICS, RUN, JournalByHand
 from plotly.graph_objects import Figure
 
 from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
-from recsearch.results import Measurement, Run, load_run, measure
+from recsearch.results import Measurement, Run, measure
 from recsearch.tuning.history import History
 from recsearch.tuning.journal import read_events
 from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Objective, Trial
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return load_run(plant_run(tmp_path / "planted"))
 
 
 def slices_of(state: SearchState, space: list[Range] = RUN["space"]) -> dict[str, Slice]:

@@ -22,11 +22,6 @@ from recsearch.results import (
 from recsearch.tuning.trial import Trial
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return load_run(plant_run(tmp_path / "planted"))
-
-
 def test_trials_has_one_row_a_trial_and_hyperparameters_in_order(run: Run) -> None:
     table = run.trials()
     assert list(table.columns) == [
