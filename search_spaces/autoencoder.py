@@ -3,13 +3,15 @@
 Implicit data: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering" (arXiv
 1802.05814): the bag, scaled to length 1 and thinned by dropout, through tanh layers to a code and
 back to a softmax over the catalogue. `variational` chooses Mult-VAE, whose code is drawn and
-whose KL term is annealed up to `kl_weight`, else Mult-DAE.
+whose KL term is annealed up to `kl_weight`, else Mult-DAE. With `recency` (implicit data with
+timestamps) it predicts what comes next, from a bag in which the latest items count more.
 
 Ratings and clicks: Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", the
 variant by user (U-AutoRec), on the departures from the mean label; clicks by their squared error,
 the Brier score.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from keras import Input, Model, initializers, layers, regularizers
@@ -18,24 +20,26 @@ from keras_tuner import HyperParameters
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
-    BAG,
     BAG_LABELS,
     GaussianCode,
     Recommender,
+    bag_inputs,
     compile_recommender,
     read_bag_training,
+    read_half_life,
 )
 
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     """Returns the recommender: encoder, code and decoder over the items of a user."""
-    bag = Input((data.num_items,), dtype="float32", name=BAG)
+    half_life = read_half_life(hp, data)
+    inputs, bag = bag_inputs(data, half_life)
     if data.task is Task.IMPLICIT:
-        inputs, scores = [bag], _reconstruct(hp, data, bag)
+        scores = _reconstruct(hp, data, bag)
     else:
         labels = Input((data.num_items,), dtype="float32", name=BAG_LABELS)
         inputs, scores = [bag, labels], _autorec(hp, data, bag, labels)
-    training = read_bag_training(hp, data, learning_rate=2e-3)
+    training = replace(read_bag_training(hp, data, learning_rate=2e-3), half_life=half_life)
     return compile_recommender(Model(inputs, scores, name="autoencoder"), training, data)
 
 

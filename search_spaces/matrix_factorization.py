@@ -11,25 +11,29 @@ With them `implicit_feedback` adds what the user has met, whatever he thought of
 p_u + |N(u)|^-1/2 sum of y_j over his items j, which is SVD++ (Koren 2008, "Factorization Meets the
 Neighborhood", equation 15), with dropout among the items. For the softmax `similarity` may also be
 the cosine of both vectors, divided by a temperature, without biases (Wu et al. 2022, arXiv
-2201.02327): better where the data are sparse.
+2201.02327): better where the data are sparse. With `recency` (implicit data with timestamps,
+implicit feedback) the latest items count more in the sum (after Ding and Li 2005, "Time weight
+collaborative filtering"), and what is learned is what comes next after a part of a history.
 """
 
+from dataclasses import dataclass, replace
 from typing import Any
 
-from keras import Input, Model, initializers, layers, regularizers
+from keras import Model, initializers, layers, regularizers
 from keras_tuner import HyperParameters
 
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
-    BAG,
     Bags,
     CosineScores,
     Embedding,
     Recommender,
+    bag_inputs,
     biases,
     compile_recommender,
     id_inputs,
+    read_half_life,
     read_training,
     task_output,
 )
@@ -48,18 +52,29 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     if not isinstance(training.examples, Bags):
         return compile_recommender(_of_pairs(data, dim, l2, dropout), training, data)
     with hp.conditional_scope("loss", [training.loss]):
-        bag_dropout = _read_bag_dropout(hp)
+        feedback = _read_feedback(hp, data)
         temperature = _read_temperature(hp) if implicit else None
-    model = _of_catalogue(data, dim, l2, dropout, bag_dropout, temperature)
+    model = _of_catalogue(data, dim, l2, dropout, feedback, temperature)
+    if feedback is not None:
+        training = replace(training, half_life=feedback.half_life)
     return compile_recommender(model, training, data)
 
 
-def _read_bag_dropout(hp: HyperParameters) -> float | None:
-    """Returns the dropout among a user's items, or None without implicit feedback."""
+@dataclass(frozen=True)
+class _Feedback:
+    """How a user's items add to his vector: dropout among them, and their half-life or None."""
+
+    dropout: float
+    half_life: float | None
+
+
+def _read_feedback(hp: HyperParameters, data: DataSpec) -> _Feedback | None:
+    """Returns how a user's items add to his vector, or None if they do not."""
     feedback = hp.Boolean("implicit_feedback")
     with hp.conditional_scope("implicit_feedback", [True]):
-        dropout: float = hp.Float("bag_dropout", 0.0, 0.75, step=0.125, default=0.5)
-    return dropout if feedback else None
+        dropout = hp.Float("bag_dropout", 0.0, 0.75, step=0.125, default=0.5)
+        half_life = read_half_life(hp, data)
+    return _Feedback(dropout, half_life) if feedback else None
 
 
 def _read_temperature(hp: HyperParameters) -> float | None:
@@ -88,7 +103,7 @@ def _of_catalogue(
     dim: int,
     l2: float,
     dropout: float,
-    bag_dropout: float | None,
+    feedback: _Feedback | None,
     temperature: float | None,
 ) -> Model:
     user, _ = id_inputs()
@@ -96,12 +111,12 @@ def _of_catalogue(
     item_l2 = regularizers.L2(l2 / data.num_items)
     inputs = [user]
     # Only the direction of a cosine's vectors counts: they begin long enough to turn steadily.
-    own, feedback = (0.05, 0.01) if temperature is None else (0.1, 0.1)
+    own, added = (0.05, 0.01) if temperature is None else (0.1, 0.1)
     user_vector = Embedding(data.num_users, dim, own, l2=l2, name="user_vector")(user)
-    if bag_dropout is not None:
-        bag = Input((data.num_items,), dtype="float32", name=BAG)
-        inputs.append(bag)
-        user_vector += _feedback(bag, dim, bag_dropout, item_l2, feedback)
+    if feedback is not None:
+        of_bag, bag = bag_inputs(data, feedback.half_life)
+        inputs += of_bag
+        user_vector += _feedback_vector(bag, dim, feedback.dropout, item_l2, added)
     user_vector = layers.Dropout(dropout)(user_vector)
     if temperature is not None:
         return Model(inputs, CosineScores(data.num_items, temperature)(user_vector), name=NAME)
@@ -116,7 +131,7 @@ def _of_catalogue(
     return Model(inputs, task_output(data, score), name=NAME)
 
 
-def _feedback(bag: Any, dim: int, dropout: float, l2: Any, stddev: float) -> Any:
+def _feedback_vector(bag: Any, dim: int, dropout: float, l2: Any, stddev: float) -> Any:
     """Returns the normalised sum [B, dim] of the vectors y_j of the items in a bag [B, N]."""
     return layers.Dense(
         dim,

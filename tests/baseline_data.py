@@ -30,8 +30,12 @@ def prepared(
     *,
     columns: dict[str, tuple[ColumnSpec, np.ndarray]] | None = None,
     candidates: EncodedCandidates | None = None,
+    timestamp: np.ndarray | None = None,
 ) -> PreparedData:
-    """The training part as prepared data, held out against itself; item columns by their name."""
+    """The training part as prepared data, held out against itself; item columns by their name.
+
+    With timestamps the items of a user have ages.
+    """
     columns = columns or {}
     spec = DataSpec(
         task=task,
@@ -42,8 +46,9 @@ def prepared(
         label_min=float(train.label.min()),
         label_max=float(train.label.max()),
         item_columns=tuple(column for column, _ in columns.values()),
+        has_ages=timestamp is not None,
     )
-    seen = SeenItems.of(train, num_users, num_items)
+    seen = SeenItems.of(train, num_users, num_items, timestamp)
     features = {name: values for name, (_, values) in columns.items()}
     return PreparedData(spec, train, train, seen, features, candidates)
 

@@ -45,17 +45,31 @@ def with_train(
     num_items: int,
     label: list[float] | None = None,
     task: Task = Task.IMPLICIT,
+    timestamp: list[int] | None = None,
 ) -> PreparedData:
-    """The data of a training part that is these (user, item), with 1 as every label by default."""
+    """The data of a training part that is these (user, item), with 1 as every label by default.
+
+    Without timestamps the items have no ages.
+    """
     user, item = np.array(pairs, np.int32).T
     train = Encoded(user, item, np.array(label or [1.0] * len(pairs), np.float32))
     data = prepared(task)
     return replace(
         data,
-        spec=replace(data.spec, num_users=num_users, num_items=num_items),
+        spec=replace(
+            data.spec,
+            num_users=num_users,
+            num_items=num_items,
+            num_interactions=len(pairs),
+            user_columns=(),
+            item_columns=(),
+            has_ages=timestamp is not None,
+        ),
         train=train,
         holdout=train,
-        seen=SeenItems.of(train, num_users, num_items),
+        seen=SeenItems.of(
+            train, num_users, num_items, None if timestamp is None else np.array(timestamp)
+        ),
         features={},
     )
 

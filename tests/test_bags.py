@@ -39,6 +39,38 @@ def test_labels_or_nan_are_nan_at_all_other_items() -> None:
     np.testing.assert_array_equal(rows, [[np.nan, 5, np.nan, 2.5, np.nan], [np.nan] * 5])
 
 
+def table_in_time() -> BagTable:
+    """User 1 meets 3, 4, 2 and 1 in this order, user 2 the items 2 and 4, user 3 none."""
+    pairs = [(1, 3), (2, 2), (1, 1), (2, 4), (1, 4), (1, 2)]
+    return BagTable(with_train(pairs, 4, 5, timestamp=[5, 9, 8, 10, 6, 7]))
+
+
+def test_ages_by_hand() -> None:
+    rows = table_in_time().ages(tf.constant([1, 2, 3]))
+    assert rows.dtype == tf.float32
+    assert rows.numpy().tolist() == [[0, 0, 1, 3, 2], [0, 0, 1, 0, 0], [0] * 5]
+
+
+def test_what_is_before_and_after_a_cut_by_hand() -> None:
+    bags, user, cut = table_in_time(), tf.constant([1, 2, 1]), tf.constant([2, 1, 3])
+    before = bags.multi_hot(user, cut)
+    assert before.numpy().tolist() == [[0, 0, 0, 1, 1], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0]]
+    assert bags.ages(user, cut).numpy().tolist() == [[0, 0, 0, 1, 0], [0] * 5, [0] * 5]
+    after = bags.following(user, cut, half_life=1.0)
+    assert after.dtype == tf.float32
+    expected = [[0, 0.5, 1, 0, 0], [0, 0, 0, 0, 1], [0, 0.25, 0.5, 0, 1]]
+    np.testing.assert_allclose(after, expected, rtol=1e-6)
+
+
+def test_every_cut_of_a_history_is_as_likely_and_leaves_items_on_both_sides() -> None:
+    place = tf.constant(np.arange(3_000) / 3_000, tf.float32)
+    cuts = table_in_time().cut(tf.ones([3_000], tf.int32), place).numpy()
+    assert np.unique(cuts, return_counts=True)[0].tolist() == [1, 2, 3]
+    assert abs(np.unique(cuts, return_counts=True)[1] - 1_000).max() <= 1
+    one_way = table_in_time().cut(tf.constant([2, 2]), tf.constant([0.0, 1 - 2.0**-24]))
+    assert one_way.numpy().tolist() == [1, 1]
+
+
 def test_label_of_0_is_a_label() -> None:
     data = with_train([(1, 2), (1, 1)], 2, 3, label=[0.0, 1.0], task=Task.CLICK)
     rows = BagTable(data).labels_or(np.nan, tf.constant([1])).numpy()

@@ -7,7 +7,7 @@ import tensorflow as tf
 from prepared import pipeline, prepared, with_train
 
 from recsearch.data.interactions import Task
-from recsearch.nn import Negatives, Pairs
+from recsearch.nn import Bags, Negatives, Pairs
 from recsearch.pipeline import Feed, Pipeline, Training
 from recsearch.pipeline import training as training_module
 
@@ -159,6 +159,47 @@ def test_feed_gives_the_bag_of_the_user_and_its_labels() -> None:
     assert fed[0].numpy().tolist() == [[0, 0, 5, 2], [0, 0, 0, 0], [0, 1, 0, 0]]
     assert fed[1].numpy().tolist() == [3, 1, 2]
     assert fed[2].numpy().tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_feed_gives_the_ages_of_the_bag() -> None:
+    data = with_train([(1, 2), (2, 1), (1, 3)], 3, 4, timestamp=[1, 2, 3])
+    age = keras.Input((4,), name="bag_age")
+    fed = Feed(data).inputs(keras.Model(age, age), tf.constant([1, 0, 2]), None)
+    assert fed.numpy().tolist() == [[0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_feed_ends_the_bag_at_a_cut() -> None:
+    data = with_train([(1, 2), (2, 1), (1, 3), (1, 1)], 3, 4, timestamp=[1, 2, 3, 4])
+    bag, age = (keras.Input((4,), name=name) for name in ("bag", "bag_age"))
+    model = keras.Model([bag, age], keras.layers.Add()([bag, age]))
+    fed = Feed(data).inputs(model, tf.constant([1]), None, tf.constant([1]))
+    assert [part.numpy().tolist() for part in fed] == [[[0, 0, 1, 1]], [[0, 0, 1, 0]]]
+
+
+def test_histories_are_cut_afresh_in_each_epoch_and_the_same_by_the_same_seed() -> None:
+    pairs = [(user, item) for user in range(1, 60) for item in range(1, 30)] + [(60, 1)]
+    data = with_train(pairs, 61, 30, timestamp=[item for _, item in pairs])
+
+    def epoch(number: int, seed: int = 0) -> dict[int, int]:
+        training, found = Pipeline(data).training(Bags(3.0), 16, seed), {}
+
+        def step(user: tf.Tensor, item: tf.Tensor, target: tf.Tensor, cut: tf.Tensor) -> None:
+            found.update(zip(user.numpy().tolist(), cut.numpy().tolist(), strict=True))
+            # Items are met in the order of their numbers: those after the cut are the last ones.
+            number_after = np.count_nonzero(target.numpy(), axis=1)
+            np.testing.assert_array_equal(number_after, cut)
+            rows, first = np.arange(len(cut)), 30 - cut.numpy()
+            np.testing.assert_allclose(target.numpy()[rows, first], 1)
+
+        training.for_each_batch(tf.constant(training.order(number)), tf.constant(number), step)
+        return found
+
+    first, again, other, reseeded = epoch(0), epoch(0), epoch(1), epoch(0, seed=1)
+    assert set(first) == set(range(1, 60))  # user 60 has a single item
+    assert first == again
+    for changed in (other, reseeded):
+        assert sum(first[user] != changed[user] for user in first) > 40
+    assert (min(first.values()), max(first.values())) >= (1, 25)
 
 
 def test_feed_makes_bags_only_when_a_model_reads_them() -> None:

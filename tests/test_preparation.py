@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -219,6 +220,53 @@ def test_seen_items_rows_name_each_item_once() -> None:
     row, item = seen.rows(np.array([3, 0, 3, 1], np.int32))
     assert row.tolist() == [0, 0, 2, 2, 3]
     assert item.tolist() == [1, 2, 1, 2, 4]
+
+
+def test_ages_of_seen_items_by_hand_with_the_later_of_equal_times_in_the_later_row() -> None:
+    user, item = np.array([[2, 4], [1, 3], [2, 1], [2, 2], [1, 1], [2, 4]], np.int32).T
+    train = Encoded(user, item, np.ones(6, np.float32))
+    seen = SeenItems.of(train, 4, 5, timestamp=np.array([10, 7, 30, 30, 5, 20]))
+    # In time, user 1: 1 3; user 2: 4 4 1 2, of which the second 4 counts.
+    assert seen.items.tolist() == [1, 3, 1, 2, 4]
+    assert seen.age is not None
+    assert seen.age.dtype == np.int32
+    assert seen.age.tolist() == [1, 0, 1, 0, 2]
+    assert SeenItems.of(train, 4, 5).age is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(0, 6)), min_size=1),
+)
+def test_ages_equal_a_plain_loop(rows: list[tuple[int, int, int]]) -> None:
+    user, item, timestamp = np.array(rows).T
+    train = Encoded(user.astype(np.int32), item.astype(np.int32), np.ones(len(rows), np.float32))
+    seen = SeenItems.of(train, 5, 6, timestamp=timestamp)
+    assert seen.age is not None
+    for one in range(5):
+        in_time = sorted((t, n, i) for n, (u, i, t) in enumerate(rows) if u == one)
+        latest_first = [i for _, _, i in reversed(in_time)]
+        distinct = list(dict.fromkeys(latest_first))
+        expected = {i: age for age, i in enumerate(distinct)}
+        mine = slice(seen.offsets[one], seen.offsets[one + 1])
+        assert (
+            dict(zip(seen.items[mine].tolist(), seen.age[mine].tolist(), strict=True)) == expected
+        )
+
+
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("has_time", [True, False])
+def test_only_implicit_data_with_timestamps_have_ages(task: Task, has_time: bool) -> None:
+    rows = Interactions(
+        pa.array([1, 1, 2]),
+        pa.array([5, 6, 5]),
+        np.ones(3, np.float32),
+        np.array([30, 20, 10]) if has_time else None,
+    )
+    data, _ = prepare(rows, rows, task)
+    assert data.spec.has_ages == (has_time and task is Task.IMPLICIT)
+    assert (data.seen.age is not None) == data.spec.has_ages
+    if data.seen.age is not None:
+        assert data.seen.age.tolist() == [0, 1, 0]
 
 
 @given(

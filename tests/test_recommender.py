@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import pytest
 
@@ -72,6 +74,7 @@ def test_reads_bags_is_told_by_the_inputs() -> None:
     assert not reads_bags(model("user_id", "item_id"))
     assert reads_bags(model("bag", "item_id"))
     assert reads_bags(model("bag_labels"))
+    assert reads_bags(model("bag_age"))
 
 
 def test_side_of_an_input_is_told_by_its_name() -> None:
@@ -123,6 +126,22 @@ def test_as_recommender_refuses_examples_that_do_not_go_with_the_inputs() -> Non
         with pytest.raises(SpaceError, match=message):
             as_recommender(recommender, spec(Task.IMPLICIT), {})
     assert as_recommender(Recommender(whole, Bags()), spec(Task.CLICK), {}).model is whole
+
+
+def test_as_recommender_refuses_recency_without_ages_and_without_a_length() -> None:
+    whole, with_ages = model("bag", width=6), replace(spec(Task.IMPLICIT), has_ages=True)
+    with pytest.raises(SpaceError, match=r"only implicit data with timestamps.*half_life=4\.0"):
+        as_recommender(Recommender(whole, Bags(4.0)), spec(Task.IMPLICIT), {})
+    for half_life in (0.0, -1.0, float("nan")):
+        with pytest.raises(SpaceError, match=r"must be above 0\. Received"):
+            as_recommender(Recommender(whole, Bags(half_life)), with_ages, {})
+    with pytest.raises(SpaceError, match=r"an input named bag was expected\. Received: user_id"):
+        as_recommender(Recommender(model("user_id", width=6), Bags(4.0)), with_ages, {})
+    assert as_recommender(Recommender(whole, Bags(4.0)), with_ages, {}).model is whole
+    of_ages = model("bag", "bag_age", width=6)
+    with pytest.raises(SpaceError, match="cannot feed: bag_age"):
+        as_recommender(of_ages, spec(Task.IMPLICIT), {})
+    assert as_recommender(of_ages, with_ages, {}).model is of_ages
 
 
 def test_as_recommender_refuses_examples_that_do_not_go_with_the_loss() -> None:

@@ -51,7 +51,7 @@ def test_space_trains_at_its_defaults_and_builds_at_sampled_points(name: str, ta
             assert {tensor.name for tensor in model.inputs} >= {"user_id", "item_id"}
         else:
             assert model.output_shape == (None, data.spec.num_items)
-            assert built.recommender.examples == Bags()
+            assert isinstance(built.recommender.examples, Bags)
         if number == 0 or (number == 1 and task is Task.IMPLICIT):  # a second each, for tracing
             fitter = Fitter(built.recommender, pipeline(task), seed=0)
             fitter.pretrain()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recsearch.baselines.matrices import interaction_matrix, paired_sums
+from recsearch.baselines.matrices import by_recency, interaction_matrix, paired_sums
 from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.interactions import ColumnKind
 from recsearch.data.preparation import PreparedData
@@ -33,7 +33,7 @@ class Content:
     """What users met, and what items are told by.
 
     Attributes:
-        share: [U, N] float32: 1 over the number of the user's items where he met the item.
+        share: [U, N] float32: what the item is of all that the user met, so that rows sum to 1.
         vector: [N + M, T] float32: rows of length 1, or 0 where nothing is known of the item; the
             last M are of items that training does not know.
     """
@@ -73,6 +73,8 @@ def has_terms(spec: DataSpec) -> bool:
 def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
     """Returns what fits content, with or without `idf`.
 
+    With a `half_life` the user's items count by their recency in the mean.
+
     Args:
         data: Its training part is read, and its categorical and multi-valued item columns, one
             term a column and value. Prepared data hold no text column, so titles do not count;
@@ -84,9 +86,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
         is scikit-learn's `TfidfTransformer`, with smoothed idf and rows of length 1; idf is
         counted over the items of training.
     """
-    share = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    length = np.diff(share.indptr)
-    share.data /= np.repeat(length, length)
+    interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
     terms = term_counts(data)
 
     def fit(parameters: Parameters) -> Content:
@@ -95,6 +95,8 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
         weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(
             terms[1 : data.spec.num_items]
         )
+        share = by_recency(interactions, data.seen, parameters).copy()
+        share.data /= np.repeat(share.sum(axis=1), np.diff(share.indptr))
         return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsearch.baselines.matrices import (
+    by_recency,
     check_cooccurrences,
     check_stored,
     interaction_matrix,
@@ -29,7 +30,7 @@ class ItemKnn:
     """The users' items, and the neighbours of each item.
 
     Attributes:
-        interactions: [U, N] float32: 1 where the user met the item.
+        interactions: [U, N] float32: 1, or a weight, where the user met the item.
         similarity: [N, N] float32: row i holds the neighbours of item i, never i itself.
     """
 
@@ -71,6 +72,8 @@ class UserKnn:
 def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
     """Returns what fits item neighbours at `num_neighbours`, `shrink` and `weighting`.
 
+    With a `half_life` the user's items count by their recency in the sums, not for similarities.
+
     Args:
         data: Its training part is read; a repeated pair counts once, labels do not count.
         configurations: All that will be fitted.
@@ -87,7 +90,9 @@ def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -
     check_cooccurrences(interactions, "item_knn", "items that one user met")
     check_stored(data.spec.num_items, _most(configurations), "item_knn", "items")
     neighbours = CosineNeighbours(interactions.T.tocsr(), configurations)
-    return lambda parameters: ItemKnn(interactions, neighbours.at(parameters))
+    return lambda parameters: ItemKnn(
+        by_recency(interactions, data.seen, parameters), neighbours.at(parameters)
+    )
 
 
 def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:

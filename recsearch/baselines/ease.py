@@ -8,7 +8,8 @@ B users or pairs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy.linalg import lapack
 from recsearch.baselines.matrices import (
     PAIR_BLOCK,
     TooLargeError,
+    by_recency,
     check_cooccurrences,
     column_blocks,
     interaction_matrix,
@@ -43,7 +45,8 @@ class Ease:
     """The users' items, and the weight of each item for each other.
 
     Attributes:
-        interactions: [U, M] float32: 1 where the user met the item; column i is item i + 1.
+        interactions: [U, M] float32: 1, or a weight, where the user met the item; column i is item
+            i + 1.
         weight: [M, M] float32: entry (j, i) is added to the score of i if the user met j.
     """
 
@@ -55,7 +58,7 @@ class Ease:
         scores = np.zeros(len(user), dtype=np.float32)
         for block in row_blocks(len(user), PAIR_BLOCK):
             met = self.interactions[user[block]].tocoo()
-            added = self.weight[met.col, item[block][met.row] - 1]
+            added = met.data * self.weight[met.col, item[block][met.row] - 1]
             scores[block] = np.bincount(met.row, weights=added, minlength=met.shape[0])
         scores[item == 0] = 0.0
         return scores
@@ -140,11 +143,23 @@ def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT
 def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
     """Returns what fits EASE at an `l2`; the co-occurrences are counted here, once.
 
+    With a `half_life` the user's items count by their recency in the scores, not in the weights.
+
     Raises:
         TooLargeError: As `gram_matrix` says.
     """
-    gram = gram_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    return lambda parameters: ease_from_gram(gram, float(parameters["l2"]))
+    spec = data.spec
+    gram = gram_matrix(data.train, spec.num_users, spec.num_items)
+    weights = lru_cache(maxsize=1)(lambda l2: ease_from_gram(gram, l2))  # each takes seconds
+
+    def fit(parameters: Parameters) -> Ease:
+        ease = weights(float(parameters["l2"]))
+        if "half_life" not in parameters:
+            return ease
+        interactions = interaction_matrix(data.train, spec.num_users, spec.num_items)
+        return replace(ease, interactions=by_recency(interactions, data.seen, parameters)[:, 1:])
+
+    return fit
 
 
 def _inverse(product: NDArray[np.float64], l2: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recsearch.baselines.factors import Factors
-from recsearch.baselines.matrices import check_memory, interaction_matrix
+from recsearch.baselines.matrices import by_recency, check_memory, interaction_matrix
 from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.preparation import PreparedData
 
@@ -29,7 +29,8 @@ def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -
     """Returns what fits PureSVD at a number of `factors`.
 
     One decomposition of the largest rank is made here; a smaller one is its beginning. A number of
-    factors above that of users or items is cut to it.
+    factors above that of users or items is cut to it. With a `half_life` the user's items count by
+    their recency in the scores, not in the decomposition.
 
     Args:
         data: Its training part is read; a repeated pair counts once, labels do not count.
@@ -61,10 +62,10 @@ def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -
         random_state=SEED,
     )
     item = np.ascontiguousarray(right.T, dtype=np.float32)
-    user = np.asarray(interactions @ item, dtype=np.float32)
 
     def fit(parameters: Parameters) -> Factors:
-        factors = int(parameters["factors"])
-        return Factors(user[:, :factors], item[:, :factors])
+        kept = item[:, : int(parameters["factors"])]
+        history = by_recency(interactions, data.seen, parameters)
+        return Factors(np.asarray(history @ kept, dtype=np.float32), kept)
 
     return fit

@@ -29,11 +29,20 @@ class Baseline:
         grid: The configurations that are tried, at most twelve; the default first.
         prepare: Does the work that all given configurations have in common; returns what fits at
             one of them.
+        weighs_recency: Whether it takes a `half_life` too, in interactions, where items have ages.
     """
 
     grid: tuple[Parameters, ...]
     prepare: Callable[[PreparedData, Sequence[Parameters]], Fitter]
+    weighs_recency: bool = False
 
+    def half_lives(self, data: PreparedData) -> tuple[float, ...]:
+        """Returns the half-lives that are tried on the data."""
+        return HALF_LIVES if self.weighs_recency and data.seen.age is not None else ()
+
+
+HALF_LIVES = (64.0, 16.0, 4.0)
+"""What is tried, in interactions of the user, beside all items counting alike."""
 
 POPULARITY = Baseline(popularity.GRID, popularity.prepare_popularity)
 BIAS = Baseline(bias.GRID, bias.prepare_bias)
@@ -41,12 +50,12 @@ BIAS = Baseline(bias.GRID, bias.prepare_bias)
 BASELINES: dict[Task, dict[str, Baseline]] = {
     Task.IMPLICIT: {
         "popularity": POPULARITY,
-        "item_knn": Baseline(neighbours.GRID, cosine_knn.prepare_item_knn),
+        "item_knn": Baseline(neighbours.GRID, cosine_knn.prepare_item_knn, weighs_recency=True),
         "user_knn": Baseline(neighbours.GRID, cosine_knn.prepare_user_knn),
-        "ease": Baseline(ease.GRID, ease.prepare_ease),
-        "pure_svd": Baseline(pure_svd.GRID, pure_svd.prepare_pure_svd),
-        "ials": Baseline(ials.GRID, ials.prepare_ials),
-        "content": Baseline(content.GRID, content.prepare_content),
+        "ease": Baseline(ease.GRID, ease.prepare_ease, weighs_recency=True),
+        "pure_svd": Baseline(pure_svd.GRID, pure_svd.prepare_pure_svd, weighs_recency=True),
+        "ials": Baseline(ials.GRID, ials.prepare_ials, weighs_recency=True),
+        "content": Baseline(content.GRID, content.prepare_content, weighs_recency=True),
     },
     Task.RATING: {
         "bias": BIAS,

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recsearch.baselines.matrices import TooLargeError
-from recsearch.baselines.parameters import Parameters
-from recsearch.baselines.table import Baseline, find_baseline
+from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.table import find_baseline
 from recsearch.data.preparation import PreparedData
 from recsearch.errors import UsageError
 from recsearch.scorer import Scorer
@@ -51,10 +51,11 @@ def fit(name: str, data: PreparedData, parameters: Parameters) -> Scorer:
     """
     baseline = find_baseline(name, data.spec)
     default = baseline.grid[0]
-    unknown = parameters.keys() - default.keys()
+    known = [*default, *(["half_life"] if baseline.half_lives(data) else [])]
+    unknown = parameters.keys() - set(known)
     if unknown:
         raise UsageError(
-            f"The parameters of {name} are: {', '.join(default) or 'none'}."
+            f"The parameters of {name} are: {', '.join(known) or 'none'}."
             f" Received {', '.join(sorted(unknown))}."
         )
     chosen = {**default, **parameters}
@@ -70,8 +71,9 @@ def tune(
     """Returns the configuration of the grid that `evaluate` values most.
 
     Work that does not depend on the parameters is done once. The default configuration is always
-    tried, and first; each further one is begun only while time is left. Of equally good ones the
-    first is chosen; nan is worse than any number.
+    tried, and first; each further one is begun only while time is left. Where items have ages,
+    half-lives are tried at the default, and the rest of the grid at the best of them. Of equally
+    good configurations the first is chosen; nan is worse than any number.
 
     Args:
         name: One of `applicable(task, spec)`.
@@ -83,36 +85,65 @@ def tune(
         TooLargeError: If the data are too large for the default configuration.
         UsageError: If the task has no such baseline.
     """
-    started = time.perf_counter()
     baseline = find_baseline(name, data.spec)
+    default, *others = baseline.grid
+    half_lives = baseline.half_lives(data)
+    search = _Search(default, evaluate, time_limit)
     fitter = baseline.prepare(data, baseline.grid)
-    best, value, tried, too_large = baseline.grid[0], -math.inf, 0, 0
-    for parameters in baseline.grid:
-        if tried > 0 and time.perf_counter() - started >= time_limit:
-            break
-        try:
-            found = evaluate(fitter(parameters))
-        except TooLargeError:
-            if tried == 0:
-                raise
-            too_large += 1
-            continue
-        tried += 1
-        if found > value:  # never so for nan
-            best, value = parameters, found
-    note = _note(baseline, tried, too_large, time_limit)
-    seconds = round(time.perf_counter() - started, 3)
-    return Tuned(name, best, value if value > -math.inf else math.nan, tried, seconds, note)
+    search.over(fitter, [default, *({**default, "half_life": one} for one in half_lives)])
+    best = search.best
+    half_life = {"half_life": best["half_life"]} if "half_life" in best else {}
+    search.over(fitter, [{**one, **half_life} for one in others])
+    return search.result(name, len(baseline.grid) + len(half_lives))
 
 
-def _note(baseline: Baseline, tried: int, too_large: int, time_limit: float) -> str:
-    """Returns how much of the grid was tried, in words."""
-    total = len(baseline.grid)
-    if total == 1:
-        return "it has no parameters"
-    text = f"{tried} of {total} configurations were tried"
-    if too_large:
-        text += f"; {too_large} were too large"
-    if tried + too_large < total:
-        text += f"; the {time_limit:g} s for it were over"
-    return text
+class _Search:
+    """What was tried of a baseline so far.
+
+    Args:
+        default: The configuration that is tried first.
+        evaluate: Returns the validation metric of a fitted baseline; larger is better.
+        time_limit: In seconds, from now on.
+    """
+
+    def __init__(
+        self, default: Parameters, evaluate: Callable[[Scorer], float], time_limit: float
+    ) -> None:
+        self.best, self.value = default, -math.inf
+        self._evaluate = evaluate
+        self._time_limit = time_limit
+        self._started = time.perf_counter()
+        self._tried = self._too_large = 0
+
+    def over(self, fitter: Fitter, configurations: Sequence[Parameters]) -> None:
+        """Tries the configurations while time is left; the very first in any case."""
+        for parameters in configurations:
+            if self._tried > 0 and time.perf_counter() - self._started >= self._time_limit:
+                return
+            try:
+                found = self._evaluate(fitter(parameters))
+            except TooLargeError:
+                if self._tried == 0:
+                    raise
+                self._too_large += 1
+                continue
+            self._tried += 1
+            if found > self.value:  # never so for nan
+                self.best, self.value = parameters, found
+
+    def result(self, name: str, total: int) -> Tuned:
+        """Returns what was found; there were `total` configurations."""
+        value = self.value if self.value > -math.inf else math.nan
+        seconds = round(time.perf_counter() - self._started, 3)
+        return Tuned(name, self.best, value, self._tried, seconds, self._note(total))
+
+    def _note(self, total: int) -> str:
+        """Returns how many of all configurations were tried, in words."""
+        if total == 1:
+            return "it has no parameters"
+        text = f"{self._tried} of {total} configurations were tried"
+        if self._too_large:
+            text += f"; {self._too_large} were too large"
+        if self._tried + self._too_large < total:
+            text += f"; the {self._time_limit:g} s for it were over"
+        return text

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsearch.data.feature_arrays import encode_features
 from recsearch.data.interactions import Candidates, Encoded, Features, Interactions, Task
+from recsearch.data.splitting import num_later
 from recsearch.data.vocabulary import DataSpec, HeldOutVocabulary, Vocabulary, encode, is_unknown
 
 
@@ -24,18 +25,43 @@ class SeenItems:
     Attributes:
         offsets: [num_users + 1] int64; user u's items stand at offsets[u]:offsets[u + 1].
         items: [n] int32 item indices, ascending within a user, none twice.
+        age: [n] int32: how many of his items the user met later than this one, each at its last
+            time, so that his latest item has 0; None if that is not known.
     """
 
     offsets: NDArray[np.int64]
     items: NDArray[np.int32]
+    age: NDArray[np.int32] | None = None
 
     @classmethod
-    def of(cls, train: Encoded, num_users: int, num_items: int) -> "SeenItems":
-        """Returns the distinct items of each user of `train`."""
-        pairs = np.sort(train.user.astype(np.int64) * num_items + train.item)
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    def of(
+        cls,
+        train: Encoded,
+        num_users: int,
+        num_items: int,
+        timestamp: NDArray[np.int64] | None = None,
+    ) -> "SeenItems":
+        """Returns the distinct items of each user of `train`.
+
+        Args:
+            train: m interactions.
+            num_users: Rows of a user table, the unknown 0 included.
+            num_items: Rows of an item table, the unknown 0 included.
+            timestamp: [m]: with it the items have ages. Of equal ones the later row is the later.
+        """
+        pairs = train.user.astype(np.int64) * num_items + train.item
+        age = None
+        if timestamp is None:
+            pairs = np.sort(pairs)
+            pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        else:
+            later = num_later(train.user.astype(np.int64), timestamp)
+            order = np.lexsort((later, pairs))  # of a repeated pair the last one comes first
+            order = order[np.diff(pairs[order], prepend=-1) > 0]
+            pairs = pairs[order]
+            age = num_later(pairs // num_items, -later[order]).astype(np.int32)
         offsets = np.searchsorted(pairs, np.arange(num_users + 1) * np.int64(num_items))
-        return cls(offsets, (pairs % num_items).astype(np.int32))
+        return cls(offsets, (pairs % num_items).astype(np.int32), age)
 
     def counts(self) -> NDArray[np.int64]:
         """Returns how many items each user has seen, [num_users]."""
@@ -159,12 +185,14 @@ def prepare(
         label_max=float(train.label.max()),
         user_columns=user_columns,
         item_columns=item_columns,
+        has_ages=task is Task.IMPLICIT and train.timestamp is not None,
     )
+    timestamp = train.timestamp if spec.has_ages else None  # sorting by them takes its time
     data = PreparedData(
         spec=spec,
         train=encoded,
         holdout=encode(holdout, all_users, all_items),
-        seen=SeenItems.of(encoded, spec.num_users, spec.num_items),
+        seen=SeenItems.of(encoded, spec.num_users, spec.num_items, timestamp),
         features={**user_arrays, **item_arrays},
         candidates=_encode_candidates(candidates, all_users, all_items) if candidates else None,
     )

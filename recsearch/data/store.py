@@ -66,7 +66,9 @@ def open_prepared(directory: Path) -> PreparedData:
         spec=spec,
         train=encoded("train"),
         holdout=encoded("holdout"),
-        seen=SeenItems(array("seen.offsets"), array("seen.items")),
+        seen=SeenItems(
+            array("seen.offsets"), array("seen.items"), array("seen.age") if spec.has_ages else None
+        ),
         features={column.name: array(f"feature.{column.name}") for column in spec.columns},
         candidates=None
         if drawn is None

@@ -159,6 +159,8 @@ class DataSpec:
         label_max: Largest training label.
         user_columns: User features that may be model inputs.
         item_columns: Item features that may be model inputs.
+        has_ages: Whether the items of a user's bag have ages: with implicit data that have
+            timestamps.
     """
 
     task: Task
@@ -170,6 +172,7 @@ class DataSpec:
     label_max: float
     user_columns: tuple[ColumnSpec, ...] = ()
     item_columns: tuple[ColumnSpec, ...] = ()
+    has_ages: bool = False
 
     @property
     def columns(self) -> tuple[ColumnSpec, ...]:

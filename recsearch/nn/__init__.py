@@ -3,17 +3,18 @@
 A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """
 
-from recsearch.nn.blocks import biases, column_vectors, id_inputs, mlp, task_output
+from recsearch.nn.blocks import bag_inputs, biases, column_vectors, id_inputs, mlp, task_output
 from recsearch.nn.compiling import (
     compile_model,
     compile_recommender,
     read_bag_training,
+    read_half_life,
     read_training,
 )
 from recsearch.nn.cosine import CosineScores
 from recsearch.nn.embedding import Embedding, HashedCross, MeanEmbedding
 from recsearch.nn.gaussian_code import GaussianCode
-from recsearch.nn.inputs import BAG, BAG_LABELS
+from recsearch.nn.inputs import BAG, BAG_AGE, BAG_LABELS
 from recsearch.nn.losses import (
     BPR,
     Listwise,
@@ -29,10 +30,12 @@ from recsearch.nn.optimizers import (
     SparseSGD,
     make_optimizer,
 )
+from recsearch.nn.recency import RecentBag
 from recsearch.nn.recommender import Bags, Negatives, Pairs, Pretraining, Recommender
 
 __all__ = [
     "BAG",
+    "BAG_AGE",
     "BAG_LABELS",
     "BPR",
     "Bags",
@@ -48,12 +51,14 @@ __all__ = [
     "Pairs",
     "PairwiseHinge",
     "Pretraining",
+    "RecentBag",
     "Recommender",
     "SampledSoftmax",
     "SparseAdagrad",
     "SparseAdam",
     "SparseRMSprop",
     "SparseSGD",
+    "bag_inputs",
     "biases",
     "column_vectors",
     "compile_model",
@@ -62,6 +67,7 @@ __all__ = [
     "make_optimizer",
     "mlp",
     "read_bag_training",
+    "read_half_life",
     "read_training",
     "task_output",
 ]

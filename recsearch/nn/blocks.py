@@ -3,7 +3,7 @@
 Each function that takes `hp` adds its hyperparameters to the search space of its caller. A space of
 your own may use them or not.
 
-Dimension letters: B batch, D width of a vector.
+Dimension letters: B batch, D width of a vector, N items (with the unknown 0).
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ import keras_tuner
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn.embedding import Embedding, MeanEmbedding
+from recsearch.nn.inputs import BAG, BAG_AGE
+from recsearch.nn.recency import RecentBag
 
 MAX_LAYERS = 4
 
@@ -24,6 +26,20 @@ def id_inputs() -> tuple[Any, Any]:
         keras.Input((), dtype="int32", name="user_id"),
         keras.Input((), dtype="int32", name="item_id"),
     )
+
+
+def bag_inputs(data: DataSpec, half_life: float | None = None) -> tuple[list[Any], Any]:
+    """Returns (inputs, bag [B, N]): a user's items, which count by their recency if asked to.
+
+    Args:
+        data: The data; with ages, if there is a half-life.
+        half_life: In interactions; None if all items count alike.
+    """
+    bag = keras.Input((data.num_items,), dtype="float32", name=BAG)
+    if half_life is None:
+        return [bag], bag
+    age = keras.Input((data.num_items,), dtype="float32", name=BAG_AGE)
+    return [bag, age], RecentBag(half_life)([bag, age])
 
 
 def biases(data: DataSpec, user: Any, item: Any, l2: float) -> list[Any]:

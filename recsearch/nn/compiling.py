@@ -55,6 +55,7 @@ class TrainingChoices:
         loss: One of `PAIR_LOSSES` or `BAG_LOSSES` of the task.
         num_negatives: Negatives of each positive; None unless the loss compares with negatives.
         negatives: How they are drawn: "uniform" or "popularity".
+        half_life: Of `Bags`, or None.
     """
 
     optimizer: str
@@ -63,12 +64,13 @@ class TrainingChoices:
     loss: str
     num_negatives: int | None = None
     negatives: str = "uniform"
+    half_life: float | None = None
 
     @property
     def examples(self) -> ExampleKind:
         """How the examples are made that this loss is for."""
         if self.loss in BAG_LOSSES.values():
-            return Bags()
+            return Bags(self.half_life)
         if self.num_negatives is None:
             return Pairs()
         return Negatives(
@@ -177,6 +179,19 @@ def _read_users_a_batch(hp: keras_tuner.HyperParameters, data: DataSpec) -> int:
     smallest = 128 if data.num_users >= MANY_USERS else 32
     size: int = hp.Choice("users_a_batch", [smallest, 2 * smallest, 4 * smallest])
     return size
+
+
+def read_half_life(hp: keras_tuner.HyperParameters, data: DataSpec) -> float | None:
+    """Returns the half-life of `Bags`, or None, for a model that reads `bag`.
+
+    Hyperparameters, for implicit data with timestamps: `recency` and, with it, `half_life`.
+    """
+    if not data.has_ages:
+        return None
+    recency = hp.Boolean("recency")
+    with hp.conditional_scope("recency", [True]):
+        half_life: float = hp.Float("half_life", 1.0, 128.0, sampling="log", default=8.0)
+    return half_life if recency else None
 
 
 def compile_recommender(

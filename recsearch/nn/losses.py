@@ -141,7 +141,8 @@ class Multinomial(keras.losses.Loss):
 
     L_u = sum over the user's items i of -log softmax(s_u)_i. The mean of what is returned is the
     sum of L_u over the users of the batch, divided by the number of their items: it does not grow
-    with their activity, so that penalties keep their meaning from data set to data set.
+    with their activity, so that penalties keep their meaning from data set to data set. Items may
+    have weights, which then stand for their number.
 
     Source: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering" (arXiv
     1802.05814), equation 2, divided as said.
@@ -154,7 +155,7 @@ class Multinomial(keras.losses.Loss):
         """Returns one loss a user, [B].
 
         Args:
-            y_true: [B, N], 1 at the items of the user.
+            y_true: [B, N], 1 at the items of the user, or how much they count.
             y_pred: [B, N] scores (logits).
         """
         size = tf.reduce_sum(y_true, axis=-1)

@@ -9,7 +9,7 @@ import keras
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
-from recsearch.nn.inputs import BAG, BAG_LABELS, side_of
+from recsearch.nn.inputs import BAG, BAG_AGE, BAG_LABELS, side_of
 from recsearch.nn.losses import ListLoss, SampledSoftmax
 
 DEFAULT_BATCH_SIZE = 512
@@ -49,7 +49,17 @@ class Bags:
     The target is [B, num_items]: for implicit data 1 at the items of the user and else 0
     (`recsearch.nn.Multinomial`); for ratings and clicks their label, and NaN where there is none
     (`recsearch.nn.ObservedSquaredError`). The batch size counts users.
+
+    With a half-life (implicit data with timestamps) the model learns what comes next. Each epoch
+    cuts the history of each user at a random place; the inputs `bag` and `bag_age` tell what was
+    before, with ages counted back from there, and the target is 2^(-n / half_life) at the item that
+    n others of those after the cut came before. Asked for scores, the model reads whole bags.
+
+    Attributes:
+        half_life: In items of the user, above 0; None for whole bags.
     """
+
+    half_life: float | None = None
 
 
 ExampleKind = Pairs | Negatives | Bags
@@ -76,9 +86,9 @@ class Recommender:
 
     Attributes:
         model: A compiled Keras model whose inputs are named after the data: `user_id`, `item_id`,
-            `user_<column>`, `item_<column>`, `bag`, `bag_labels`; output [B] or [B, 1], or without
-            an item input [B, num_items]: a score for the whole catalogue. For clicks the output is
-            a probability, for ratings it is in the unit of the label.
+            `user_<column>`, `item_<column>`, `bag`, `bag_labels`, `bag_age`; output [B] or [B, 1],
+            or without an item input [B, num_items]: a score for the whole catalogue. For clicks the
+            output is a probability, for ratings it is in the unit of the label.
         examples: How training examples are made: `Bags` if there is no item input.
         batch_size: Interactions (positives), or users with their bags, a step.
         pretraining: What is trained first, or None.
@@ -162,12 +172,14 @@ def scores_pairs(model: keras.Model) -> bool:
 
 
 def reads_bags(model: keras.Model) -> bool:
-    """Returns whether an input of the model is as wide as the catalogue: `bag` or `bag_labels`."""
-    return not {BAG, BAG_LABELS}.isdisjoint(input_names(model))
+    """Returns whether an input of the model is as wide as the catalogue: `bag`, `bag_labels`..."""
+    return not {BAG, BAG_LABELS, BAG_AGE}.isdisjoint(input_names(model))
 
 
 def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
-    known = ("user_id", "item_id", *(column.name for column in spec.columns), BAG, BAG_LABELS)
+    known = ["user_id", "item_id", *(column.name for column in spec.columns), BAG, BAG_LABELS]
+    if spec.has_ages:
+        known.append(BAG_AGE)
     unknown = [name for name in input_names(model) if name not in known]
     if unknown:
         raise SpaceError(
@@ -178,9 +190,9 @@ def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
 
 def _check_examples(recommender: Recommender, spec: DataSpec) -> None:
     """Refuses a model whose output or examples do not go with its inputs."""
-    model, on_bags = recommender.model, isinstance(recommender.examples, Bags)
+    model, examples = recommender.model, recommender.examples
     if scores_pairs(model):
-        if on_bags:
+        if isinstance(examples, Bags):
             raise SpaceError(
                 "A model with an item input scores pairs; it cannot be trained on Bags. Take the "
                 "item input away and let the output be [batch, num_items], or use Pairs or "
@@ -195,11 +207,29 @@ def _check_examples(recommender: Recommender, spec: DataSpec) -> None:
             f"{''.join(f', {size}' for size in width)}]. Add an input named item_id, or end the "
             "model in data.num_items scores."
         )
-    if not on_bags:
+    if not isinstance(examples, Bags):
         raise SpaceError(
             "A model without an item input is trained on each user's bag of items: "
-            f"examples=Bags(). Received: {recommender.examples}."
+            f"examples=Bags(). Received: {examples}."
         )
+    if examples.half_life is not None:
+        _check_half_life(model, examples.half_life, spec)
+
+
+def _check_half_life(model: keras.Model, half_life: float, spec: DataSpec) -> None:
+    if not spec.has_ages:
+        raise SpaceError(
+            "Bags with a half-life need the order of a user's items, which only implicit data with "
+            f"timestamps have. Received: half_life={half_life}. Leave it out: data.has_ages tells "
+            "a builder."
+        )
+    if not reads_bags(model):
+        raise SpaceError(
+            "Bags with a half-life teach what comes after a part of a user's history: an input "
+            f"named {BAG} was expected. Received: {', '.join(input_names(model))}."
+        )
+    if not half_life > 0:
+        raise SpaceError(f"The half-life of Bags must be above 0. Received: {half_life}.")
 
 
 def _check_loss(recommender: Recommender) -> None:

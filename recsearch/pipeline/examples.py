@@ -4,7 +4,7 @@ Dimension letters: B batch, C examples of a chunk, k negatives of a positive, N 
 unknown 0).
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +14,8 @@ from recsearch.data.interactions import Task
 from recsearch.pipeline.bags import BagTable
 from recsearch.pipeline.negatives import NegativeSampler
 
-Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-"""User, item and target, as a model is trained on them."""
+Batch = tuple[tf.Tensor, ...]
+"""User, item and target, as a model is trained on them; and the cuts, if histories are cut."""
 
 
 class Examples(Protocol):
@@ -132,5 +132,33 @@ class UsersWithBags:
         """Returns the users and their bags; there is no item input that an item could go to."""
         (user,) = examples
         implicit = self.task is Task.IMPLICIT
-        target: Any = self.bags.multi_hot(user) if implicit else self.bags.labels_or(np.nan, user)
+        target = self.bags.multi_hot(user) if implicit else self.bags.labels_or(np.nan, user)
         return user, tf.zeros_like(user), target
+
+
+class CutHistories:
+    """A unit is a user with two training items, whose history is cut at a place that is drawn.
+
+    The target [B, N] is the weight of the items after the cut, and the model is to be fed with
+    those before it.
+
+    Args:
+        bags: The bags, with ages.
+        counts: [num_users] items of each user.
+        half_life: Of the target, in items.
+    """
+
+    def __init__(self, bags: BagTable, counts: NDArray[np.int64], half_life: float) -> None:
+        self.bags = bags
+        self.units: NDArray[np.int64] | int = np.flatnonzero(counts > 1)
+        self.half_life = half_life
+
+    def gather(self, units: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Returns the users [C] and the places of their cuts, [C] in [0, 1)."""
+        return tf.cast(units, tf.int32), tf.random.stateless_uniform(tf.shape(units), seed)
+
+    def batch(self, *examples: tf.Tensor) -> Batch:
+        """Returns the users, no items, what follows the cuts, and the cuts."""
+        user, place = examples
+        cut = self.bags.cut(user, place)
+        return user, tf.zeros_like(user), self.bags.following(user, cut, self.half_life), cut

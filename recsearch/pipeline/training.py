@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsearch.data.preparation import PreparedData
 from recsearch.nn.recommender import Bags, ExampleKind, Negatives
 from recsearch.pipeline.examples import (
+    CutHistories,
     Examples,
     LabelledPairs,
     PositivesWithNegatives,
@@ -27,7 +28,7 @@ from recsearch.pipeline.negatives import NegativeSampler, popularity_weights
 
 BATCHES_A_CHUNK = 32
 
-Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], object]
+Step = Callable[..., object]
 
 
 class Pipeline:
@@ -77,7 +78,10 @@ class Pipeline:
             )
         if isinstance(kind, Bags):
             data = self.data
-            return UsersWithBags(self.feed.bags, data.seen.counts(), data.spec.task)
+            counts = data.seen.counts()
+            if kind.half_life is not None:
+                return CutHistories(self.feed.bags, counts, kind.half_life)
+            return UsersWithBags(self.feed.bags, counts, data.spec.task)
         return LabelledPairs(self.user, self.item, self.label)
 
     def training(self, kind: ExampleKind, batch_size: int, seed: int) -> "Training":
@@ -127,6 +131,8 @@ class Training:
 
     def for_each_batch(self, order: tf.Tensor, epoch: tf.Tensor, step: Step) -> None:
         """Calls `step(user, item, target)` for every batch of an epoch, inside a graph or eagerly.
+
+        Where histories are cut, the cuts are a fourth argument.
 
         One flat loop that carries the running chunk along: a loop of batches within a loop of
         chunks takes twice as long to trace, and each trial is traced anew.

@@ -26,8 +26,10 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.feed
 
-    def step(user: tf.Tensor, item: tf.Tensor, target: tf.Tensor) -> None:
-        model.train_step((feed.inputs(model, user, item), target))
+    def step(
+        user: tf.Tensor, item: tf.Tensor, target: tf.Tensor, cut: tf.Tensor | None = None
+    ) -> None:
+        model.train_step((feed.inputs(model, user, item, cut), target))
 
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(order, epoch, step)

@@ -1,0 +1,53 @@
+"""Weights by which the latest items of a user's bag count more.
+
+Dimension letters: B users, N items (with the unknown 0).
+"""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
+    """Returns 2^(-age / half_life): 1 for a user's latest item, 1/2 after `half_life` more items.
+
+    Source: Ding and Li 2005, "Time weight collaborative filtering" (CIKM), its exponential time
+    function, with the age counted in items of the user in place of time.
+
+    Args:
+        age: How many of the user's items are later; of any shape.
+        half_life: In items, above 0.
+    """
+    return tf.exp(age * (-math.log(2) / half_life))
+
+
+@keras.saving.register_keras_serializable(package="recsearch")
+class RecentBag(keras.layers.Layer):
+    """A user's bag whose items count by their recency.
+
+    Args:
+        half_life: In items of the user, above 0.
+        **kwargs: As for every Keras layer.
+    """
+
+    def __init__(self, half_life: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not half_life > 0:
+            raise ValueError(f"half_life must be above 0. Received: {half_life}.")
+        self.half_life = half_life
+
+    def call(self, bag_and_age: Any) -> Any:
+        """Returns the weights, [B, N] float32, of the inputs `bag` and `bag_age`, [B, N] each."""
+        bag, age = bag_and_age
+        return bag * recency_weight(age, self.half_life)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Returns [B, N]."""
+        shape: tuple[int | None, ...] = tuple(input_shape[0])
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {**super().get_config(), "half_life": self.half_life}
