@@ -17,6 +17,7 @@ from recsearch.errors import ExportError
 from recsearch.export.card import write_card
 from recsearch.export.saved_model import ServedRecommender, save_recommender
 from recsearch.export.verify import NUM_QUESTIONS, K, verify_export
+from recsearch.nn import bag_inputs
 from recsearch.pipeline import Feed
 from recsearch.training.scoring import ModelScorer
 
@@ -242,6 +243,19 @@ def test_export_of_a_model_of_bags_answers_as_the_model(make, task: Task, tmp_pa
     nobody = np.array([0], np.int32)
     expected = scorer.score_pairs(nobody, np.array([5], np.int32))
     np.testing.assert_allclose(unknown["score"], expected, rtol=1e-5)
+
+
+def test_export_of_a_model_that_reads_ages_answers_as_the_model(tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(Task.IMPLICIT)
+    inputs, bag = bag_inputs(data.spec, half_life=2.0)
+    keras.utils.set_random_seed(0)
+    model = keras.Model(inputs, layers.Dense(data.spec.num_items)(bag))
+    scorer = ModelScorer(model, Feed(data), data.spec)
+    path = save_recommender(tmp_path, scorer, data, vocabularies)
+    assert verify_export(path, scorer, data, vocabularies).max_difference < 1e-4
+    plain = keras.Model(inputs, model.layers[-1](inputs[0]))  # the same weights on whole bags
+    with pytest.raises(ExportError, match="exported model's score differs from the model in mem"):
+        verify_export(path, ModelScorer(plain, Feed(data), data.spec), data, vocabularies)
 
 
 def test_bags_are_exported_only_with_a_model_that_reads_them(numbers: Exported) -> None:
