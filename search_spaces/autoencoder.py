@@ -25,6 +25,7 @@ from recsearch.nn import (
     Recommender,
     bag_inputs,
     compile_recommender,
+    mean_target,
     read_bag_training,
     read_half_life,
 )
@@ -35,7 +36,7 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     half_life = read_half_life(hp, data)
     inputs, bag = bag_inputs(data, half_life)
     if data.task is Task.IMPLICIT:
-        scores = _reconstruct(hp, data, bag)
+        scores = _reconstruct(hp, data, bag, half_life)
     else:
         labels = Input((data.num_items,), dtype="float32", name=BAG_LABELS)
         inputs, scores = [bag, labels], _autorec(hp, data, bag, labels)
@@ -43,7 +44,7 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
     return compile_recommender(Model(inputs, scores, name="autoencoder"), training, data)
 
 
-def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any) -> Any:
+def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any, half_life: float | None) -> Any:
     """Returns scores [B, N] of a bag [B, N]."""
     dim = hp.Int("embedding_dim", 32, 256, step=2, sampling="log", default=128)
     hidden = hp.Choice("hidden_units", [0, 256, 512, 1024])
@@ -52,13 +53,15 @@ def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any) -> Any:
     x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
     if hidden:
         x = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(x)
-    code = _code(hp, data, x, dim, l2)
+    code = _code(hp, data, x, dim, l2, half_life)
     if hidden:
         code = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(code)
     return layers.Dense(data.num_items, kernel_regularizer=l2)(code)
 
 
-def _code(hp: HyperParameters, data: DataSpec, x: Any, dim: int, l2: Any) -> Any:
+def _code(
+    hp: HyperParameters, data: DataSpec, x: Any, dim: int, l2: Any, half_life: float | None
+) -> Any:
     variational = hp.Boolean("variational")
     with hp.conditional_scope("variational", [True]):
         kl_weight = hp.Float("kl_weight", 0.02, 1.0, sampling="log", default=0.2)
@@ -66,8 +69,11 @@ def _code(hp: HyperParameters, data: DataSpec, x: Any, dim: int, l2: Any) -> Any
     mean = layers.Dense(dim, kernel_regularizer=l2)(x)
     if not variational:
         return mean
-    bag_size = data.num_interactions / data.num_users
-    code = GaussianCode(kl_weight / bag_size, anneal_samples=anneal_epochs * data.num_users)
+    # The loss is divided by what a target holds, so the KL term is too.
+    target = data.num_interactions / data.num_users
+    if half_life is not None:
+        target = mean_target(target, half_life)
+    code = GaussianCode(kl_weight / target, anneal_samples=anneal_epochs * data.num_users)
     return code([mean, layers.Dense(dim, kernel_regularizer=l2)(x)])
 
 

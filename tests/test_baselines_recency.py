@@ -44,6 +44,13 @@ def test_by_recency_by_hand():
     assert by_recency(interactions, data.seen, {}) is interactions
 
 
+@pytest.mark.parametrize("half_life", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("name", WEIGHING)
+def test_half_life_that_is_not_above_zero_is_refused(name, half_life):
+    with pytest.raises(ValueError, match="`half_life` must be above 0"):
+        fit(name, in_time(), {"half_life": half_life})
+
+
 def test_those_that_weigh_are_told():
     found = [name for name in EVERY if BASELINES[Task.IMPLICIT][name].weighs_recency]
     assert sorted(found) == sorted(WEIGHING)

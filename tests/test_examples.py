@@ -22,7 +22,7 @@ def batches(training: Training, epoch: int = 0) -> list[Batch]:
     training.for_each_batch(
         tf.constant(training.order(epoch), tf.int64),
         tf.constant(epoch, tf.int32),
-        lambda *batch: found.append(tuple(np.asarray(part) for part in batch)),
+        lambda batch: found.append(tuple(np.asarray(part) for part in batch[:3])),
     )
     return found
 

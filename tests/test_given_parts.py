@@ -36,6 +36,19 @@ def test_given_pairs_in_two_parts_stay_in_the_later_one() -> None:
     ]
 
 
+@pytest.mark.parametrize("timed", ["training", "validation", "both", "neither"])
+def test_given_timestamps_count_only_if_training_and_validation_have_them(timed: str) -> None:
+    in_train, in_validation = timed in ("training", "both"), timed in ("validation", "both")
+    train = table([1, 2], [1, 1], [5, 6] if in_train else None)
+    validation = table([2], [3], [7] if in_validation else None)
+    split = split_given(train, table([1], [2]), validation, None, Task.IMPLICIT, seed=0)
+    kept = [part.timestamp is not None for part in (split.train, split.validation)]
+    assert kept == [timed == "both"] * 2
+    assert [note.split(":")[0] for note in split.notes] == (
+        [] if timed in ("both", "neither") else ["Timestamps are not used"]
+    )
+
+
 def test_given_implicit_with_timestamps_validates_on_the_last_of_each_user() -> None:
     train = table([1, 1, 1, 2, 3, 3], [1, 2, 3, 1, 1, 2], [5, 9, 7, 1, 4, 4])
     split = split_given(train, table([1], [9], [10]), None, None, Task.IMPLICIT, seed=0)

@@ -78,7 +78,7 @@ def train_on(train: Encoded, rows: list[int]) -> float:
     @tf.function(autograph=False)
     def epoch(order: tf.Tensor) -> None:
         training.for_each_batch(
-            order, tf.constant(0), lambda user, item, label: total.assign_add(tf.reduce_sum(label))
+            order, tf.constant(0), lambda batch: total.assign_add(tf.reduce_sum(batch.target))
         )
 
     epoch(tf.constant(rows, tf.int64))

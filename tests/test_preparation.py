@@ -263,6 +263,9 @@ def test_only_implicit_data_with_timestamps_have_ages(task: Task, has_time: bool
         np.array([30, 20, 10]) if has_time else None,
     )
     data, _ = prepare(rows, rows, task)
+    alone, _ = prepare(rows.take(np.array([0, 2])), rows, task)  # an item for each user
+    assert not alone.spec.has_ages
+    assert alone.seen.age is None
     assert data.spec.has_ages == (has_time and task is Task.IMPLICIT)
     assert (data.seen.age is not None) == data.spec.has_ages
     if data.seen.age is not None:

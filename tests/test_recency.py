@@ -11,7 +11,7 @@ from prepared import prepared, with_train
 
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
-from recsearch.nn import RecentBag
+from recsearch.nn import RecentBag, mean_target
 from recsearch.nn.recency import recency_weight
 from recsearch.pipeline import Pipeline
 from recsearch.training.fit import Fitter
@@ -39,6 +39,15 @@ def test_layer_weighs_the_bag_and_is_rebuilt_from_its_configuration(tmp_path) ->
     loaded = keras.models.load_model(tmp_path / "model.keras")
     rows = [np.array([[1.0, 0.0, 1.0]], np.float32), np.array([[2.0, 0.0, 0.0]], np.float32)]
     np.testing.assert_allclose(loaded(rows), [[0.5, 0.0, 1.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("bag_size", "half_life"), [(2, 3.0), (5, 1.0), (165, 8.0)])
+def test_mean_target_is_the_mean_over_the_cuts(bag_size: int, half_life: float) -> None:
+    targets = [
+        sum(0.5 ** (place / half_life) for place in range(after)) for after in range(1, bag_size)
+    ]
+    assert mean_target(bag_size, half_life) == pytest.approx(np.mean(targets))
+    assert mean_target(0.5, half_life) == 1.0
 
 
 @pytest.mark.parametrize("half_life", [0.0, -1.0, float("nan")])

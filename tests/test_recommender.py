@@ -135,8 +135,9 @@ def test_as_recommender_refuses_recency_without_ages_and_without_a_length() -> N
     for half_life in (0.0, -1.0, float("nan")):
         with pytest.raises(SpaceError, match=r"must be above 0\. Received"):
             as_recommender(Recommender(whole, Bags(half_life)), with_ages, {})
-    with pytest.raises(SpaceError, match=r"an input named bag was expected\. Received: user_id"):
-        as_recommender(Recommender(model("user_id", width=6), Bags(4.0)), with_ages, {})
+    for names in (["user_id"], ["bag_age"], ["bag", "bag_labels"]):
+        with pytest.raises(SpaceError, match=rf"named bag was .* Received: {', '.join(names)}"):
+            as_recommender(Recommender(model(*names, width=6), Bags(4.0)), with_ages, {})
     assert as_recommender(Recommender(whole, Bags(4.0)), with_ages, {}).model is whole
     of_ages = model("bag", "bag_age", width=6)
     with pytest.raises(SpaceError, match="cannot feed: bag_age"):

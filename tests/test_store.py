@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_prepared_data_are_mapped_and_read_only(written: tuple[PreparedData, Pat
         assert isinstance(array, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
+
+
+def test_data_of_an_older_run_are_read_without_ages(written: tuple[PreparedData, Path]) -> None:
+    path = written[1] / "spec.json"
+    assert open_prepared(written[1]).seen.age is not None
+    fields = json.loads(path.read_text())
+    del fields["has_ages"]
+    path.write_text(json.dumps(fields))
+    again = open_prepared(written[1])
+    assert not again.spec.has_ages
+    assert again.seen.age is None
 
 
 def test_data_without_candidates_have_none_when_read_back(tmp_path: Path) -> None:

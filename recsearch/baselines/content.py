@@ -79,7 +79,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
         data: Its training part is read, and its categorical and multi-valued item columns, one
             term a column and value. Prepared data hold no text column, so titles do not count;
             nor do numeric columns, whose values are no terms.
-        configurations: All that will be fitted.
+        configurations: All that will be fitted, half-lives aside.
 
     Source:
         TF-IDF profiles: Pazzani and Billsus 2007, "Content-Based Recommendation Systems". TF-IDF
@@ -95,8 +95,10 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
         weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(
             terms[1 : data.spec.num_items]
         )
-        share = by_recency(interactions, data.seen, parameters).copy()
-        share.data /= np.repeat(share.sum(axis=1), np.diff(share.indptr))
+        history = by_recency(interactions, data.seen, parameters)
+        entries = history.data / np.repeat(history.sum(axis=1), np.diff(history.indptr))
+        parts = (entries, history.indices, history.indptr)
+        share = sparse.csr_array(parts, shape=history.shape)
         return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit

@@ -76,7 +76,7 @@ def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -
 
     Args:
         data: Its training part is read; a repeated pair counts once, labels do not count.
-        configurations: All that will be fitted.
+        configurations: All that will be fitted, half-lives aside.
 
     Raises:
         TooLargeError: If the similarities would take minutes, or gigabytes.

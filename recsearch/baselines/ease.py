@@ -9,7 +9,6 @@ B users or pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,14 +149,16 @@ def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
     """
     spec = data.spec
     gram = gram_matrix(data.train, spec.num_users, spec.num_items)
-    weights = lru_cache(maxsize=1)(lambda l2: ease_from_gram(gram, l2))  # each takes seconds
+    interactions = interaction_matrix(data.train, spec.num_users, spec.num_items)
+    made: dict[float, Ease] = {}  # the last one alone, which half-lives have in common
 
     def fit(parameters: Parameters) -> Ease:
-        ease = weights(float(parameters["l2"]))
-        if "half_life" not in parameters:
-            return ease
-        interactions = interaction_matrix(data.train, spec.num_users, spec.num_items)
-        return replace(ease, interactions=by_recency(interactions, data.seen, parameters)[:, 1:])
+        l2 = float(parameters["l2"])
+        if l2 not in made:
+            made.clear()
+            made[l2] = ease_from_gram(gram, l2)
+        history = by_recency(interactions, data.seen, parameters)
+        return replace(made[l2], interactions=history[:, 1:])
 
     return fit
 

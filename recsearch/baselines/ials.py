@@ -91,11 +91,11 @@ def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
             unobserved_weight=float(parameters["unobserved_weight"]),
             sweeps=int(parameters["sweeps"]),
         )
-        item = factors(settings).item
+        fitted = factors(settings)
         if "half_life" not in parameters:
-            return factors(settings)
+            return fitted
         history = by_recency(interactions, data.seen, parameters)
-        return Factors(solve_rows(history, item, settings), item)
+        return Factors(solve_rows(history, fitted.item, settings), fitted.item)
 
     return fit
 
@@ -126,10 +126,9 @@ def fit_ials(
     item = rng.normal(0.0, deviation, shape).astype(np.float32)
     item[0] = 0.0
     user = np.zeros((interactions.shape[0], settings.factors), dtype=np.float32)
-    with threadpool_limits(1):  # the equations of a row are too small to be shared among cores
-        for _ in range(settings.sweeps):
-            user = solve_rows(interactions, item, settings)
-            item = solve_rows(met_by, user, settings)
+    for _ in range(settings.sweeps):
+        user = solve_rows(interactions, item, settings)
+        item = solve_rows(met_by, user, settings)
     return Factors(user, item)
 
 
@@ -139,8 +138,8 @@ def solve_rows(
     """Returns the best vectors of the rows for fixed vectors of the columns, [R, D] float32.
 
     Args:
-        matrix: [R, C]: a stored entry is an observed pair, and how much its error counts; row 0
-            and column 0 are unknown.
+        matrix: [R, C]: a stored entry is an observed pair, and how much its error counts, also as
+            part of n_u; row 0 and column 0 are unknown.
         other: [C, D] vectors of the columns; row 0 is 0.
         settings: The configuration.
 
@@ -154,19 +153,20 @@ def solve_rows(
     solved = np.zeros((matrix.shape[0], factors), dtype=np.float32)
     # Row by row: a product of a matrix with its own transpose takes half the operations, and
     # stacking rows of unequal length took more time than the loop (measured, 64 and 192 factors).
-    for row in np.flatnonzero(np.diff(matrix.indptr)):
-        entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        met, counts = other[matrix.indices[entries]], matrix.data[entries]
-        scaled = met * np.sqrt(counts)[:, np.newaxis]
-        equations = scaled.T @ scaled
-        equations += gram
-        equations[diagonal, diagonal] += ridge[row]
-        _, solution, failed = lapack.sposv(equations, counts @ met, lower=1, overwrite_a=1)
-        if failed != 0:
-            raise ValueError(
-                f"The equations of ials at l2 {settings.l2} are singular. Choose a larger l2."
-            )
-        solved[row] = solution
+    with threadpool_limits(1):  # the equations of a row are too small to be shared among cores
+        for row in np.flatnonzero(np.diff(matrix.indptr)):
+            entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
+            met, counts = other[matrix.indices[entries]], matrix.data[entries]
+            scaled = met * np.sqrt(counts)[:, np.newaxis]
+            equations = scaled.T @ scaled
+            equations += gram
+            equations[diagonal, diagonal] += ridge[row]
+            _, solution, failed = lapack.sposv(equations, counts @ met, lower=1, overwrite_a=1)
+            if failed != 0:
+                raise ValueError(
+                    f"The equations of ials at l2 {settings.l2} are singular. Choose a larger l2."
+                )
+            solved[row] = solution
     return solved
 
 

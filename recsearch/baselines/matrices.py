@@ -60,10 +60,18 @@ def by_recency(
         interactions: [U, N], as made by `interaction_matrix`.
         seen: The same interactions, with ages.
         parameters: Of a baseline.
+
+    Raises:
+        ValueError: If the half-life is not above 0, or the items have no ages.
     """
-    if "half_life" not in parameters or seen.age is None:
+    if "half_life" not in parameters:
         return interactions
-    weight = np.exp2(-seen.age / float(parameters["half_life"])).astype(np.float32)
+    half_life = float(parameters["half_life"])
+    if not half_life > 0 or seen.age is None:
+        raise ValueError(
+            f"`half_life` must be above 0, for items that have ages. Received {half_life}."
+        )
+    weight = np.exp2(-seen.age / half_life).astype(np.float32)
     weights = sparse.csr_array((weight, seen.items, seen.offsets), shape=interactions.shape)
     weighted: sparse.csr_array = interactions.multiply(weights).tocsr()
     return weighted

@@ -34,7 +34,7 @@ def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -
 
     Args:
         data: Its training part is read; a repeated pair counts once, labels do not count.
-        configurations: All that will be fitted.
+        configurations: All that will be fitted, half-lives aside.
 
     Raises:
         TooLargeError: If the decomposition would not fit into memory.

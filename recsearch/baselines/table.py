@@ -26,7 +26,8 @@ class Baseline:
     """A simple model and its search.
 
     Attributes:
-        grid: The configurations that are tried, at most twelve; the default first.
+        grid: The configurations that are tried, half-lives aside: at most twelve, the default
+            first.
         prepare: Does the work that all given configurations have in common; returns what fits at
             one of them.
         weighs_recency: Whether it takes a `half_life` too, in interactions, where items have ages.

@@ -26,7 +26,7 @@ class Tuned:
         value: What `evaluate` said of it; nan if it said so of all.
         num_tried: How many configurations were evaluated.
         seconds: How long that took.
-        note: How much of the grid was tried, and what was left out and why.
+        note: How many configurations were tried, and what was left out and why.
     """
 
     name: str
@@ -68,7 +68,7 @@ def tune(
     evaluate: Callable[[Scorer], float],
     time_limit: float = TIME_LIMIT,
 ) -> Tuned:
-    """Returns the configuration of the grid that `evaluate` values most.
+    """Returns the configuration that `evaluate` values most, of the grid and of half-lives.
 
     Work that does not depend on the parameters is done once. The default configuration is always
     tried, and first; each further one is begun only while time is left. Where items have ages,
@@ -91,9 +91,7 @@ def tune(
     search = _Search(default, evaluate, time_limit)
     fitter = baseline.prepare(data, baseline.grid)
     search.over(fitter, [default, *({**default, "half_life": one} for one in half_lives)])
-    best = search.best
-    half_life = {"half_life": best["half_life"]} if "half_life" in best else {}
-    search.over(fitter, [{**one, **half_life} for one in others])
+    search.over(fitter, [{**search.best, **one} for one in others])  # which keeps its half-life
     return search.result(name, len(baseline.grid) + len(half_lives))
 
 

@@ -3,6 +3,8 @@
 Dimension letters: n interactions, m candidate lists.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -63,6 +65,9 @@ def split_given(
         notes += dropped
         description = "validation and test parts as given"
     _check_not_empty(training=train, validation=validation, test=test)
+    if (train.timestamp is None) != (validation.timestamp is None):
+        train, validation = (replace(part, timestamp=None) for part in (train, validation))
+        notes.append("Timestamps are not used: not both of training and validation part have them.")
     return Split(train, validation, test, description, candidates, tuple(notes))
 
 

@@ -175,24 +175,26 @@ def prepare(
     all_items = HeldOutVocabulary.of(known.items, holdout.item_id)
     user_columns, user_arrays = encode_features("user", users, all_users)
     item_columns, item_arrays = encode_features("item", items, all_items)
+    num_users, num_items = len(known.users), len(known.items)
+    timestamp = train.timestamp if task is Task.IMPLICIT else None  # sorting by them takes its time
+    seen = SeenItems.of(encoded, num_users, num_items, timestamp)
     spec = DataSpec(
         task=task,
-        num_users=len(known.users),
-        num_items=len(known.items),
+        num_users=num_users,
+        num_items=num_items,
         num_interactions=len(train),
         label_mean=float(train.label.mean(dtype=np.float64)),
         label_min=float(train.label.min()),
         label_max=float(train.label.max()),
         user_columns=user_columns,
         item_columns=item_columns,
-        has_ages=task is Task.IMPLICIT and train.timestamp is not None,
+        has_ages=seen.age is not None and bool(np.any(seen.age)),
     )
-    timestamp = train.timestamp if spec.has_ages else None  # sorting by them takes its time
     data = PreparedData(
         spec=spec,
         train=encoded,
         holdout=encode(holdout, all_users, all_items),
-        seen=SeenItems.of(encoded, spec.num_users, spec.num_items, timestamp),
+        seen=seen if spec.has_ages else replace(seen, age=None),
         features={**user_arrays, **item_arrays},
         candidates=_encode_candidates(candidates, all_users, all_items) if candidates else None,
     )

@@ -159,8 +159,8 @@ class DataSpec:
         label_max: Largest training label.
         user_columns: User features that may be model inputs.
         item_columns: Item features that may be model inputs.
-        has_ages: Whether the items of a user's bag have ages: with implicit data that have
-            timestamps.
+        has_ages: Whether the items of a user's bag have ages: implicit data with timestamps, and
+            users of more than one item.
     """
 
     task: Task

@@ -30,7 +30,7 @@ from recsearch.nn.optimizers import (
     SparseSGD,
     make_optimizer,
 )
-from recsearch.nn.recency import RecentBag
+from recsearch.nn.recency import RecentBag, mean_target
 from recsearch.nn.recommender import Bags, Negatives, Pairs, Pretraining, Recommender
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "compile_recommender",
     "id_inputs",
     "make_optimizer",
+    "mean_target",
     "mlp",
     "read_bag_training",
     "read_half_life",

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -21,6 +22,18 @@ def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
         half_life: In items, above 0.
     """
     return tf.exp(age * (-math.log(2) / half_life))
+
+
+def mean_target(bag_size: float, half_life: float) -> float:
+    """Returns what the items after a random cut weigh together, on average over the cuts.
+
+    Args:
+        bag_size: Items of a user, on average.
+        half_life: In items, above 0.
+    """
+    ratio = 2.0 ** (-1.0 / half_life)
+    after = np.arange(1, max(2.0, bag_size))
+    return float(np.mean((1.0 - ratio**after) / (1.0 - ratio)))
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
@@ -42,11 +55,6 @@ class RecentBag(keras.layers.Layer):
         """Returns the weights, [B, N] float32, of the inputs `bag` and `bag_age`, [B, N] each."""
         bag, age = bag_and_age
         return bag * recency_weight(age, self.half_life)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """Returns [B, N]."""
-        shape: tuple[int | None, ...] = tuple(input_shape[0])
-        return shape
 
     def get_config(self) -> dict[str, Any]:
         """Returns what rebuilds the layer."""

@@ -51,9 +51,10 @@ class Bags:
     (`recsearch.nn.ObservedSquaredError`). The batch size counts users.
 
     With a half-life (implicit data with timestamps) the model learns what comes next. Each epoch
-    cuts the history of each user at a random place; the inputs `bag` and `bag_age` tell what was
-    before, with ages counted back from there, and the target is 2^(-n / half_life) at the item that
-    n others of those after the cut came before. Asked for scores, the model reads whole bags.
+    cuts the history of each user of two items or more at a random place; the inputs `bag` and
+    `bag_age` tell what was before, with ages counted back from there, and the target is
+    2^(-n / half_life) at the item that n others of those after the cut came before. Asked for
+    scores, the model reads whole bags.
 
     Attributes:
         half_life: In items of the user, above 0; None for whole bags.
@@ -223,10 +224,12 @@ def _check_half_life(model: keras.Model, half_life: float, spec: DataSpec) -> No
             f"timestamps have. Received: half_life={half_life}. Leave it out: data.has_ages tells "
             "a builder."
         )
-    if not reads_bags(model):
+    names = input_names(model)
+    if BAG not in names or BAG_LABELS in names:
         raise SpaceError(
             "Bags with a half-life teach what comes after a part of a user's history: an input "
-            f"named {BAG} was expected. Received: {', '.join(input_names(model))}."
+            f"named {BAG} was expected, and none named {BAG_LABELS}, which is never cut. Received: "
+            f"{', '.join(names)}."
         )
     if not half_life > 0:
         raise SpaceError(f"The half-life of Bags must be above 0. Received: {half_life}.")

@@ -4,7 +4,7 @@ Dimension letters: B batch, C examples of a chunk, k negatives of a positive, N 
 unknown 0).
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +14,21 @@ from recsearch.data.interactions import Task
 from recsearch.pipeline.bags import BagTable
 from recsearch.pipeline.negatives import NegativeSampler
 
-Batch = tuple[tf.Tensor, ...]
-"""User, item and target, as a model is trained on them; and the cuts, if histories are cut."""
+
+class Batch(NamedTuple):
+    """What a model is trained on at once.
+
+    Attributes:
+        user: [B] int32, or [B * (1 + k)] of flat pairs.
+        item: Likewise.
+        target: As the kind of examples tells.
+        cut: [B] int32, where histories are cut, as in `BagTable`; None where they are not.
+    """
+
+    user: tf.Tensor
+    item: tf.Tensor
+    target: tf.Tensor
+    cut: tf.Tensor | None = None
 
 
 class Examples(Protocol):
@@ -50,8 +63,7 @@ class LabelledPairs:
 
     def batch(self, *examples: tf.Tensor) -> Batch:
         """Returns the rows as they are."""
-        user, item, label = examples
-        return user, item, label
+        return Batch(*examples)
 
 
 class PositivesWithNegatives:
@@ -104,7 +116,7 @@ class PositivesWithNegatives:
         target = tf.reshape(first, [-1])
         if log_expected:
             target = tf.reshape(tf.stack([first, *log_expected], axis=-1), [-1, 2])
-        return tf.repeat(user, width), tf.reshape(item, [-1]), target
+        return Batch(tf.repeat(user, width), tf.reshape(item, [-1]), target)
 
 
 class UsersWithBags:
@@ -133,11 +145,11 @@ class UsersWithBags:
         (user,) = examples
         implicit = self.task is Task.IMPLICIT
         target = self.bags.multi_hot(user) if implicit else self.bags.labels_or(np.nan, user)
-        return user, tf.zeros_like(user), target
+        return Batch(user, tf.zeros_like(user), target)
 
 
 class CutHistories:
-    """A unit is a user with two training items, whose history is cut at a place that is drawn.
+    """A unit is a user with two training items or more, whose history is cut at a drawn place.
 
     The target [B, N] is the weight of the items after the cut, and the model is to be fed with
     those before it.
@@ -161,4 +173,5 @@ class CutHistories:
         """Returns the users, no items, what follows the cuts, and the cuts."""
         user, place = examples
         cut = self.bags.cut(user, place)
-        return user, tf.zeros_like(user), self.bags.following(user, cut, self.half_life), cut
+        target = self.bags.following(user, cut, self.half_life)
+        return Batch(user, tf.zeros_like(user), target, cut)

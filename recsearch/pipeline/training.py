@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsearch.data.preparation import PreparedData
 from recsearch.nn.recommender import Bags, ExampleKind, Negatives
 from recsearch.pipeline.examples import (
+    Batch,
     CutHistories,
     Examples,
     LabelledPairs,
@@ -28,7 +29,7 @@ from recsearch.pipeline.negatives import NegativeSampler, popularity_weights
 
 BATCHES_A_CHUNK = 32
 
-Step = Callable[..., object]
+Step = Callable[[Batch], object]
 
 
 class Pipeline:
@@ -97,7 +98,7 @@ class Training:
         feed: Assembles a model's inputs.
         examples: How examples are made.
         batch_size: Units a step: interactions (positives), or users with their bags.
-        seed: Seeds the order and the negatives, together with the epoch.
+        seed: Seeds the order, the negatives and the cuts, together with the epoch.
     """
 
     feed: Feed
@@ -115,7 +116,7 @@ class Training:
 
         Args:
             order: [n] int64, from `order`.
-            epoch: Scalar int32; together with the seed it fixes the negatives.
+            epoch: Scalar int32; together with the seed it fixes negatives and cuts.
         """
         size = self.batch_size * BATCHES_A_CHUNK
         count = tf.size(order, out_type=tf.int64)
@@ -130,9 +131,7 @@ class Training:
         return chunks.with_options(_not_rewritten())
 
     def for_each_batch(self, order: tf.Tensor, epoch: tf.Tensor, step: Step) -> None:
-        """Calls `step(user, item, target)` for every batch of an epoch, inside a graph or eagerly.
-
-        Where histories are cut, the cuts are a fourth argument.
+        """Calls `step(batch)` for every batch of an epoch, inside a graph or eagerly.
 
         One flat loop that carries the running chunk along: a loop of batches within a loop of
         chunks takes twice as long to trace, and each trial is traced anew.
@@ -150,7 +149,7 @@ class Training:
             chunk = tf.cond(place == 0, lambda: tuple(next(chunks)), lambda: chunk)
             begin = place * self.batch_size
             part = (array[begin : begin + self.batch_size] for array in chunk)
-            step(*self.examples.batch(*part))
+            step(self.examples.batch(*part))
             return number + 1, *chunk
 
         specs = chunks.element_spec

@@ -15,6 +15,7 @@ from recsearch.nn.dropout import use_byte_masks
 from recsearch.nn.fused import fuse
 from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Pipeline, Training
+from recsearch.pipeline.examples import Batch
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -26,10 +27,9 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.feed
 
-    def step(
-        user: tf.Tensor, item: tf.Tensor, target: tf.Tensor, cut: tf.Tensor | None = None
-    ) -> None:
-        model.train_step((feed.inputs(model, user, item, cut), target))
+    def step(batch: Batch) -> None:
+        inputs = feed.inputs(model, batch.user, batch.item, batch.cut)
+        model.train_step((inputs, batch.target))
 
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(order, epoch, step)
@@ -75,7 +75,7 @@ class Fitter:
     Args:
         recommender: What to train.
         pipeline: The arrays.
-        seed: Seeds order and negatives. Initialisation is the caller's: it builds the model.
+        seed: Seeds order, negatives and cuts. Initialisation is the caller's: it builds the model.
     """
 
     def __init__(self, recommender: Recommender, pipeline: Pipeline, seed: int) -> None:
