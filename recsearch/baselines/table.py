@@ -30,7 +30,7 @@ class Baseline:
             first.
         prepare: Does the work that all given configurations have in common; returns what fits at
             one of them.
-        weighs_recency: Whether it takes a `half_life` too, in interactions, where items have ages.
+        weighs_recency: Whether it takes a `half_life` too, in items, where they have ages.
     """
 
     grid: tuple[Parameters, ...]
@@ -43,7 +43,7 @@ class Baseline:
 
 
 HALF_LIVES = (64.0, 16.0, 4.0)
-"""What is tried, in interactions of the user, beside all items counting alike."""
+"""What is tried, in items of a user, beside all items counting alike."""
 
 POPULARITY = Baseline(popularity.GRID, popularity.prepare_popularity)
 BIAS = Baseline(bias.GRID, bias.prepare_bias)
