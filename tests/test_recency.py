@@ -11,7 +11,7 @@ from prepared import prepared, with_train
 
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
-from recsearch.nn import RecentBag, mean_target
+from recsearch.nn import Bags, RecentBag, mean_target
 from recsearch.nn.recency import recency_weight
 from recsearch.pipeline import Pipeline
 from recsearch.training.fit import Fitter
@@ -102,8 +102,9 @@ def test_spaces_with_recency_learn_what_comes_next(name: str) -> None:
 def test_spaces_offer_recency_only_where_items_have_ages() -> None:
     for name in VALUES:
         space = load_space([name])
-        added = {f"{name}/recency", f"{name}/half_life"}
+        asked = {"recency": True, **VALUES[name]}
         spec = prepared(Task.IMPLICIT).spec
-        assert added <= {hp.name for hp in space.discover(spec).space}
-        for other in (replace(spec, has_ages=False), prepared(Task.RATING).spec):
-            assert added.isdisjoint(hp.name for hp in space.discover(other).space)
+        assert space.build(name, asked, spec).recommender.examples == Bags(half_life=8.0)
+        built = space.build(name, asked, replace(spec, has_ages=False))
+        assert built.recommender.examples == Bags()
+        assert {"recency", "half_life"}.isdisjoint(built.values)
