@@ -91,14 +91,12 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
 
     def fit(parameters: Parameters) -> Content:
         from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
+        from sklearn.preprocessing import normalize
 
         weighting = TfidfTransformer(use_idf=bool(parameters["idf"])).fit(
             terms[1 : data.spec.num_items]
         )
-        history = by_recency(interactions, data.seen, parameters)
-        entries = history.data / np.repeat(history.sum(axis=1), np.diff(history.indptr))
-        parts = (entries, history.indices, history.indptr)
-        share = sparse.csr_array(parts, shape=history.shape)
+        share = normalize(by_recency(interactions, data.seen, parameters), norm="l1")
         return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit

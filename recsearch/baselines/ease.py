@@ -74,7 +74,7 @@ class Gram:
     """What EASE needs of the training data, whatever the l2.
 
     Attributes:
-        interactions: [U, M] float32, without the unknown item.
+        interactions: [U, N] float32, as made by `interaction_matrix`.
         product: [M, M] float64: how many users met both items.
     """
 
@@ -100,13 +100,14 @@ def gram_matrix(train: Encoded, num_users: int, num_items: int) -> Gram:
             f" have {num_known:,} items, which would take {8 * num_known**2 / 1e9:.1f} GB for"
             " each of three matrices. Drop the rarest items, or do without this baseline."
         )
-    interactions = interaction_matrix(train, num_users, num_items)[:, 1:]
+    whole = interaction_matrix(train, num_users, num_items)
+    interactions = whole[:, 1:]
     check_cooccurrences(interactions, "ease", "items that one user met")
     columns = interactions.T.tocsr()
     product = np.empty((num_known, num_known))
     for block in column_blocks(interactions):
         product[block] = (columns[block] @ interactions).toarray()
-    return Gram(interactions, product)
+    return Gram(whole, product)
 
 
 def ease_from_gram(gram: Gram, l2: float) -> Ease:
@@ -131,7 +132,7 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     inverse = _inverse(gram.product, l2)
     weight = (inverse / -np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weight, 0.0)
-    return Ease(gram.interactions, weight)
+    return Ease(gram.interactions[:, 1:], weight)
 
 
 def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT_L2) -> Ease:
@@ -147,17 +148,15 @@ def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
     Raises:
         TooLargeError: As `gram_matrix` says.
     """
-    spec = data.spec
-    gram = gram_matrix(data.train, spec.num_users, spec.num_items)
-    interactions = interaction_matrix(data.train, spec.num_users, spec.num_items)
-    made: dict[float, Ease] = {}  # the last one alone, which half-lives have in common
+    gram = gram_matrix(data.train, data.spec.num_users, data.spec.num_items)
+    made: dict[float, Ease] = {}  # the last one alone, for its half-lives: each takes up to 256 MB
 
     def fit(parameters: Parameters) -> Ease:
         l2 = float(parameters["l2"])
         if l2 not in made:
             made.clear()
             made[l2] = ease_from_gram(gram, l2)
-        history = by_recency(interactions, data.seen, parameters)
+        history = by_recency(gram.interactions, data.seen, parameters)
         return replace(made[l2], interactions=history[:, 1:])
 
     return fit

@@ -53,8 +53,8 @@ def by_recency(
     """Returns [U, N] float32: the interactions, by their recency if there is a `half_life`.
 
     Each counts 2^(-age / half_life), so that a user's latest item counts 1, and the one that
-    `half_life` interactions came after a half (Ding and Li 2005, "Time weight collaborative
-    filtering", with the age in interactions in place of time).
+    `half_life` items came after a half (Ding and Li 2005, "Time weight collaborative filtering",
+    with the age in items in place of time).
 
     Args:
         interactions: [U, N], as made by `interaction_matrix`.

@@ -65,9 +65,8 @@ def split_given(
         notes += dropped
         description = "validation and test parts as given"
     _check_not_empty(training=train, validation=validation, test=test)
-    if (train.timestamp is None) != (validation.timestamp is None):
-        train, validation = (replace(part, timestamp=None) for part in (train, validation))
-        notes.append("Timestamps are not used: not both of training and validation part have them.")
+    train, validation, dropped = _timed_alike(train, validation)
+    notes += dropped
     return Split(train, validation, test, description, candidates, tuple(notes))
 
 
@@ -107,6 +106,19 @@ def _drop(
         "the same user and item stand in a later part."
     )
     return part.take(~overlap), [note]
+
+
+def _timed_alike(
+    train: Interactions, validation: Interactions
+) -> tuple[Interactions, Interactions, list[str]]:
+    """Returns both with timestamps or both without, and a note if some were dropped.
+
+    The final model is trained on both: it could not know an order that the search knew.
+    """
+    if (train.timestamp is None) == (validation.timestamp is None):
+        return train, validation, []
+    note = "Timestamps are not used: not both of training and validation part have them."
+    return replace(train, timestamp=None), replace(validation, timestamp=None), [note]
 
 
 def _check_candidates(

@@ -33,7 +33,7 @@ def bag_inputs(data: DataSpec, half_life: float | None = None) -> tuple[list[Any
 
     Args:
         data: The data; with ages, if there is a half-life.
-        half_life: In interactions; None if all items count alike.
+        half_life: In items; None if all count alike.
     """
     bag = keras.Input((data.num_items,), dtype="float32", name=BAG)
     if half_life is None:
