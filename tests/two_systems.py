@@ -26,7 +26,7 @@ from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.decision import Finish, Wait
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.space import TrackedHyperParameters
+from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.study import Study
 from recsearch.tuning.trial import (
     Assignment,

@@ -25,6 +25,7 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
@@ -32,41 +33,6 @@ from recsearch.tuning.trial import Scalar
 logger = logging.getLogger(__name__)
 
 Builder = Callable[..., Any]
-
-
-class TrackedHyperParameters(keras_tuner.HyperParameters):
-    """Keras Tuner's `hp`, which also narrows by overrides and notes what a builder reads.
-
-    Attributes:
-        read: Full name -> value of the hyperparameters that the builder asked for.
-    """
-
-    def __init__(self, overrides: Sequence[Override] = ()) -> None:
-        super().__init__()
-        self.overrides = tuple(overrides)
-        self.read: dict[str, Scalar] = {}
-
-    def _retrieve(self, hp: Any) -> Any:
-        # Keras Tuner's Int, Float, Choice, Boolean and Fixed all end here: the one place where a
-        # definition can be narrowed before it is registered.
-        for override in self.overrides:
-            if override.matches(hp.name):
-                hp = override.apply(hp)
-        self._refuse_redefinition(hp)
-        value = super()._retrieve(hp)
-        if value is not None:
-            self.read[hp.name] = value
-        return value
-
-    def _refuse_redefinition(self, hp: Any) -> None:
-        """Keras Tuner would return the first definition's value in silence."""
-        for known in self.space:
-            same = known.name == hp.name and known.conditions == hp.conditions
-            if same and known.get_config() != hp.get_config():
-                raise SpaceError(
-                    f"The hyperparameter {hp.name} is defined twice with different ranges: "
-                    f"{known!r} and {hp!r}. Give one of them another name."
-                )
 
 
 @dataclass(frozen=True)
