@@ -23,8 +23,9 @@ from recsearch.nn.recommender import as_recommender
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
+from recsearch.tuning.references import Family
 from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.space import Family, SearchSpace
+from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 

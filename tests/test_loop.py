@@ -17,8 +17,9 @@ from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.loop import Budget, search
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.references import Family
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.space import Family, SearchSpace
+from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 

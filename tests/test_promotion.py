@@ -17,8 +17,9 @@ from recsearch.training.evaluate import make_protocol
 from recsearch.tuning.drivers.hyperband import Bracket, HyperbandDriver, hyperband_brackets
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.loop import Budget, search
+from recsearch.tuning.references import Family
 from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.space import Family, SearchSpace
+from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Trial, TrialState
 

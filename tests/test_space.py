@@ -11,7 +11,8 @@ from recsearch.errors import SpaceError
 from recsearch.nn import Negatives, Pairs, Recommender
 from recsearch.tuning import builtin
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.space import Family, SearchSpace, load_space
+from recsearch.tuning.references import Family
+from recsearch.tuning.space import SearchSpace, load_space
 
 SPEC = prepared(Task.RATING).spec
 

@@ -4,50 +4,30 @@ One search covers one family or several. Each family's builder runs inside `hp.n
 under the root choice `space`, so that two families may use the same names; people see bare names.
 """
 
-import difflib
-import importlib
-import importlib.util
 import inspect
 import logging
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
-from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.printable import printable
+from recsearch.tuning.discovery import BuildError, discover, shown
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.references import Builder, Family, load_family
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
 logger = logging.getLogger(__name__)
 
-Builder = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Family:
-    """One builder.
-
-    Attributes:
-        name: The choice of `space` that stands for it.
-        builder: `build(hp, data)` or `build(hp)`.
-        reference: What names it: a built-in name, ./file.py:build, or package.module:build.
-    """
-
-    name: str
-    builder: Builder
-    reference: str
+MAX_MESSAGE = 2_000  # characters of a message of user code
 
 
 @dataclass(frozen=True)
@@ -125,40 +105,25 @@ class SearchSpace:
         return hp
 
     def discover(self, data: DataSpec, samples: int = 10) -> keras_tuner.HyperParameters:
-        """Returns all hyperparameters of all families, found by building without memory.
-
-        Each family is built at its defaults, at the extremes and choices of each hyperparameter,
-        and at `samples` random points, until no new name appears.
+        """Returns all hyperparameters of all families, found by running the builders here.
 
         Raises:
             SpaceError: If a builder fails (with the values), or an override fits no hyperparameter.
         """
-        merged = keras_tuner.HyperParameters()
-        merged.Choice(ROOT, list(self.families))
-        for family in self.families:
-            merged.merge(self._discover_family(family, data, samples), overwrite=False)
-        self._refuse_unknown_overrides(merged)
-        return merged
+        probe = partial(self.probe, data=data)
+        return discover(tuple(self.families), self.overrides, probe, samples)
 
-    def _discover_family(self, family: str, data: DataSpec, samples: int) -> Any:
-        found = self._probe(family, {}, data)
-
-        def shows_more(points: Callable[[list[Any], str], list[dict[str, Scalar]]]) -> bool:
-            known = len(found.space)
-            for point in points([hp for hp in found.space if hp.name != ROOT], family):
-                found.merge(self._probe(family, point, data), overwrite=False)
-            return len(found.space) > known
-
-        # The extremes are few, so they come first, until they show nothing new.
-        while shows_more(_extreme_points) or shows_more(partial(_sampled_points, samples=samples)):
-            pass
-        return found
-
-    def _probe(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
-        """Runs a builder for its hyperparameters alone.
+    def probe(
+        self, family: str, values: Mapping[str, Scalar], data: DataSpec
+    ) -> keras_tuner.HyperParameters:
+        """Runs a builder for its hyperparameters only.
 
         Inside a plain graph variables are declared but get no memory. A builder that reads a
-        variable cannot run there; it is run as it would be for training.
+        variable cannot run there; it runs as it would for training.
+
+        Raises:
+            BuildError: If the builder fails.
+            SpaceError: If its hyperparameters clash, or an override does not fit them.
         """
         try:
             with tf.Graph().as_default():
@@ -172,66 +137,10 @@ class SearchSpace:
         except SpaceError:
             raise
         except Exception as error:  # a builder may raise anything; its author must see where
-            shown = ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
-            raise SpaceError(
-                f"The builder of {family} ({self.families[family].reference}) failed at {shown}: "
-                f"{type(error).__name__}: {error}"
+            raise BuildError(
+                f"The builder of {family} ({self.families[family].reference}) failed at "
+                f"{shown(values)}: {type(error).__name__}: {printable(error, MAX_MESSAGE)}"
             ) from error
-
-    def _refuse_unknown_overrides(self, found: Any) -> None:
-        names = [hp.name for hp in found.space]
-        for override in self.overrides:
-            if not any(override.matches(name) for name in names):
-                bare = sorted({name.partition("/")[2] for name in names if "/" in name})
-                close = difflib.get_close_matches(override.name.rpartition("/")[2], bare)
-                hint = f"Did you mean {' or '.join(close)}? " if close else ""
-                raise SpaceError(
-                    f"--set {override.name}={override.text}: no hyperparameter of this name. {hint}"
-                    f"There are: {', '.join(bare)}."
-                )
-
-
-def _bare(full_name: str, family: str) -> str:
-    return full_name.removeprefix(f"{family}/")
-
-
-def _extreme_points(hyperparameters: list[Any], family: str) -> list[dict[str, Scalar]]:
-    """Returns points at which every extreme and every choice of each hyperparameter occurs.
-
-    One point serves all hyperparameters at once: the k-th takes the k-th telling value of each. A
-    conditional one needs points of its own, at which its parents make it active.
-    """
-    free = {_bare(hp.name, family): _telling_values(hp) for hp in hyperparameters}
-    longest = max(map(len, free.values()), default=0)
-    points = [{name: vs[k % len(vs)] for name, vs in free.items()} for k in range(longest)]
-    for hp in hyperparameters:
-        parents = {_bare(c.name, family): c.values[0] for c in hp.conditions if c.name != ROOT}
-        if parents:
-            name = _bare(hp.name, family)
-            points += [parents | {name: value} for value in _telling_values(hp)]
-    return points
-
-
-def _sampled_points(
-    hyperparameters: list[Any], family: str, samples: int
-) -> list[dict[str, Scalar]]:
-    """Returns random points; what is inactive at a point is ignored by Keras Tuner."""
-    seeds = np.random.default_rng(0).integers(2**31, size=(samples, len(hyperparameters)))
-    return [
-        {
-            _bare(hp.name, family): hp.random_sample(int(seed))
-            for hp, seed in zip(hyperparameters, row, strict=True)
-        }
-        for row in seeds
-    ]
-
-
-def _telling_values(hp: Any) -> list[Scalar]:
-    """Returns the values at which a builder may show something new: choices, or both ends."""
-    config = hp.get_config()
-    if "min_value" in config:
-        return [config["min_value"], config["max_value"]]
-    return list(hp.values)
 
 
 def _takes_data(builder: Builder) -> bool:
@@ -259,50 +168,3 @@ def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) ->
             raise SpaceError(f"The space {family.name} is named twice. Give each space once.")
         families[family.name] = family
     return SearchSpace(families, tuple(overrides))
-
-
-def load_family(reference: str) -> Family:
-    """Returns the builder that a reference names."""
-    location, _, attribute = reference.partition(":")
-    if location.endswith(".py"):
-        module, name = _module_from_file(Path(location)), Path(location).stem
-    elif location in builtin_names():
-        module, name = importlib.import_module(f"{PACKAGE}.{location}"), location
-    elif ":" in reference:
-        module, name = _module_by_name(location), location.rpartition(".")[2]
-    else:
-        close = difflib.get_close_matches(location, builtin_names())
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise SpaceError(
-            f"There is no search space called {reference!r}.{hint} Try `recsearch spaces` to see "
-            "all, or name your own as ./file.py:build or package.module:build."
-        )
-    attribute = attribute or "build"
-    builder = getattr(module, attribute, None)
-    if not callable(builder):
-        raise SpaceError(f"{location} has no function {attribute!r}. Received: {reference!r}.")
-    return Family(name if attribute == "build" else attribute, builder, reference)
-
-
-def _module_from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise SpaceError(f"There is no file {path} to load a search space from.")
-    spec = importlib.util.spec_from_file_location(f"recsearch_user_space_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise SpaceError(f"{path} cannot be imported as a Python module.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that classes defined there can be found by name
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise SpaceError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _module_by_name(name: str) -> Any:
-    if os.getcwd() not in sys.path:  # a console script has not what `python -m` has
-        sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise SpaceError(f"The module {name} cannot be imported: {error}") from error
