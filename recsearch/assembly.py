@@ -3,7 +3,8 @@
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,27 +16,56 @@ from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.training.evaluate import trial_protocol
+from recsearch.tuning.builders import Builders, SpaceSetup
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines.cluster import Cluster, require_answer
-from recsearch.tuning.engines.engine import Engine
+from recsearch.tuning.engines.engine import BUILD_SECONDS, Engine
+from recsearch.tuning.engines.helper import HelperProcess, InlineHelper
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
 from recsearch.tuning.engines.ray import RayEngine
 from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.references import family_names
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.space import SearchSpace, load_space
 from recsearch.tuning.trial import Objective
 
 DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
 
 
-def make_space(config: RunConfig) -> SearchSpace:
+def require_families(config: RunConfig) -> None:
+    """Refuses references that name no builder, without importing one.
+
+    Raises:
+        SpaceError: If there is no such space or file, or two families have one name.
+    """
+    family_names(config.spaces)
+
+
+@contextmanager
+def open_builders(config: RunConfig, say: Callable[[str], None]) -> Iterator[Builders]:
+    """Yields the builders that the settings name; they run in a process that ends with the block.
+
+    Args:
+        config: The settings.
+        say: Gets the warning of `--engine inline`, where they run in this process.
+    """
+    setup = space_setup(config)
+    if config.engine == "inline":
+        say("builders run inside this process: one that crashes or blocks takes the run with it")
+        yield Builders(setup, InlineHelper())
+        return
+    seconds = BUILD_SECONDS if config.trial_minutes is None else 60 * config.trial_minutes
+    with HelperProcess() as helper:
+        yield Builders(setup, helper, min(seconds, BUILD_SECONDS))
+
+
+def space_setup(config: RunConfig) -> SpaceSetup:
     """Returns the search space that the settings name."""
-    return load_space(config.spaces, [Override.parse(text) for text in config.set])
+    return SpaceSetup(config.spaces, tuple(Override.parse(text) for text in config.set))
 
 
 def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -> Driver:
@@ -73,7 +103,7 @@ def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> 
     """Returns the engine, its workers starting."""
     setup = RunnerSetup(
         spaces=config.spaces,
-        overrides=tuple(Override.parse(text) for text in config.set),
+        overrides=space_setup(config).overrides,
         data_dir=str(data_dir),
         metrics=metrics,
         seed=config.seed,

@@ -23,12 +23,16 @@ from recsearch.pipeline import Feed, Pipeline
 from recsearch.training.evaluate import evaluate, make_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.builders import SpaceSetup, loaded
+from recsearch.tuning.engines.helper import CallError, HelperProcess, Say
+from recsearch.tuning.references import family_names
 from recsearch.tuning.sampling import sample
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.threads import use_one_thread
 from recsearch.tuning.trial import Scalar
 
 NUM_SAMPLES = 5
+CHECK_SECONDS = 600.0  # for one of its steps
 
 
 def generated_data(task: Task) -> tuple[PreparedData, Vocabularies]:
@@ -73,6 +77,27 @@ def check_space(space: SearchSpace, task: Task, say: Callable[[str], None]) -> N
             f"{family}: the SavedModel, in a process without recsearch, gives the same scores "
             f"(largest difference {verification.max_difference:.1e}) and no seen item"
         )
+
+
+def check_elsewhere(reference: str, task: Task, say: Callable[[str], None]) -> None:
+    """Checks a space in another process: a builder may crash or block.
+
+    Raises:
+        RecsearchError: As `check_space`, or if the process dies.
+    """
+    setup = SpaceSetup((reference,))
+    family_names(setup.spaces)
+    with HelperProcess() as helper:
+        try:
+            helper.call(
+                _check, setup, task, seconds=CHECK_SECONDS, say=lambda t: say(t) if t else None
+            )
+        except CallError as error:
+            raise SpaceError(f"The check of {reference} ended early: {error}.") from error
+
+
+def _check(say: Say, setup: SpaceSetup, task: Task) -> None:
+    check_space(loaded(setup), task, say)
 
 
 def _sampled(hyperparameters: object, family: str, seed: int) -> dict[str, Scalar]:

@@ -139,27 +139,28 @@ def spaces(arguments: argparse.Namespace) -> None:
             print(f"{name:<24}{summary(name)}")
         print("\nYour own: ./file.py:build or package.module:build (see `recsearch check`).")
         return
-    import_tensorflow()
+    import_tensorflow_for("local")
     from recsearch.check import generated_data
     from recsearch.data.interactions import Task
+    from recsearch.tuning.builders import Builders, SpaceSetup
     from recsearch.tuning.description import describe_hyperparameter
-    from recsearch.tuning.space import load_space
+    from recsearch.tuning.engines.helper import HelperProcess
 
-    data, _ = generated_data(Task(arguments.task or "rating"))
-    found = load_space([arguments.space]).discover(data.spec)
+    with HelperProcess() as helper:
+        data, _ = generated_data(Task(arguments.task or "rating"))
+        found = Builders(SpaceSetup((arguments.space,)), helper).discover(data.spec)
     for hyperparameter in found.space[1:]:
         print(describe_hyperparameter(hyperparameter))
 
 
 def check(arguments: argparse.Namespace) -> None:
     """Proves a space's contract on small generated data."""
-    import_tensorflow()
-    from recsearch.check import check_space
+    import_tensorflow_for("local")
+    from recsearch.check import check_elsewhere
     from recsearch.data.interactions import Task
-    from recsearch.tuning.space import load_space
 
     task = Task(arguments.task or "rating")
-    check_space(load_space([arguments.space]), task, print)
+    check_elsewhere(arguments.space, task, print)
     print(f"{arguments.space} keeps the contract for the task {task}")
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+MAX_MESSAGE = 2_000  # characters of a message of user code
+
 _KEPT = "\n\t"
 _REORDERING = frozenset(
     map(chr, (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -32,6 +34,11 @@ def printable(text: object, limit: int | None = None) -> str:
 def printable_line(text: object, limit: int | None = None) -> str:
     """Returns a printable text on one line: line ends and tabs are escaped too."""
     return printable(str(text).replace("\n", "\\n").replace("\t", "\\t"), limit)
+
+
+def error_text(error: BaseException) -> str:
+    """Returns the type and the message of an error of user code, on at most 2,000 characters."""
+    return f"{type(error).__name__}: {printable(error, MAX_MESSAGE)}"
 
 
 def _is_unsafe(character: str) -> bool:

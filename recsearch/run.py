@@ -14,8 +14,9 @@ from recsearch.assembly import (
     describe_run,
     make_driver,
     make_engine,
-    make_space,
+    open_builders,
     require_engine,
+    require_families,
 )
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import Dataset, load_dataset
@@ -29,13 +30,14 @@ from recsearch.final.stages import run_stages
 from recsearch.progress import Observer
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
+from recsearch.tuning.builders import Builders
 from recsearch.tuning.description import describe_space
+from recsearch.tuning.discovery import BuildError
 from recsearch.tuning.drivers.decision import Finish, Propose
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.enqueue import parse_configuration
 from recsearch.tuning.loop import Budget, search, stoppable
 from recsearch.tuning.objective import make_objective, trial_metrics
-from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study
 from recsearch.tuning.threads import use_one_thread
 from recsearch.tuning.trial import Policy, Scalar
@@ -48,14 +50,14 @@ class Session:
     Attributes:
         directory: The run directory, owned by this process.
         config: The settings.
-        space: The families.
+        builders: The builders of the families, called elsewhere.
         hyperparameters: What discovery found in them.
         observer: Is told what happens.
     """
 
     directory: Path
     config: RunConfig
-    space: SearchSpace
+    builders: Builders
     hyperparameters: Any
     observer: Observer
 
@@ -71,7 +73,7 @@ class Session:
 
     def reads(self, family: str, values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         """Returns those of a configuration's values that its builder reads."""
-        outline = self.space.outline(family, values, self.spec)
+        outline = self.builders.outline(family, values, self.spec)
         return outline.values if outline else values
 
 
@@ -90,9 +92,20 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
     use_one_thread()
     for line in (f"data: {_describe(dataset)}", *(f"  note: {n}" for n in dataset.notes)):
         observer.say(line)
-    space = make_space(config)
+    require_families(config)
+    with open_builders(config, observer.say) as builders:
+        return _run(config, dataset, command, observer, builders)
+
+
+def _run(
+    config: RunConfig,
+    dataset: Dataset,
+    command: Sequence[str],
+    observer: Observer,
+    builders: Builders,
+) -> Run:
     prepared = prepare_search(dataset)
-    hyperparameters = space.discover(prepared[0].spec)
+    hyperparameters = _discover(builders, prepared[0].spec, observer)
     # All that can be wrong with the settings shows itself before a directory is made.
     description = describe_run(config, command, dataset, prepared[0], hyperparameters)
     _first_trials(config, hyperparameters)
@@ -102,7 +115,7 @@ def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: O
     with _told_if_full(directory), lock_directory(directory):
         write_json(directory / "run.json", description)
         write_data(directory, dataset, prepared)
-        return _work(Session(directory, config, space, hyperparameters, observer))
+        return _work(Session(directory, config, builders, hyperparameters, observer))
 
 
 def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
@@ -120,15 +133,25 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
     with _told_if_full(directory), lock_directory(directory):
         if not (directory / "data").is_dir():
             _write_data_again(directory, config, description["data"]["fingerprint"])
-        space = make_space(config)
         spec = read_spec(directory / "data" / "search")
-        hyperparameters = space.discover(spec)
-        _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
-        plan = describe_plan(config, hyperparameters, spec.task)
-        changed = {"config": config.to_json(), "plan": plan}
-        write_json(directory / "run.json", {**description, **changed})
-        more = not changes.keys().isdisjoint({"max_trials", "minutes"})
-        return _work(Session(directory, config, space, hyperparameters, observer), more=more)
+        require_families(config)
+        with open_builders(config, observer.say) as builders:
+            hyperparameters = _discover(builders, spec, observer)
+            _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
+            plan = describe_plan(config, hyperparameters, spec.task)
+            changed = {"config": config.to_json(), "plan": plan}
+            write_json(directory / "run.json", {**description, **changed})
+            more = not changes.keys().isdisjoint({"max_trials", "minutes"})
+            return _work(Session(directory, config, builders, hyperparameters, observer), more=more)
+
+
+def _discover(builders: Builders, spec: DataSpec, observer: Observer) -> Any:
+    """Returns the hyperparameters; a configuration at which a builder fails is a note."""
+
+    def on_lost(error: BuildError) -> None:
+        observer.say(f"  note: {error} Trials of such a configuration will fail.")
+
+    return builders.discover(spec, on_lost=on_lost)
 
 
 def _refuse_other_space(directory: Path, before: list[Any], now: list[Any]) -> None:
@@ -269,16 +292,17 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     description = load_run(session.directory).config
     finale = Finale(
         session.directory,
-        study,
-        session.space,
+        session.builders.setup,
+        study.objective,
+        study.seed,
         ranked[0],
         metrics,
         description["data"]["split"],
         description["validation_protocol"],
         session.config.final_seeds,
-        session.observer.say,
+        announce=lambda text: session.observer.say(text) if text else None,
     )
-    run_stages(finale)
+    run_stages(finale, study, session.builders.helper)
 
 
 def _first_trials(config: RunConfig, hyperparameters: Any) -> list[Propose]:

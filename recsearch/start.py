@@ -1,7 +1,7 @@
 """What takes seconds before a run can begin, done side by side."""
 
 from recsearch.quiet import import_tensorflow
-from recsearch.tuning.engines.local import start_fork_server
+from recsearch.tuning.engines.process import start_fork_server
 
 
 def import_tensorflow_for(engine: str, lean: bool = False) -> None:

@@ -1,6 +1,5 @@
 """Keras callbacks: when they are called, what they see, what they remember, which are refused."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from callback_models import recommender, small_model
 from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
-from scripted_driver import ScriptedDriver
 
 from recsearch.check import check_space
 from recsearch.data.interactions import Task
@@ -23,10 +21,10 @@ from recsearch.nn.recommender import as_recommender
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
+from recsearch.tuning.builders import SpaceSetup
 from recsearch.tuning.references import Family
 from recsearch.tuning.runner import TrialRunner
 from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.study import Study
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 
 STEPS = 3  # 1,200 ratings, 400 a batch
@@ -306,7 +304,9 @@ def test_check_runs_the_callbacks() -> None:
 
 
 @pytest.mark.parametrize("make", [[], [lambda: Diary([])]], ids=["without", "with callbacks"])
-def test_retraining_repeats_the_learning_rates_of_the_winner(make: Any, tmp_path: Path) -> None:
+def test_retraining_repeats_the_learning_rates_of_the_winner(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_prepared(tmp_path / "data" / "final", *prepared_with_ids(Task.RATING))
     pages: list[Any] = []
     make = [lambda: Diary(pages), *make] if make else make
@@ -316,9 +316,20 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(make: Any, tmp_path
         for number, rate in enumerate(recorded)
     )
     winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
-    with closing(Study(tmp_path, ScriptedDriver(), Objective("rmse", "min"), seed=0)) as study:
-        finale = Finale(tmp_path, study, runner(*make).space, winner, ("rmse",), "random", "")
-        assert retrain(finale)["epochs"] == 2
+    monkeypatch.setattr(Finale, "space", runner(*make).space)
+    objective = Objective("rmse", "min")
+    finale = Finale(
+        tmp_path,
+        SpaceSetup(()),
+        objective,
+        0,
+        winner,
+        ("rmse",),
+        "",
+        "",
+        announce=lambda text: None,
+    )
+    assert retrain(finale)["epochs"] == 2
     saved = keras.models.load_model(tmp_path / "best" / "model.keras")
     assert float(saved.optimizer.learning_rate) == (0.25 if make else 0.5)
     assert int(saved.optimizer.iterations) == 2 * STEPS

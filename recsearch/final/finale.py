@@ -1,13 +1,15 @@
-"""What the end stages work on."""
+"""What the end stages work on: plain values, so that they can run in another process."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recsearch.data.preparation import PreparedData
 from recsearch.data.store import open_prepared
+from recsearch.tuning.builders import SpaceSetup, loaded
+from recsearch.tuning.engines.helper import Say
 from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.study import Study
 from recsearch.tuning.trial import Objective, Trial
 
 
@@ -17,30 +19,34 @@ class Finale:
 
     Attributes:
         directory: The run directory.
-        study: Its journal; the search is over.
-        space: The families.
+        setup: The families.
+        objective: What the search optimised.
+        seed: The seed of the run.
         winner: The best trial by validation.
         metrics: What is measured on the test part.
         split: How the parts were made, in words.
         validation: How the epochs of the search were measured, in words.
         num_seeds: How often the winner is retrained, each time with another seed.
-        announce: Is told what begins.
+        stages: Name of a stage that is done -> its result.
+        announce: Gets a line for people, or None as a sign of life.
     """
 
     directory: Path
-    study: Study
-    space: SearchSpace
+    setup: SpaceSetup
+    objective: Objective
+    seed: int
     winner: Trial
     metrics: tuple[str, ...]
     split: str
     validation: str
     num_seeds: int = 1
-    announce: Callable[[str], None] = print
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    announce: Say = print
 
     @property
-    def objective(self) -> Objective:
-        """The objective of the search."""
-        return self.study.objective
+    def space(self) -> SearchSpace:
+        """The families, with their builders: user code."""
+        return loaded(self.setup)
 
     @property
     def best_dir(self) -> Path:

@@ -42,7 +42,7 @@ def _train(finale: Finale, pipeline: Pipeline, number: int) -> keras.Model:
     """Returns the winner's model, trained with the seed of that number."""
     winner = finale.winner
     name = f"{winner.trial_id}/final" + (f"/{number}" if number else "")
-    seed = trial_seed(finale.study.seed, name)
+    seed = trial_seed(finale.seed, name)
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     built = finale.space.build(winner.space, winner.values, pipeline.data.spec)
@@ -53,6 +53,7 @@ def _train(finale: Finale, pipeline: Pipeline, number: int) -> keras.Model:
         if rate is not None:
             fitter.set_learning_rate(rate)
         fitter.run_epoch(epoch)
+        finale.announce(None)
     return built.recommender.model
 
 

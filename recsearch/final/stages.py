@@ -6,9 +6,11 @@ that was killed goes on after the last stage that is done.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from recsearch.data.interactions import Task
+from recsearch.errors import SearchError
 from recsearch.export.card import write_card
 from recsearch.files import make_durable, write_json
 from recsearch.final.baselines import tune_baselines
@@ -17,6 +19,8 @@ from recsearch.final.finale import Finale
 from recsearch.final.retraining import retrain
 from recsearch.final.testing import test
 from recsearch.final.verdict import verdict
+from recsearch.tuning.engines.helper import CallError, Helper, Say
+from recsearch.tuning.study import Study
 
 
 def _tune_baselines(finale: Finale) -> dict[str, Any]:
@@ -35,19 +39,60 @@ STAGES: dict[str, tuple[str, Stage]] = {
 }
 """Name in the journal -> what is announced, and the function; in the order in which they run."""
 
+SILENT_EPOCHS = 20  # slowest epochs of the winner that a stage may be silent for
+SILENT_SECONDS = 3_600.0  # or this long: the look at the test part reports nothing in between
+ATTEMPTS = 2  # of a stage whose process dies, as of a trial
 
-def run_stages(finale: Finale) -> None:
-    """Runs the end stages that are not done yet, in order."""
-    for name, (text, stage) in STAGES.items():
-        if name in finale.study.state.stages:
+
+def run_stages(finale: Finale, study: Study, helper: Helper) -> None:
+    """Runs the end stages that are not done yet, in order.
+
+    Args:
+        finale: What they work on.
+        study: Records each stage; the search has ended.
+        helper: Runs the stages that call user code.
+
+    Raises:
+        SearchError: If user code fails in a stage.
+    """
+    for name, (text, _) in STAGES.items():
+        if name in study.state.stages:
             continue
         finale.announce(text.format(trial=finale.winner.trial_id, space=finale.winner.space))
+        if name == "tested":
+            study.test_look()
         started = time.perf_counter()
-        result = stage(finale)
+        done = replace(finale, stages=dict(study.state.stages), announce=print)
+        result = _run(name, done, helper, finale.announce)
         make_durable(finale.best_dir)  # before the journal says that it is there
         seconds = round(time.perf_counter() - started, 3)
-        finale.study.stage(name, {**result, "seconds": seconds})
-    _write_metrics(finale)
+        study.stage(name, {**result, "seconds": seconds})
+    _write_metrics(finale, study)
+
+
+def _run(name: str, finale: Finale, helper: Helper, announce: Say) -> dict[str, Any]:
+    """Returns the result of a stage, which a process that dies may try twice."""
+    slowest = max((point.seconds for point in finale.winner.curve), default=0.0)
+    seconds = max(SILENT_SECONDS, SILENT_EPOCHS * slowest)
+    for attempt in range(ATTEMPTS):
+        try:
+            result: dict[str, Any] = helper.call(
+                _stage, name, finale, seconds=seconds, say=lambda t: announce(t) if t else None
+            )
+            return result
+        except CallError as error:
+            if not error.ended or attempt + 1 == ATTEMPTS:
+                raise SearchError(
+                    f"The stage {name!r} of trial {finale.winner.trial_id} "
+                    f"({finale.winner.space}) failed: {error}. Nothing is lost: mend the builder, "
+                    f"then continue with `recsearch resume {finale.directory}`."
+                ) from error
+    raise AssertionError  # the loop returns or raises
+
+
+def _stage(say: Say, name: str, finale: Finale) -> dict[str, Any]:
+    """Runs a stage in the process of the helper."""
+    return STAGES[name][1](replace(finale, announce=say))
 
 
 TOLD_OF_TEST = (
@@ -64,9 +109,9 @@ TOLD_OF_TEST = (
 )
 
 
-def _write_metrics(finale: Finale) -> None:
+def _write_metrics(finale: Finale, study: Study) -> None:
     """Writes metrics.json, hyperparameters.json and the model card from the journal."""
-    winner, objective, stages = finale.winner, finale.objective, finale.study.state.stages
+    winner, objective, stages = finale.winner, finale.objective, study.state.stages
     tested, retrained = stages["tested"], stages["retrained"]
     metrics = {
         "objective": {"name": objective.name, "direction": objective.direction},
@@ -84,7 +129,7 @@ def _write_metrics(finale: Finale) -> None:
         "verdict": verdict(
             winner.space, objective, tested["test"], tested["baselines"], tested["comparison"]
         ),
-        "test_looks": finale.study.state.test_looks,
+        "test_looks": study.state.test_looks,
         "seconds": {name: stages[name]["seconds"] for name in stages},
         "export": {k: v for k, v in stages["exported"].items() if k != "seconds"},
     }

@@ -23,9 +23,11 @@ from recsearch.training.evaluate import HeldOut
 
 
 def test(finale: Finale) -> dict[str, Any]:
-    """Looks at the test part, once, with the finalist and with every baseline."""
-    look = TestLook.of(finale.final_data(), finale.metrics, finale.objective, finale.study.seed)
-    finale.study.test_look()
+    """Looks at the test part, once, with the finalist and with every baseline.
+
+    The caller has journaled the look before.
+    """
+    look = TestLook.of(finale.final_data(), finale.metrics, finale.objective, finale.seed)
     started = time.perf_counter()
     scorer = load_scorer(finale, look.data)
     try:
@@ -34,7 +36,7 @@ def test(finale: Finale) -> dict[str, Any]:
         raise SearchError(f"The retrained model cannot be evaluated: {error}") from error
     seconds = round(time.perf_counter() - started, 3)
     _write_examples(finale, look, scorer)
-    others = _measure_baselines(look, finale.study.state.stages["baselines_tuned"]["baselines"])
+    others = _measure_baselines(look, finale.stages["baselines_tuned"]["baselines"])
     return {
         "test": look.metrics(own),
         "intervals": look.intervals(own),
@@ -63,7 +65,7 @@ def _write_examples(finale: Finale, look: TestLook, scorer: Scorer) -> None:
     folder = finale.directory / "data"
     vocabularies = read_vocabularies(folder / "final")
     maker = ExampleMaker.of(look.data, vocabularies, folder / "titles.parquet")
-    write_json(finale.best_dir / "examples.json", maker.examples(scorer, finale.study.seed))
+    write_json(finale.best_dir / "examples.json", maker.examples(scorer, finale.seed))
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,19 @@ import keras
 
 from recsearch.data.store import open_prepared
 from recsearch.pipeline import Pipeline
+from recsearch.printable import error_text
 from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
 from recsearch.tuning.kept_models import KeptModels, LiveModel
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.space import SearchSpace, load_space
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.tuning.trial import Assignment, Built, Epoch, Outcome, TrialState
 
 logger = logging.getLogger(__name__)
 
-Report = Callable[[Epoch], None]
+Report = Callable[[Built | Epoch], None]
+Note = Callable[[Epoch], None]
 Stop = Callable[[], bool]
 
 
@@ -94,7 +96,7 @@ class TrialRunner:
 
         Args:
             assignment: The trial.
-            report: Is told every epoch as it is done.
+            report: Gets the news: the model is built, an epoch is done.
             stop: Asked after every epoch; True ends the trial there, to be continued later.
         """
         too_large = self._too_large(assignment)
@@ -130,8 +132,9 @@ class TrialRunner:
         keras.utils.set_random_seed(assignment.seed)
         try:
             live = self._live_model(assignment)
+            report(Built())
             ending = self._fit(live, assignment, note, stop)
-        except Exception as error:  # a trial may fail in any way; the search must go on
+        except (Exception, SystemExit) as error:  # a trial may fail in any way
             message = _explain(error)
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
         if live and ending.state is TrialState.COMPLETED and assignment.may_continue:
@@ -159,7 +162,7 @@ class TrialRunner:
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
         return LiveModel(built, fitter, scorer)
 
-    def _fit(self, live: LiveModel, assignment: Assignment, note: Report, stop: Stop) -> _Ending:
+    def _fit(self, live: LiveModel, assignment: Assignment, note: Note, stop: Stop) -> _Ending:
         """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""
         fitter, scorer = live.fitter, live.scorer
         _begin(fitter, assignment)
@@ -211,8 +214,8 @@ def _checkpoint(assignment: Assignment, epoch: int, over: bool) -> Path | None:
     return Path(assignment.save_checkpoint) if assignment.save_checkpoint else None
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: BaseException) -> str:
     """Returns the error in a line, and the last place in the code where it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{error_text(error)}{where}"

@@ -17,17 +17,15 @@ import tensorflow as tf
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
-from recsearch.printable import printable
+from recsearch.printable import error_text
 from recsearch.tuning.discovery import BuildError, discover, shown
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import Builder, Family, load_family
+from recsearch.tuning.references import Builder, Family, family_names, load_family
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
 logger = logging.getLogger(__name__)
-
-MAX_MESSAGE = 2_000  # characters of a message of user code
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class SearchSpace:
         except Exception as error:  # a builder may raise anything; its author must see where
             raise BuildError(
                 f"The builder of {family} ({self.families[family].reference}) failed at "
-                f"{shown(values)}: {type(error).__name__}: {printable(error, MAX_MESSAGE)}"
+                f"{shown(values)}: {error_text(error)}"
             ) from error
 
 
@@ -161,10 +159,6 @@ def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) ->
     Raises:
         SpaceError: If a reference names no builder, or two families have one name.
     """
-    families: dict[str, Family] = {}
-    for reference in references:
-        family = load_family(reference)
-        if family.name in families:
-            raise SpaceError(f"The space {family.name} is named twice. Give each space once.")
-        families[family.name] = family
-    return SearchSpace(families, tuple(overrides))
+    family_names(references)  # refuses a name that is given twice
+    families = [load_family(reference) for reference in references]
+    return SearchSpace({family.name: family for family in families}, tuple(overrides))

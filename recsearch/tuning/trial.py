@@ -182,6 +182,11 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class Built:
+    """News of a running trial: its builder has returned, training begins."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a worker returns of an assignment.
 

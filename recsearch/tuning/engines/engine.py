@@ -1,6 +1,8 @@
 """What a search asks of an engine."""
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
@@ -14,10 +16,46 @@ class Message:
     news: Epoch | Outcome
 
 
-def took_too_long(trial_id: str, seconds: float) -> Message:
-    """Returns the end of a trial that was stopped because it had run for so many seconds."""
-    message = f"The trial took longer than {seconds / 60:g} minutes."
-    return Message(trial_id, Outcome(TrialState.STOPPED_EARLY, message=message))
+BUILD_SECONDS = 300.0  # for a builder to return its model, where a trial has no shorter limit
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until when an assignment may run.
+
+    Attributes:
+        trial_seconds: How long it may take in all.
+        begun: When it began, on the monotonic clock.
+        is_built: Whether its model is built.
+    """
+
+    trial_seconds: float = math.inf
+    begun: float = 0.0
+    is_built: bool = False
+
+    @classmethod
+    def of(cls, trial_seconds: float) -> "Deadline":
+        """Returns the deadline of an assignment that begins now."""
+        return cls(trial_seconds, time.monotonic())
+
+    def after_build(self) -> "Deadline":
+        """Returns the deadline once the model is built."""
+        return replace(self, is_built=True)
+
+    @property
+    def _seconds(self) -> float:
+        return self.trial_seconds if self.is_built else min(self.trial_seconds, BUILD_SECONDS)
+
+    @property
+    def at(self) -> float:
+        """The deadline on the monotonic clock."""
+        return self.begun + self._seconds
+
+    def outcome(self) -> Outcome:
+        """Returns the end of an assignment that was stopped at this deadline."""
+        what = "The trial" if self.is_built else "Building the model"
+        message = f"{what} took longer than {self._seconds / 60:g} minutes."
+        return Outcome(TrialState.STOPPED_EARLY, message=message)
 
 
 class Engine(Protocol):

@@ -1,8 +1,8 @@
-"""Runs assignments in the calling process: for tests and notebooks that want no processes."""
+"""Runs assignments in the calling process, unprotected: for debugging a builder."""
 
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.trial import Assignment
+from recsearch.tuning.trial import Assignment, Built, Epoch
 
 
 class InlineEngine:
@@ -32,9 +32,12 @@ class InlineEngine:
             return []
         messages: list[Message] = []
         trial_id = assignment.trial_id
-        outcome = self._runner.run(
-            assignment, lambda e: messages.append(Message(trial_id, e)), lambda: self._stopping
-        )
+
+        def report(news: Built | Epoch) -> None:
+            if isinstance(news, Epoch):
+                messages.append(Message(trial_id, news))
+
+        outcome = self._runner.run(assignment, report, lambda: self._stopping)
         return [*messages, Message(trial_id, outcome)]
 
     def stop_after_epoch(self) -> None:

@@ -1,54 +1,37 @@
-"""Worker processes of this machine, one thread each, forked from a server that knows TensorFlow.
+"""Runs trials in worker processes of this machine, one thread each.
 
-Leaks, crashes and out-of-memory kills stay in the worker: it is replaced, and its trial is told as
+Leaks, crashes and out-of-memory kills stay in the worker: it is replaced, and its trial counts as
 crashed.
 """
 
-import logging
 import math
 import multiprocessing
 import os
-import signal
-import sys
-import threading
 import time
-import types
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from recsearch.tuning.engines.engine import Message, took_too_long
+from recsearch.printable import error_text
+from recsearch.tuning.engines.engine import Deadline, Message
+from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess, wait_for
 from recsearch.tuning.engines.worker import prepare
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.tuning.trial import Assignment, Built, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
     from recsearch.tuning.runner import RunnerSetup
 
 
-def start_fork_server() -> None:
-    """Starts the process that workers are forked from, unless it runs already.
-
-    It imports TensorFlow, which takes seconds: who starts it early does not wait for it later.
-    """
-    multiprocessing.set_forkserver_preload(["recsearch.tuning.engines.preload"])
-    forkserver.ensure_running()
-
-
 @dataclass
 class _Worker:
-    """A worker process, the pipe to it, what it is doing, and until when it may (monotonic).
+    """A worker process, the trial that it runs, and until when it may.
 
     `known` are the trials that it has run: it may still have their models.
     """
 
-    process: BaseProcess
-    pipe: Connection
+    process: WorkerProcess
     trial_id: str | None = None
-    deadline: float = math.inf
+    deadline: Deadline = field(default_factory=Deadline)
     known: set[str] = field(default_factory=set)
 
 
@@ -58,7 +41,8 @@ class LocalEngine:
     Args:
         setup: What every worker prepares once.
         num_workers: Processes, at least 1.
-        trial_minutes: How long one assignment may take before its worker is killed; None for ever.
+        trial_minutes: How long one assignment may take before its worker is killed; None for no
+            limit. Building its model may take 5 minutes at most in any case.
     """
 
     def __init__(
@@ -66,21 +50,12 @@ class LocalEngine:
     ) -> None:
         self._setup = setup
         self._trial_seconds = math.inf if trial_minutes is None else 60 * trial_minutes
-        start_fork_server()
-        self._context = multiprocessing.get_context("forkserver")
         # No lock goes with it: a worker that is killed while it looks could not give one back.
-        self._stop = self._context.RawValue("b", 0)
-        self._workers = [self._start() for _ in range(num_workers)]
+        self._stop = multiprocessing.get_context("forkserver").RawValue("b", 0)
+        self._workers = [_Worker(self._start()) for _ in range(num_workers)]
 
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_work, args=(theirs, self._setup, self._stop), daemon=True
-        )
-        with _without_main():
-            process.start()
-        theirs.close()  # so that the worker's death closes the pipe
-        return _Worker(process, ours)
+    def _start(self) -> WorkerProcess:
+        return WorkerProcess(_work, self._setup, self._stop)
 
     def free_workers(self) -> int:
         """Returns how many workers have nothing to do."""
@@ -92,57 +67,54 @@ class LocalEngine:
         worker = max(free, key=lambda worker: assignment.trial_id in worker.known)
         worker.trial_id = assignment.trial_id
         worker.known.add(assignment.trial_id)
-        worker.deadline = time.monotonic() + self._trial_seconds
-        # A worker that has died since shows itself in `wait`: its pipe is at its end.
-        try:
-            worker.pipe.send(assignment)
-        except ConnectionError:
-            logging.getLogger(__name__).debug("worker %s is gone", worker.process.pid)
+        worker.deadline = Deadline.of(self._trial_seconds)
+        worker.process.send(assignment)
 
     def wait(self) -> list[Message]:
         """Waits for news of any busy worker; a dead one is replaced and its trial has crashed."""
-        busy = {id(worker.pipe): worker for worker in self._workers if worker.trial_id}
-        if not busy:  # the wait below would never end
-            return []
-        earliest = min(worker.deadline for worker in busy.values())
-        timeout = None if earliest == math.inf else max(0.0, earliest - time.monotonic())
-        ready = wait([worker.pipe for worker in busy.values()], timeout)
-        if not ready:
-            return [self._expire(w) for w in busy.values() if w.deadline <= time.monotonic()]
-        return [self._receive(busy[id(pipe)]) for pipe in ready]
+        messages: list[Message] = []
+        while not messages and any(worker.trial_id for worker in self._workers):
+            messages = self._wait()
+        return messages
 
-    def _receive(self, worker: _Worker) -> Message:
+    def _wait(self) -> list[Message]:
+        """Waits until a busy worker has news, which may be none for the owner."""
+        busy = {id(worker.process): worker for worker in self._workers if worker.trial_id}
+        earliest = min(worker.deadline.at for worker in busy.values())
+        ready = wait_for([worker.process for worker in busy.values()], earliest)
+        if not ready:
+            late = [w for w in busy.values() if w.deadline.at <= time.monotonic()]
+            return [self._expire(worker) for worker in late]
+        news = (self._receive(busy[id(process)]) for process in ready)
+        return [message for message in news if message is not None]
+
+    def _receive(self, worker: _Worker) -> Message | None:
+        """Returns the news of a trial; that its model is built is none."""
         trial_id = worker.trial_id or ""
         try:
-            news: Epoch | Outcome = worker.pipe.recv()
-        except (EOFError, OSError):
-            news = self._bury(worker)
+            news: Built | Epoch | Outcome = worker.process.receive()
+        except WorkerDiedError as end:
+            self._replace(worker)
+            message = f"The worker process died: {end}."
+            return Message(trial_id, Outcome(TrialState.FAILED, message=message, crashed=True))
+        if isinstance(news, Built):
+            worker.deadline = worker.deadline.after_build()
+            return None
         if isinstance(news, Outcome):
             worker.trial_id = None
+            if news.state is TrialState.FAILED:  # it may have left anything behind
+                self._replace(worker)
         return Message(trial_id, news)
-
-    def _bury(self, worker: _Worker) -> Outcome:
-        """Replaces a worker that has died; returns what that means for its trial."""
-        worker.process.join()
-        code = worker.process.exitcode
-        self._replace(worker)
-        reason = f"signal {-code}" if code and code < 0 else f"exit code {code}"
-        message = f"The worker process died ({reason}). Out of memory is the usual cause."
-        return Outcome(TrialState.FAILED, message=message, crashed=True)
 
     def _expire(self, worker: _Worker) -> Message:
         """Kills and replaces a worker whose trial has taken too long."""
-        trial_id = worker.trial_id or ""
-        worker.process.kill()
-        worker.process.join()
+        trial_id, late = worker.trial_id or "", worker.deadline
         self._replace(worker)
-        worker.trial_id = None
-        return took_too_long(trial_id, self._trial_seconds)
+        return Message(trial_id, late.outcome())
 
     def _replace(self, worker: _Worker) -> None:
-        worker.pipe.close()
-        fresh = self._start()
-        worker.process, worker.pipe, worker.known = fresh.process, fresh.pipe, fresh.known
+        worker.process.kill()
+        worker.process, worker.trial_id, worker.known = self._start(), None, set()
 
     def stop_after_epoch(self) -> None:
         """Lets every running trial end after its epoch."""
@@ -152,58 +124,24 @@ class LocalEngine:
         """Kills all workers: between events there is nothing that they could lose."""
         for worker in self._workers:
             worker.process.kill()
-        for worker in self._workers:
-            worker.process.join()
-            worker.pipe.close()
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Keeps a new process from importing the caller's main script again.
-
-    Workers need nothing of it, and a script without an `if __name__ == "__main__"` would start
-    the whole search once more in each of them.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
     """A worker's life: prepare once, then one assignment after another until the pipe closes."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the owner's to handle
-        signal.signal(number, signal.SIG_IGN)
-    _exit_with_owner()
-    fault, runner = "", None
+    fault, runner, home = "", None, os.getcwd()
     try:
         runner = prepare(setup)
-    except Exception as error:  # a builder's module may fail in any way when it is imported
-        fault = f"The worker could not start: {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
+        fault = f"The worker could not start: {error_text(error)}"
     while True:
-        try:
-            assignment = pipe.recv()
-        except EOFError:
-            return
+        assignment = pipe.recv()
         if runner is None:
             pipe.send(Outcome(TrialState.FAILED, message=fault))
             continue
-        pipe.send(runner.run(assignment, pipe.send, lambda: bool(stop.value)))
-
-
-def _exit_with_owner() -> None:
-    """Ends this process as soon as its owner is gone.
-
-    The owner is the process that made the engine, though the fork server is the real parent. It
-    holds the only other end of a pipe, so that the kernel tells its death at once, however it died.
-    """
-    owner = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if owner is not None:
-            owner.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+        os.chdir(home)  # user code may have left it
+        try:
+            outcome = runner.run(assignment, pipe.send, lambda: bool(stop.value))
+        except KeyboardInterrupt:  # the worker ignores the signal: user code has raised it
+            message = "The builder or its model raised KeyboardInterrupt."
+            outcome = Outcome(TrialState.FAILED, message=message)
+        pipe.send(outcome)

@@ -12,15 +12,16 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from recsearch.printable import error_text
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
-from recsearch.tuning.engines.engine import Message, took_too_long
+from recsearch.tuning.engines.engine import Deadline, Message
 from recsearch.tuning.engines.worker import prepare
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.tuning.trial import Assignment, Built, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
     from recsearch.tuning.runner import RunnerSetup, TrialRunner
@@ -47,8 +48,8 @@ class _Trainer:
         self._runner: TrialRunner | None = None
         try:
             self._runner = prepare(setup)
-        except Exception as error:  # a builder's module may fail in any way when it is imported
-            self._fault = f"The worker could not start: {type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
+            self._fault = f"The worker could not start: {error_text(error)}"
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._stopping = False
 
@@ -60,8 +61,8 @@ class _Trainer:
         """Lets the running trial end after its epoch."""
         self._stopping = True
 
-    def run(self, assignment: Assignment) -> Iterator[Epoch | Outcome]:
-        """Yields each epoch when it is done, then the outcome."""
+    def run(self, assignment: Assignment) -> Iterator[Built | Epoch | Outcome]:
+        """Yields the news as they happen, then the outcome."""
         if self._runner is None:
             yield Outcome(TrialState.FAILED, message=self._fault)
             return
@@ -74,7 +75,11 @@ class _Trainer:
         running.add_done_callback(news.put)
         while (point := news.get()) is not running:
             yield point
-        yield running.result()
+        try:
+            yield running.result()
+        except KeyboardInterrupt:  # Ray stops a worker in another way: user code has raised it
+            message = "The builder or its model raised KeyboardInterrupt."
+            yield Outcome(TrialState.FAILED, message=message)
 
 
 @dataclass
@@ -86,13 +91,13 @@ class _Worker:
         answer: What Ray will tell: the process id while the actor starts, news while it runs a
             trial; None while it is idle.
         trial_id: The trial that it runs, or None.
-        deadline: Until when it may (monotonic).
+        deadline: Until when it may.
     """
 
     actor: Any
     answer: Any
     trial_id: str | None = None
-    deadline: float = math.inf
+    deadline: Deadline = field(default_factory=Deadline)
 
 
 class RayEngine:
@@ -158,7 +163,8 @@ class RayEngine:
             self._hand_out()
             messages += [news for worker in self._answered() if (news := self._receive(worker))]
             now = time.monotonic()
-            messages += [self._expire(worker) for worker in self._busy() if worker.deadline <= now]
+            late = [worker for worker in self._busy() if worker.deadline.at <= now]
+            messages += [self._expire(worker) for worker in late]
             if messages:
                 return messages
             if not self._busy() and now > notice:
@@ -175,7 +181,7 @@ class RayEngine:
             if worker.answer is None and self._queue:
                 assignment = self._queue.popleft()
                 worker.trial_id = assignment.trial_id
-                worker.deadline = time.monotonic() + self._trial_seconds
+                worker.deadline = Deadline.of(self._trial_seconds)
                 run = worker.actor.run.options(num_returns="streaming")
                 worker.answer = run.remote(assignment)
 
@@ -206,6 +212,9 @@ class RayEngine:
         if trial_id is None:
             worker.answer = None
             return None
+        if isinstance(news, Built):
+            worker.deadline = worker.deadline.after_build()
+            return None
         if isinstance(news, Outcome):
             worker.answer = worker.trial_id = None
         return Message(trial_id, news)
@@ -224,9 +233,9 @@ class RayEngine:
 
     def _expire(self, worker: _Worker) -> Message:
         """Kills and replaces a worker whose trial has taken too long."""
-        trial_id = worker.trial_id or ""
+        trial_id, late = worker.trial_id or "", worker.deadline
         self._replace(worker)
-        return took_too_long(trial_id, self._trial_seconds)
+        return Message(trial_id, late.outcome())
 
     def _replace(self, worker: _Worker) -> None:
         self._ray.kill(worker.actor)  # also one that has died: it may only be out of reach
@@ -263,4 +272,4 @@ def _explain(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [kind]
     if getattr(error, "actor_init_failed", False):
         return f"The Ray worker could not start: {lines[-1]}"
-    return f"The Ray worker died ({kind}: {lines[0]}). Out of memory is the usual cause."
+    return f"The Ray worker died ({kind}: {lines[0]})."

@@ -1,0 +1,175 @@
+"""One more worker process, beside those of the trials, for all other calls of user code.
+
+It runs one function after another: discovery, the look at a configuration before its trial, the
+end stages. A call that crashes, blocks or exits fails alone; the next one gets a new process.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from recsearch import errors
+from recsearch.errors import RecsearchError, UsageError
+from recsearch.printable import error_text
+from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess
+
+Say = Callable[[str | None], None]
+"""Reports a line of progress; None only says that the call still works."""
+
+
+class CallError(Exception):
+    """A call failed by user code; the message says how: an exception, a crash, a time-out.
+
+    Attributes:
+        ended: Whether the process died, which may have another cause than user code.
+    """
+
+    def __init__(self, message: str, *, ended: bool = False) -> None:
+        super().__init__(message)
+        self.ended = ended
+
+
+class Helper(Protocol):
+    """Runs functions that call user code."""
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        seconds: float = math.inf,
+        say: Say = lambda text: None,
+    ) -> Any:
+        """Returns `function(say, *args)`.
+
+        Args:
+            function: Of a module.
+            *args: What it gets besides `say`.
+            seconds: How long it may be silent.
+            say: Gets what the function reports.
+
+        Raises:
+            CallError: If user code fails, ends its process, or is silent for too long.
+            RecsearchError: As the function raises it.
+            OSError: As the function raises it, such as for a full disk.
+        """
+
+    def close(self) -> None:
+        """Ends the process."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    text: str | None
+
+
+@dataclass(frozen=True)
+class _Returned:
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Raised:
+    kind: str
+    text: str
+
+
+class HelperProcess(AbstractContextManager["HelperProcess"]):
+    """Runs the functions in a worker process; usable as a context manager."""
+
+    def __init__(self) -> None:
+        self._process: WorkerProcess | None = WorkerProcess(_serve)
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        seconds: float = math.inf,
+        say: Say = lambda text: None,
+    ) -> Any:
+        """Returns `function(say, *args)`, run in the process; see `Helper`."""
+        if self._process is None:
+            self._process = WorkerProcess(_serve)
+        self._process.send((function, args))
+        while True:
+            answer = self._next(self._process, seconds)
+            if isinstance(answer, _Said):
+                say(answer.text)
+            elif isinstance(answer, _Returned):
+                return answer.value
+            elif isinstance(answer, _Raised):
+                raise _rebuilt(answer)
+            else:
+                raise answer
+
+    def _next(self, process: WorkerProcess, seconds: float) -> Any:
+        try:
+            return process.receive_before(time.monotonic() + seconds)
+        except WorkerDiedError as end:
+            self.close()
+            raise CallError(f"its process died: {end}", ended=True) from None
+        except TimeoutError:
+            self.close()
+            raise CallError(f"it did not answer within {seconds / 60:g} minutes") from None
+
+    def close(self) -> None:
+        """Ends the process; the next call starts another."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the process."""
+        self.close()
+
+
+class InlineHelper:
+    """Runs the functions in the calling process, unprotected: for `--engine inline`."""
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        seconds: float = math.inf,
+        say: Say = lambda text: None,
+    ) -> Any:
+        """Returns `function(say, *args)`; see `Helper`."""
+        try:
+            return function(say, *args)
+        except (RecsearchError, OSError):
+            raise
+        except Exception as error:
+            raise CallError(error_text(error)) from error
+
+    def close(self) -> None:
+        """There is no process to end."""
+
+
+def _rebuilt(raised: _Raised) -> Exception:
+    """Returns the error that a function raised, of its own class where it is recsearch's."""
+    kind = getattr(errors, raised.kind, None)
+    if kind is None:
+        return CallError(raised.text)
+    return UsageError(raised.text) if issubclass(kind, errors.FaultsError) else kind(raised.text)
+
+
+def _serve(pipe: Connection) -> None:
+    """The life of the process: one call after another until the pipe closes."""
+    from recsearch.tuning.threads import use_one_thread
+
+    use_one_thread()
+    while True:
+        function, args = pipe.recv()
+        try:
+            answer: Any = _Returned(function(lambda text: pipe.send(_Said(text)), *args))
+        except RecsearchError as error:
+            name = next(c.__name__ for c in type(error).__mro__ if hasattr(errors, c.__name__))
+            answer = _Raised(name, str(error))
+        except OSError as error:
+            answer = OSError(error.errno, error.strerror, error.filename)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            answer = _Raised("", error_text(error))
+        pipe.send(answer)

@@ -1,0 +1,166 @@
+"""A worker process: forked from a server that knows TensorFlow, ended with all of its children.
+
+User code runs in such processes only. It may crash, exit, block, fork, replace its program or
+close its descriptors: the owner notices by the pipe or by the end of the process, and ends the
+whole process group.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+GRACE_SECONDS = 2.0  # for a process whose pipe has closed to end by itself, and so say how
+
+
+def start_fork_server() -> None:
+    """Starts the process that workers are forked from, unless it runs already.
+
+    It imports TensorFlow, which takes seconds: start it early to hide the wait.
+    """
+    multiprocessing.set_forkserver_preload(["recsearch.tuning.engines.preload"])
+    forkserver.ensure_running()
+
+
+class WorkerDiedError(Exception):
+    """The process has ended, or does not answer any more; the message says how."""
+
+
+class WorkerProcess:
+    """A process that runs `target(pipe, *args)`.
+
+    Args:
+        target: A function of a module; gets the process's end of the pipe first.
+        args: What else it gets.
+    """
+
+    def __init__(self, target: Callable[..., None], *args: Any) -> None:
+        start_fork_server()
+        context = multiprocessing.get_context("forkserver")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_live, args=(theirs, target, args), daemon=True)
+        self._killed = False
+        with _without_main():
+            self.process.start()
+        theirs.close()  # so that the end of the process closes the pipe
+
+    def send(self, value: Any) -> None:
+        """Sends a value; a process that has ended shows itself in `receive`."""
+        with suppress(OSError):
+            self.pipe.send(value)
+
+    def receive(self) -> Any:
+        """Returns the next value that the process has sent.
+
+        Raises:
+            WorkerDiedError: If it has ended, or replaced its program, or closed its pipe.
+        """
+        try:
+            if self.pipe.poll() or not _ended(self):
+                return self.pipe.recv()
+        except (EOFError, OSError):
+            pass
+        self._wait_briefly()
+        raise WorkerDiedError(self._how_it_ended())
+
+    def receive_before(self, deadline: float) -> Any:
+        """Returns the next value, or raises TimeoutError at a time of the monotonic clock."""
+        if not wait_for([self], deadline):
+            raise TimeoutError
+        return self.receive()
+
+    def _wait_briefly(self) -> None:
+        self.process.join(GRACE_SECONDS)
+
+    def _how_it_ended(self) -> str:
+        code = self.process.exitcode
+        if code is None:
+            return "it closed its connection, or replaced its program, and was ended"
+        if code >= 0:
+            return f"exit code {code}; user code may have called sys.exit or os._exit"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
+        if -code == signal.SIGKILL and not self._killed:
+            return f"signal {-code}, {name}; out of memory is the usual cause"
+        return f"signal {-code}, {name}"
+
+    def kill(self) -> None:
+        """Ends the process and all processes of its group; waits until it has ended."""
+        self._killed = True
+        if self.process.pid is not None:
+            with suppress(OSError):  # there is no such group any more, or not yet
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def wait_for(workers: list[WorkerProcess], deadline: float) -> list[WorkerProcess]:
+    """Returns the workers that have sent something or ended; [] at the deadline (monotonic)."""
+    timeout = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+    objects: dict[Any, WorkerProcess] = {}
+    for worker in workers:
+        objects[worker.pipe] = objects[worker.process.sentinel] = worker
+    ready = wait(list(objects), timeout)
+    found = {id(objects[each]) for each in ready}
+    return [worker for worker in workers if id(worker) in found]
+
+
+def _ended(worker: WorkerProcess) -> bool:
+    return bool(wait([worker.process.sentinel], 0))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps a new process from importing the caller's main script again.
+
+    Workers need nothing of it, and a script without an `if __name__ == "__main__"` would start
+    the whole search once more in each of them.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _live(pipe: Connection, target: Callable[..., None], args: tuple[Any, ...]) -> None:
+    """The life of a worker process, in a group of its own."""
+    os.setpgrp()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner's to handle
+        signal.signal(number, signal.SIG_IGN)
+    os.dup2(2, 1)  # the owner's standard output is for results, not for what user code prints
+    _be_the_first_victim()
+    _exit_with_owner()
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        target(pipe, *args)
+
+
+def _be_the_first_victim() -> None:
+    """Lets the kernel end this process, and not the owner, where memory runs out (Linux only)."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def _exit_with_owner() -> None:
+    """Ends this process and its children as soon as its owner has ended.
+
+    The owner is the process that created the worker, though the fork server is the real parent. It
+    holds the only other end of a pipe, so that the kernel reports its end at once in any case.
+    """
+    owner = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if owner is not None:
+            owner.join()
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
