@@ -28,6 +28,7 @@ from recsearch.files import disk_full, lock_directory, write_json
 from recsearch.final.finale import Finale
 from recsearch.final.stages import run_stages
 from recsearch.progress import Observer
+from recsearch.rehearsal import rehearse_exports
 from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, write_trials_csv
 from recsearch.tuning.builders import Builders
@@ -108,8 +109,10 @@ def _run(
     hyperparameters = _discover(builders, prepared[0].spec, observer)
     # All that can be wrong with the settings shows itself before a directory is made.
     description = describe_run(config, command, dataset, prepared[0], hyperparameters)
+    description["builders"] = builders.sources()
     _first_trials(config, hyperparameters)
     require_engine(config)
+    rehearse_exports(builders, dataset.task)
     observer.say(f"each epoch is measured on {description['validation_protocol']}")
     directory = new_directory(config)
     with _told_if_full(directory), lock_directory(directory):
@@ -141,6 +144,7 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
             plan = describe_plan(config, hyperparameters, spec.task)
             changed = {"config": config.to_json(), "plan": plan}
             write_json(directory / "run.json", {**description, **changed})
+            _warn_of_edits(description.get("builders", {}), builders, observer)
             more = not changes.keys().isdisjoint({"max_trials", "minutes"})
             return _work(Session(directory, config, builders, hyperparameters, observer), more=more)
 
@@ -152,6 +156,16 @@ def _discover(builders: Builders, spec: DataSpec, observer: Observer) -> Any:
         observer.say(f"  note: {error} Trials of such a configuration will fail.")
 
     return builders.discover(spec, on_lost=on_lost)
+
+
+def _warn_of_edits(before: Mapping[str, Any], builders: Builders, observer: Observer) -> None:
+    """Says which builders were edited since the run began, where this is known."""
+    for family, now in builders.sources().items():
+        if before.get(family) not in (None, now):
+            observer.say(
+                f"warning: the file of {builders.references[family]} was edited since the run "
+                "began; later trials may differ from earlier ones"
+            )
 
 
 def _refuse_other_space(directory: Path, before: list[Any], now: list[Any]) -> None:

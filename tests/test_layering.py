@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "watching",
         "final",
         "check",
+        "rehearsal",
         "start",
         "run",
     ),

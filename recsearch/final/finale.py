@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.data.preparation import PreparedData
-from recsearch.data.store import open_prepared
+from recsearch.data.store import open_prepared, read_spec
+from recsearch.errors import RunDirectoryError
 from recsearch.tuning.builders import SpaceSetup, loaded
 from recsearch.tuning.engines.helper import Say
+from recsearch.tuning.fingerprint import model_fingerprint
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.trial import Objective, Trial
 
@@ -47,6 +49,24 @@ class Finale:
     def space(self) -> SearchSpace:
         """The families, with their builders: user code."""
         return loaded(self.setup)
+
+    def require_same_builder(self) -> None:
+        """Refuses a builder that builds another model of the winner than it did for the search.
+
+        Raises:
+            RunDirectoryError: If its layers, weights, optimizer or loss differ.
+        """
+        winner = self.winner
+        if not winner.model:
+            return  # the run is of an earlier version
+        spec = read_spec(self.directory / "data" / "search")
+        built = self.space.build(winner.space, winner.values, spec)
+        if model_fingerprint(built.recommender.model) != winner.model:
+            raise RunDirectoryError(
+                f"The builder of {winner.space} now builds another model for trial "
+                f"{winner.trial_id} than the search has trained: its source was edited. Restore "
+                "the builder and resume, or start a new run."
+            )
 
     @property
     def best_dir(self) -> Path:

@@ -39,6 +39,9 @@ STAGES: dict[str, tuple[str, Stage]] = {
 }
 """Name in the journal -> what is announced, and the function; in the order in which they run."""
 
+OF_USER_CODE = ("retrained", "tested", "exported")
+"""Stages that build the model of the winner."""
+
 SILENT_EPOCHS = 20  # slowest epochs of the winner that a stage may be silent for
 SILENT_SECONDS = 3_600.0  # or this long: the look at the test part reports nothing in between
 ATTEMPTS = 2  # of a stage whose process dies, as of a trial
@@ -92,6 +95,8 @@ def _run(name: str, finale: Finale, helper: Helper, announce: Say) -> dict[str, 
 
 def _stage(say: Say, name: str, finale: Finale) -> dict[str, Any]:
     """Runs a stage in the process of the helper."""
+    if name in OF_USER_CODE:
+        finale.require_same_builder()
     return STAGES[name][1](replace(finale, announce=say))
 
 

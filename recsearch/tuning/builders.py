@@ -11,9 +11,11 @@ from typing import Any
 import keras_tuner
 
 from recsearch.data.vocabulary import DataSpec
+from recsearch.tuning.builtin import builtin_names
 from recsearch.tuning.discovery import BuildError, discover, shown
 from recsearch.tuning.engines.engine import BUILD_SECONDS
 from recsearch.tuning.engines.helper import CallError, Helper, Say
+from recsearch.tuning.fingerprint import source_fingerprint
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.references import family_names
 from recsearch.tuning.space import Outline, SearchSpace, load_space
@@ -100,6 +102,25 @@ class Builders:
         except CallError:
             return None  # its trial will fail, or not, in a worker
         return found
+
+    def sources(self) -> dict[str, str | None]:
+        """Returns family -> fingerprint of the file that defines its builder, if it has one."""
+        try:
+            found: dict[str, str | None] = self.helper.call(
+                _sources, self.setup, seconds=self.build_seconds
+            )
+        except CallError:
+            return {}
+        return found
+
+
+def _sources(say: Say, setup: SpaceSetup) -> dict[str, str | None]:
+    families = loaded(setup).families.values()
+    return {
+        family.name: source_fingerprint(family)
+        for family in families
+        if family.reference not in builtin_names()
+    }
 
 
 def _probe(

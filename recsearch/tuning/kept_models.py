@@ -7,9 +7,11 @@ case, so that they are the same wherever it goes on.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.fingerprint import model_fingerprint
 from recsearch.tuning.space import Built
 
 MAX_MODELS = 8
@@ -34,6 +36,11 @@ class LiveModel:
     def num_parameters(self) -> int:
         """The size of the model."""
         return int(self.built.recommender.model.count_params())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """By which an edited builder shows."""
+        return model_fingerprint(self.built.recommender.model)
 
 
 class KeptModels:

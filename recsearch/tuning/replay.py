@@ -149,6 +149,7 @@ def _trial_over(state: SearchState, event: Event) -> None:
         seconds=event.get("seconds", trial.seconds),
         num_parameters=event.get("num_parameters", trial.num_parameters),
         peak_memory_mb=event.get("peak_memory_mb", trial.peak_memory_mb),
+        model=event.get("model") or trial.model,
     )
     failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
     score, epoch = (None, None) if failed else _best(state, trial)

@@ -149,6 +149,7 @@ class TrialRunner:
             message=message,
             checkpoint_saved=ending.checkpoint_saved,
             stopped_itself=ending.stopped_itself,
+            model=live.fingerprint if live else "",
         )
 
     def _live_model(self, assignment: Assignment) -> LiveModel:

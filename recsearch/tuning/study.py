@@ -203,6 +203,7 @@ class Study:
             num_parameters=outcome.num_parameters,
             peak_memory_mb=round(outcome.peak_memory_mb, 1),
             message=message,
+            model=outcome.model,
         )
         self._stop_losers()
         self._checkpoints.drop(self.state)

@@ -90,6 +90,7 @@ class Trial:
         num_parameters: Size of its model, or None before it was built.
         peak_memory_mb: Peak resident memory of the worker that trained it, in MiB.
         final: Whether the trial is over after `epochs`; False if it may be promoted then.
+        model: Fingerprint of its model, or "" where it is not known.
     """
 
     trial_id: str
@@ -110,6 +111,7 @@ class Trial:
     num_parameters: int | None = None
     peak_memory_mb: float = 0.0
     final: bool = True
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ class Outcome:
         crashed: Whether the worker died; the trial may be tried again.
         stopped_itself: Whether a callback, or patience, ended the training (state COMPLETED): the
             score counts, and there is nothing to continue, however few epochs were trained.
+        model: Fingerprint of the model, or "" if it was not built.
     """
 
     state: TrialState
@@ -215,3 +218,4 @@ class Outcome:
     checkpoint_saved: bool = False
     crashed: bool = False
     stopped_itself: bool = False
+    model: str = ""
