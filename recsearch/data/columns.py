@@ -46,12 +46,14 @@ class ColumnNames:
         item: As given with --item-column.
         label: As given with --label-column.
         timestamp: As given with --timestamp-column.
+        no_header: Whether the files of interactions have no header line.
     """
 
     user: str | None = None
     item: str | None = None
     label: str | None = None
     timestamp: str | None = None
+    no_header: bool = False
 
     def given(self) -> dict[str, str]:
         """Returns role -> name, for the roles whose column was named."""
