@@ -229,8 +229,13 @@ def test_lines_of_even_length_or_repeated_users_are_no_lists(write):
     assert load(write("a.txt", "1 2 3 100\n4 5 1 200\n")).interactions.label.tolist() == [3, 1]
     with pytest.raises(DataError, match="Row 3 of the data has 4 cells"):
         load(write("b.txt", "1 2 3\n1 5 1\n1 4 4 9\n"))
+    broken = "".join(f"{n} 5 3\n" for n in range(50)) + "50 5 3 1\n"
+    with pytest.raises(DataError, match="Row 51 of the data has 4 cells"):
+        load(write("d.txt", broken))
     with pytest.raises(DataError, match="not all are whole numbers"):
-        load(write("c.txt", "1 2 3\n" + "".join(f"{n} 5\n" for n in range(2, 1500)) + "x 1\n"))
+        load(
+            write("c.txt", "".join(f"{n} 5" + " 7" * (n % 3) + "\n" for n in range(1500)) + "x 1\n")
+        )
 
 
 def test_sequences_of_real_data_are_read(shared_data):

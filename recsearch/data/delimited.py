@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from recsearch.data.columns import list_names
 from recsearch.data.contents import Content
 from recsearch.data.headerless import Expected
 from recsearch.data.layouts import BLANKS, Layout, detect_layout
@@ -70,7 +71,7 @@ def typed(table: pa.Table) -> pa.Table:
 
 
 def _no_rows(layout: Layout) -> str:
-    columns = ", ".join(layout.columns)
+    columns = list_names(layout.columns)
     return f"Has a header (columns: {columns}) but no row of data. Expected rows below the header."
 
 
@@ -152,10 +153,9 @@ def _uneven_rows(content: Content, layout: Layout) -> str:
     row = rejected[0]
     number = row.number - layout.skipped_lines
     delimiter = "blanks" if layout.delimiter == BLANKS else repr(layout.delimiter)
-    columns = ", ".join(layout.columns[:20]) + (", ..." if len(layout.columns) > 20 else "")
     return (
         f"Row {number} of the data has {row.actual_columns} cells, but the first line has "
-        f"{row.expected_columns} ({columns}): '{row.text[:80]}'. "
+        f"{row.expected_columns} ({list_names(layout.columns)}): '{row.text[:80]}'. "
         f"{len(rejected)} such rows in all. Expected as many cells in each row, separated by "
         f"{delimiter}; quote cells that hold it."
     )

@@ -107,10 +107,9 @@ def name_columns(
 
 
 def by_position(columns: Sequence[str], names: ColumnNames) -> ColumnNames:
-    """Returns the names with positions ("2") replaced by the columns that are there."""
-    given = {}
-    for role, name in names.given().items():
-        match = _POSITION.fullmatch(name)
-        inside = match is not None and int(match[1]) <= len(columns) and name not in columns
-        given[role] = columns[int(match[1]) - 1] if match is not None and inside else name
+    """Returns the names with "column_2" for "2", if a file without a header has such columns."""
+    given = {
+        role: f"column_{name}" if f"column_{name}" in columns and name not in columns else name
+        for role, name in names.given().items()
+    }
     return ColumnNames(**given, no_header=names.no_header)

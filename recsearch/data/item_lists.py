@@ -3,6 +3,7 @@
 Dimension letters: L lines, n pairs.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from recsearch.data.contents import Content
 from recsearch.errors import DataError
 
 FEWEST_LINES = 2
+MANY_LINES = 20
+ALIKE = 0.95  # of many lines have as many numbers: the others are broken rows of a table
 
 
 def looks_like_lists(lines: Sequence[str]) -> bool:
@@ -21,7 +24,10 @@ def looks_like_lists(lines: Sequence[str]) -> bool:
     Each user has one line. Lines that all have as many numbers could be ratings.
     """
     rows = [line.split() for line in lines if line.strip()]
-    if len(rows) < FEWEST_LINES or len({len(row) for row in rows}) == 1:
+    lengths = Counter(len(row) for row in rows)
+    if len(rows) < FEWEST_LINES or len(lengths) == 1:
+        return False
+    if len(rows) >= MANY_LINES and max(lengths.values()) >= ALIKE * len(rows):
         return False
     if not all(cell.isdecimal() and cell.isascii() for row in rows for cell in row):
         return False

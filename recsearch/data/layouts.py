@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from recsearch.data.columns import list_names
 from recsearch.data.contents import Content, decode
 from recsearch.data.foreign import MOST_COLUMNS, columns_fault
 from recsearch.data.headerless import (
@@ -156,8 +157,8 @@ def _headerless(
     if len(cells) > 2 and not cells[-1] and all(not row[-1] for row in below if row):
         cells, below, unnamed = cells[:-1], [row[:-1] for row in below], ("(empty)",)
     columns = name_columns(content.path, cells, below, expected)
-    shown = ", ".join(columns[:6]) + (", ..." if len(columns) > 6 else "")
-    note = f"{content.path.name} has no header line; its columns were taken as {shown}."
+    note = f"{content.path.name} has no header line; its columns were taken as "
+    note += f"{list_names(columns)}."
     return Layout(
         layout.delimiter,
         (*columns, *unnamed),
@@ -191,8 +192,9 @@ def _with_header(
 
 
 def _named_twice(repeated: list[str]) -> str:
-    shown = ", ".join(repeated[:10]) + (", ..." if len(repeated) > 10 else "")
-    message = f"Columns are named twice: {shown}. Expected a header of distinct names."
+    message = (
+        f"Columns are named twice: {list_names(repeated)}. Expected a header of distinct names."
+    )
     if any(is_number(cell) for cell in repeated):
         message += (
             " The first line looks like data: the file may lack a header line. Pass --no-header."

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked
-from recsearch.data.columns import ColumnNames, find_columns
+from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
 from recsearch.data.headerless import Expected, Holds, by_position
 from recsearch.data.ids import convert_ids, plain_ids, read_ids
@@ -130,7 +130,7 @@ def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candi
     if not rest:
         faults += (
             "No column of negatives found. Expected columns user, item, then one a negative; "
-            f"the file has columns: {', '.join(table.column_names)}.",
+            f"the file has columns: {list_names(table.column_names)}.",
         )
     if faults:
         raise DataError(str(path), faults)
@@ -179,4 +179,4 @@ def _occurs(column: pa.ChunkedArray, value: str) -> bool:
 
 def _unused(available: Sequence[str], columns: dict[str, str]) -> tuple[str, ...]:
     unused = [name for name in available if name not in columns.values()]
-    return (f"Columns not used: {', '.join(unused)}.",) if unused else ()
+    return (f"Columns not used: {list_names(unused)}.",) if unused else ()

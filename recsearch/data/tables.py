@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from recsearch.data.columns import list_names
 from recsearch.data.contents import EMPTY, Content, decode, open_content
 from recsearch.data.delimited import read_delimited, typed
 from recsearch.data.folders import add_partitions, list_parts, type_partitions
@@ -164,8 +165,8 @@ def _check_same_columns(path: Path, parts: list[Path], tables: list[pa.Table]) -
             raise DataError(
                 str(path),
                 [
-                    f"{part.name} has the columns {', '.join(table.column_names)}, but "
-                    f"{parts[0].name} has {', '.join(first)}. Expected the same columns in all."
+                    f"{part.name} has the columns {list_names(table.column_names)}, but "
+                    f"{parts[0].name} has {list_names(first)}. Expected the same columns in all."
                 ],
             )
 
@@ -175,8 +176,9 @@ def _with_rows(path: Path, table: pa.Table) -> pa.Table:
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise DataError(
-            str(path), [f"Columns are named twice: {', '.join(repeated)}. Expected distinct names."]
+            str(path),
+            [f"Columns are named twice: {list_names(repeated)}. Expected distinct names."],
         )
     if not table.num_rows:
-        raise DataError(str(path), [f"Has columns ({', '.join(names)}) but no row of data."])
+        raise DataError(str(path), [f"Has columns ({list_names(names)}) but no row of data."])
     return table
