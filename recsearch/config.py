@@ -35,6 +35,7 @@ class RunConfig:
         item_column: Name of the item column, likewise.
         label_column: Name of the label column, likewise.
         timestamp_column: Name of the timestamp column, likewise.
+        no_header: Whether the files of interactions have no header line.
         task: rating, implicit or click; None to detect it.
         positive_from: Labels from here up are positives (implicit).
         missing_label: A label that means "not rated".
@@ -77,6 +78,7 @@ class RunConfig:
     item_column: str | None = None
     label_column: str | None = None
     timestamp_column: str | None = None
+    no_header: bool = False
     task: str | None = None
     positive_from: float | None = None
     missing_label: float | None = None

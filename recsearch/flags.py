@@ -10,7 +10,8 @@ def add_data_flags(group: Any) -> None:
     group.add_argument(
         "--data",
         metavar="PATH",
-        help="interactions: CSV, TSV (also .gz), Parquet (file or directory), MovieLens, RecBole "
+        help="interactions: CSV, TSV, JSON lines (also .gz or .zip), Parquet, a directory of such "
+        "files, MovieLens, RecBole, lines `user item item ...` "
         "(default: an embedded, generated data set)",
     )
     group.add_argument("--users", metavar="PATH", help="table of users, one row an id")
@@ -30,6 +31,12 @@ def add_data_flags(group: Any) -> None:
             metavar="NAME",
             help=f"name of the {role} column (default: found by its usual names)",
         )
+    _add_switch(
+        group,
+        "--no-header",
+        "files of interactions have no header line: 2 to 4 columns are user, item, label, "
+        "timestamp; else name them by position (--user-column 1 --item-column 2)",
+    )
     group.add_argument("--task", choices=TASKS, help="what to learn (default: detected, and told)")
     group.add_argument(
         "--positive-from",

@@ -116,7 +116,8 @@ def test_first_unparsable_row_is_the_first_false(good):
             'user,item\n1,2\n3,"4\n5,6\n',
             "Row 2 of the data has a quoted cell that is never",
         ),
-        ("a.xlsx", b"PK\x03\x04\x00\x00", "not UTF-8 or Latin-1 text. Expected CSV, TSV or Par"),
+        ("a.xlsx", b"PK\x03\x04\x00\x00", "Cannot be read: File is not a zip file"),
+        ("a.csv", b"us\x00er,item\n1,2\n", "not UTF-8, UTF-16 or Latin-1 text. Expected CSV, TSV"),
         ("a.csv.gz", b"\x1f\x8bgarbage and more", "Cannot be read"),
         (
             "a.csv.gz",
@@ -148,8 +149,8 @@ def test_path_that_is_absent_tells_close_names(write, tmp_path):
         read_table(tmp_path / "absent" / "ratings.csv")
 
 
-def test_directory_without_parquet_is_a_fault(write, tmp_path):
-    write("ratings.csv", "user,item\n1,2\n")
+def test_directory_without_tables_is_a_fault(write, tmp_path):
+    write("ratings.md", "user,item\n1,2\n")
     with pytest.raises(DataError, match=r"The directory holds no \.parquet file"):
         read_table(tmp_path)
 

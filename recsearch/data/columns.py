@@ -35,6 +35,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
 """Role -> the names under which it is found."""
 
 SHOWN_NAMES = 6
+MOST_LISTED = 30
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,14 @@ class ColumnNames:
         item: As given with --item-column.
         label: As given with --label-column.
         timestamp: As given with --timestamp-column.
+        no_header: Whether the files of interactions have no header line.
     """
 
     user: str | None = None
     item: str | None = None
     label: str | None = None
     timestamp: str | None = None
+    no_header: bool = False
 
     def given(self) -> dict[str, str]:
         """Returns role -> name, for the roles whose column was named."""
@@ -73,6 +76,13 @@ def normalised_name(column: str) -> str:
         ('userid', 'movieid')
     """
     return re.sub(r"[\W_]+", "", bare_name(column).lower())
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Returns names for a message, the first ones of very many."""
+    if len(names) <= MOST_LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_LISTED])}, ... ({len(names)} in all)"
 
 
 def find_columns(
@@ -136,7 +146,7 @@ def _absent_flag(available: Sequence[str], role: str, name: str) -> str:
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
         f"--{role}-column names '{name}', which the file does not have.{hint} "
-        f"The file has columns: {', '.join(available)}."
+        f"The file has columns: {list_names(available)}."
     )
 
 
@@ -144,7 +154,7 @@ def _not_found(available: Sequence[str], role: str) -> str:
     expected = ", ".join(USUAL_NAMES[role][:SHOWN_NAMES])
     message = (
         f"No {role} column found. Expected one of {expected}, ...; "
-        f"the file has columns: {', '.join(available)}. Name it with --{role}-column."
+        f"the file has columns: {list_names(available)}. Name it with --{role}-column."
     )
     if any(re.fullmatch(r"-?\d+(\.\d+)?", column) for column in available):
         message += " The first line looks like data: the file may lack a header line."

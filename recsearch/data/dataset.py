@@ -54,7 +54,11 @@ def load_dataset(config: RunConfig) -> Dataset:
     if config.data is None:
         return _generated(config)
     names = ColumnNames(
-        config.user_column, config.item_column, config.label_column, config.timestamp_column
+        config.user_column,
+        config.item_column,
+        config.label_column,
+        config.timestamp_column,
+        config.no_header,
     )
     loaded = load_interactions(Path(config.data), names)
     data = prepare_task(loaded, _task(config), config.positive_from, config.missing_label)

@@ -96,7 +96,7 @@ def _find_id(path: Path, available: Sequence[str], role: str, names: ColumnNames
     known = {bare_name(column) for column in available} | set(available)
     found, faults = find_columns(
         available,
-        ColumnNames(**{role: given}) if given in known else ColumnNames(),
+        _named(role, given) if given in known else ColumnNames(),
         required=(role,),
         roles=(role,),
     )
@@ -106,6 +106,10 @@ def _find_id(path: Path, available: Sequence[str], role: str, names: ColumnNames
     if plain:
         return plain[0]
     raise DataError(str(path), faults)
+
+
+def _named(role: str, column: str | None) -> ColumnNames:
+    return ColumnNames(user=column) if role == "user" else ColumnNames(item=column)
 
 
 def _last_rows(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -1,15 +1,18 @@
 """From files to `Interactions` and `Candidates`; all faults of a file are told together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked
-from recsearch.data.columns import ColumnNames, find_columns
+from recsearch.data.columns import ColumnNames, find_columns, list_names
+from recsearch.data.foreign import wide_fault
+from recsearch.data.headerless import Expected, Holds, by_position
 from recsearch.data.ids import convert_ids, plain_ids, read_ids
 from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.labels import read_labels
@@ -50,7 +53,7 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     """Reads a file of interactions and checks it whole.
 
     Args:
-        path: A file, or a directory of Parquet files.
+        path: A file, or a directory of files of one format.
         names: Columns named by flags; the others are found by their usual names.
         like: The training part, if this is another part: ids are read in its types.
 
@@ -61,9 +64,14 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     Raises:
         DataError: With every fault found: missing columns, missing ids, broken labels or times.
     """
-    source = read_source(path)
+    source = read_source(path, Expected(Holds.INTERACTIONS, names))
     table = source.table
-    columns, faults = find_columns(table.column_names, names)
+    columns, faults = find_columns(table.column_names, by_position(table.column_names, names))
+    wide = wide_fault(path, table, columns) if faults else None
+    if wide is not None:
+        raise DataError(str(path), [wide])
+    if source.is_text and not names.no_header and not {"user", "item"} & set(columns):
+        faults = (f"{faults[0]} If its first line is data, pass --no-header.", *faults[1:])
     users = _read_role(source, columns, "user", like.user_id.type if like else None)
     items = _read_role(source, columns, "item", like.item_id.type if like else None)
     labels: Checked[NDArray[np.float32]] = Checked(np.ones(table.num_rows, np.float32))
@@ -85,7 +93,12 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
         Interactions(users.values, items.values, labels.values, times.values),
         columns,
         has_label="label" in columns,
-        notes=(*source.notes, *times.notes, *_unused(table.column_names, columns)),
+        notes=(
+            *source.notes,
+            *times.notes,
+            *_named_by_data(source, columns),
+            *_unused(table.column_names, columns),
+        ),
         source=path.name,
     )
 
@@ -104,8 +117,9 @@ def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candi
     Raises:
         DataError: With every fault found: missing columns, missing ids, ids of another type.
     """
-    source = read_source(path)
+    source = read_source(path, Expected(Holds.CANDIDATES, names))
     table = source.table
+    names = by_position(table.column_names, names)
     columns, faults = find_columns(table.column_names, names, roles=("user", "item"))
     users = _read_role(source, columns, "user", like.user_id.type)
     items = _read_role(source, columns, "item", like.item_id.type)
@@ -116,7 +130,7 @@ def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candi
     if not rest:
         faults += (
             "No column of negatives found. Expected columns user, item, then one a negative; "
-            f"the file has columns: {', '.join(table.column_names)}.",
+            f"the file has columns: {list_names(table.column_names)}.",
         )
     if faults:
         raise DataError(str(path), faults)
@@ -149,6 +163,20 @@ def _read_negatives(table: pa.Table, rest: Sequence[str], like: pa.DataType) -> 
     return Checked(stacked.dictionary_encode() if text else stacked)
 
 
+def _named_by_data(source: SourceTable, columns: Mapping[str, str]) -> list[str]:
+    """Returns a note for each id column whose name is one of its ids: it may have no header."""
+    return [
+        f"'{column}' is the name of the {role} column and also one of its ids: if the first line "
+        "of the file is data, pass --no-header."
+        for role, column in columns.items()
+        if source.is_text and role in ("user", "item") and _occurs(source.table[column], column)
+    ]
+
+
+def _occurs(column: pa.ChunkedArray, value: str) -> bool:
+    return bool(pa.types.is_string(column.type) and pc.index(column, value).as_py() >= 0)
+
+
 def _unused(available: Sequence[str], columns: dict[str, str]) -> tuple[str, ...]:
     unused = [name for name in available if name not in columns.values()]
-    return (f"Columns not used: {', '.join(unused)}.",) if unused else ()
+    return (f"Columns not used: {list_names(unused)}.",) if unused else ()
