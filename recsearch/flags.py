@@ -82,7 +82,11 @@ def add_search_flags(group: Any) -> None:
         help="end the search after M minutes: running trials end after their epoch, and count",
     )
     group.add_argument(
-        "--trial-minutes", type=float, metavar="M", help="stop a trial that takes longer"
+        "--trial-minutes",
+        type=float,
+        metavar="M",
+        help="stop a trial that takes longer; building a "
+        "model may take 5 minutes at most in any case",
     )
     group.add_argument(
         "--patience",
@@ -137,7 +141,10 @@ def add_machine_flags(group: Any) -> None:
     """Adds where the search runs and what it leaves."""
     group.add_argument("--workers", type=int, metavar="N", help="worker processes (default: 1)")
     group.add_argument(
-        "--engine", choices=ENGINES, help="where trials run (default: local worker processes)"
+        "--engine",
+        choices=ENGINES,
+        help="where trials run (default: local worker "
+        "processes; inline: in this process and unprotected, for debugging a builder)",
     )
     group.add_argument(
         "--address",
