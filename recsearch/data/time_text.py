@@ -47,6 +47,8 @@ PATTERNS = tuple(
 """In place of a year at the end of two numbers, `first` and `other` are day and month or month and
 day: all rows together decide."""
 
+HEAD = 1_000  # texts by which the pattern is found: a match takes microseconds
+
 Fields = dict[str, NDArray[np.int64]]
 
 
@@ -80,15 +82,16 @@ def read_time_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64
     Returns:
         [n] int64 seconds since 1970 UTC; one form for the column, else a fault.
     """
+    iso = text
+    if pc.all(pc.ends_with(text, " UTC")).as_py():
+        iso = pc.utf8_slice_codeunits(text, 0, -len(" UTC"))  # Arrow reads these ten times as fast
     for kind in ISO_KINDS:
-        if first_unparsable(text, kind, whole=True) < 0:
-            ticks = pc.cast(pc.cast(text, kind), pa.int64()).to_numpy()
+        if first_unparsable(iso, kind, whole=True) < 0:
+            ticks = pc.cast(pc.cast(iso, kind), pa.int64()).to_numpy()
             return Checked(np.asarray(ticks // 10**9, dtype=np.int64))
     encoded = pc.dictionary_encode(text).unify_dictionaries().combine_chunks()
     texts = Texts(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64), name)
-    matches = [pc.extract_regex(texts.distinct, pattern) for pattern in PATTERNS]
-    # The form of the column is the form that most of it has.
-    match = min(matches, key=lambda found: found.null_count)
+    match = pc.extract_regex(texts.distinct, _usual_pattern(texts.distinct))
     if match.null_count == len(match):  # where most texts are numbers, the first word is at fault
         return failed(_unreadable(texts, max(first_unparsable(texts.distinct, pa.float64()), 0)))
     if match.null_count:
@@ -131,6 +134,12 @@ def seconds_of_days(
 
 def _unreadable(texts: Texts, code: int) -> str:
     return unreadable_time(texts.describe(code))
+
+
+def _usual_pattern(distinct: pa.Array) -> str:
+    """Returns the pattern that most of the first texts have."""
+    head = distinct.slice(0, HEAD)
+    return min(PATTERNS, key=lambda pattern: pc.extract_regex(head, pattern).null_count)
 
 
 def _has_zone(distinct: pa.Array) -> NDArray[np.bool_]:
