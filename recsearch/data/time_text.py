@@ -89,8 +89,9 @@ def read_time_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64
         if first_unparsable(iso, kind, whole=True) < 0:
             ticks = pc.cast(pc.cast(iso, kind), pa.int64()).to_numpy()
             return Checked(np.asarray(ticks // 10**9, dtype=np.int64))
-    encoded = pc.dictionary_encode(text).unify_dictionaries().combine_chunks()
-    texts = Texts(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64), name)
+    distinct = pc.unique(text)  # not `dictionary_encode`, which makes a dictionary for each chunk
+    codes = pc.index_in(text, value_set=distinct).to_numpy().astype(np.int64)
+    texts = Texts(distinct, codes, name)
     match = pc.extract_regex(texts.distinct, _usual_pattern(texts.distinct))
     if match.null_count == len(match):  # where most texts are numbers, the first word is at fault
         return failed(_unreadable(texts, max(first_unparsable(texts.distinct, pa.float64()), 0)))
