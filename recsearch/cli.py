@@ -31,6 +31,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         command(arguments)
     except RecsearchError as error:
+        for note in getattr(error, "__notes__", ()):
+            print(f"  note: {note}", file=sys.stderr)
         print(f"recsearch: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -70,6 +70,8 @@ def baselines(arguments: argparse.Namespace) -> None:
     dataset = load_dataset(config)
     objective = make_objective(config.objective, dataset.task)
     with _observer(arguments) as observer:
+        for note in dataset.notes:
+            observer.say(f"  note: {note}")
         found = measure_baselines(dataset, objective, config.seed, observer.say)
     if arguments.format == "json":
         print(json.dumps(found, indent=2))

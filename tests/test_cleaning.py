@@ -48,19 +48,19 @@ CLICKS = [0, 1] * 6
 
 def test_last_of_each_pair_is_the_last_in_file_order_without_timestamps():
     data = interactions_of([(1, 1), (1, 2), (1, 1), (2, 1), (1, 1)])
-    assert last_of_each_pair(data).tolist() == [1, 3, 4]
+    assert last_of_each_pair(data).rows.tolist() == [1, 3, 4]
 
 
 def test_last_of_each_pair_is_the_latest_with_timestamps():
     data = interactions_of([(1, 1), (1, 2), (1, 1), (2, 1), (1, 1)], timestamp=[9, 0, 5, 0, 9])
-    assert last_of_each_pair(data).tolist() == [1, 3, 4]  # of two at 9, the last in file order
+    assert last_of_each_pair(data).rows.tolist() == [1, 3, 4]  # of two at 9, the last in file order
     data = interactions_of([(1, 1), (1, 2), (1, 1)], timestamp=[9, 0, 5])
-    assert last_of_each_pair(data).tolist() == [0, 1]
+    assert last_of_each_pair(data).rows.tolist() == [0, 1]
 
 
 def test_last_of_each_pair_reads_text_ids():
     data = interactions_of([("a", "x"), ("b", "x"), ("a", "x")])
-    assert last_of_each_pair(data).tolist() == [1, 2]
+    assert last_of_each_pair(data).rows.tolist() == [1, 2]
 
 
 @given(
@@ -74,7 +74,7 @@ def test_last_of_each_pair_equals_a_dictionary_filled_in_order(rows, timed):
     times = [time for _, _, time in rows] if timed else None
     order = sorted(range(len(rows)), key=lambda row: times[row] if timed else 0)
     expected = sorted({pairs[row]: row for row in order}.values())
-    assert last_of_each_pair(interactions_of(pairs, timestamp=times)).tolist() == expected
+    assert last_of_each_pair(interactions_of(pairs, timestamp=times)).rows.tolist() == expected
     assert len(expected) == len(Counter(pairs))
 
 

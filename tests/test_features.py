@@ -155,7 +155,7 @@ def test_kind_follows_from_type_name_and_values(name, values, kind):
         ("vector:float_seq", ["1 2", "3 4"], "string values are not supported"),
         ("point", [{"x": 1}, {"x": 2}], "struct<x: int64> values are not supported"),
         ("vector", [[0.5], [1.5]], "list<item: double> values are not supported"),
-        ("image", [b"x", b"y"], "binary values are not supported"),
+        ("image", [b"\x89PNG", b"\xff\xd8"], "not UTF-8 text"),
     ],
 )
 def test_column_of_no_use_is_dropped_with_the_reason(name, values, reason):

@@ -1,10 +1,14 @@
-"""A column that was read: its values, or what is wrong with them, to be told together."""
+"""A column that was read: its values, or what is wrong with them, to be reported together."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recsearch.errors import RecsearchError
 
 SHOWN_ROWS = 3
 
@@ -29,6 +33,22 @@ class Checked(Generic[Values]):
 def failed(fault: str) -> Checked[Values]:
     """Returns the outcome of a column that has one fault."""
     return Checked(None, faults=(fault,))
+
+
+@contextmanager
+def carried(notes: Sequence[str]) -> Iterator[None]:
+    """Adds notes to an error that leaves the block: they often explain it.
+
+    Args:
+        notes: Read when the error leaves the block, so that later notes count too.
+    """
+    try:
+        yield
+    except RecsearchError as error:
+        for note in notes:
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        raise
 
 
 def describe_rows(mask: NDArray[np.bool_]) -> str:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.checked import carried
 from recsearch.data.duplicates import last_of_each_pair
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.readers import Loaded
@@ -46,7 +47,8 @@ def prepare_task(
     """Cleans interactions and settles the task, in this order.
 
     1. Rows whose label is `missing_label` are dropped.
-    2. Of a (user, item) pair that occurs more than once, the last row is kept.
+    2. Of a (user, item) pair that occurs more than once, the last row is kept. If all labels are
+       0 and 1 and the task is not rating, it is the pair's last row with a 1 where there is one.
     3. The task is detected if it is None.
     4. Labels are checked against the task. For the implicit task they become 1, and
        `positive_from` decides which rows are kept.
@@ -70,9 +72,23 @@ def prepare_task(
     """
     _check_settings(loaded, task, positive_from, missing_label)
     notes = list(loaded.notes)
+    with carried(notes):
+        return _prepared(loaded, task, positive_from, missing_label, notes, is_part=is_part)
+
+
+def _prepared(
+    loaded: Loaded,
+    task: Task | None,
+    positive_from: float | None,
+    missing_label: float | None,
+    notes: list[str],
+    *,
+    is_part: bool,
+) -> TaskData:
     kept = _rated_rows(loaded, missing_label, notes)
     interactions = loaded.interactions.take(kept)
-    kept = kept[_deduplicate(interactions, notes)]
+    clicks_win = loaded.has_label and task is not Task.RATING
+    kept = kept[_deduplicate(interactions, clicks_win, notes)]
     interactions = loaded.interactions.take(kept)
     if task is None:
         task, reason = detect_task(loaded.has_label, interactions.label, positive_from)
@@ -152,16 +168,25 @@ def _rated_rows(loaded: Loaded, missing_label: float | None, notes: list[str]) -
     return kept
 
 
-def _deduplicate(interactions: Interactions, notes: list[str]) -> NDArray[np.int64]:
-    rows = last_of_each_pair(interactions)
-    dropped = len(interactions) - len(rows)
-    if dropped:
-        which = "last in file order" if interactions.timestamp is None else "latest"
-        notes.append(
-            f"{dropped} of {len(interactions)} rows were dropped: their (user, item) pair occurs "
-            f"again; the {which} was kept."
-        )
-    return rows
+def _deduplicate(
+    interactions: Interactions, clicks_win: bool, notes: list[str]
+) -> NDArray[np.int64]:
+    clicks_win = clicks_win and bool(np.isin(interactions.label, (0, 1)).all())
+    found = last_of_each_pair(interactions, clicks_win)
+    dropped = len(interactions) - len(found.rows)
+    if not dropped:
+        return found.rows
+    which = "last in file order" if interactions.timestamp is None else "latest"
+    if clicks_win and found.num_contradicting:
+        which = "last row with label 1, or the last row of all if there is none,"
+    note = (
+        f"{dropped} of {len(interactions)} rows were dropped: their (user, item) pair occurs "
+        f"again; the {which} was kept."
+    )
+    if found.num_contradicting:
+        note += f" {found.num_contradicting} of these pairs have rows with different labels."
+    notes.append(note)
+    return found.rows
 
 
 def _positives(
@@ -197,8 +222,9 @@ def _label_faults(
     if task is Task.CLICK:
         wrong = np.flatnonzero((label != 0) & (label != 1))
         if len(wrong):
+            row = loaded.file_row(kept[wrong[0]])
             faults.append(
-                f"Column '{column}', row {kept[wrong[0]] + 1}: label {label[wrong[0]]:g}. "
+                f"Column '{column}', row {row}: label {label[wrong[0]]:g}. "
                 f"The click task expects 0 or 1; {len(wrong)} labels are neither. "
                 "Pass --task rating, or correct them."
             )

@@ -8,13 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsearch.config import RunConfig
+from recsearch.data.checked import carried
 from recsearch.data.cleaning import TaskData, prepare_task
 from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features, title_column
 from recsearch.data.given_parts import split_given
 from recsearch.data.interactions import Features, Interactions, Split, Task
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
-from recsearch.data.splitting import resolve_split_method, split_interactions
+from recsearch.data.splitting import needs_timestamps, resolve_split_method, split_interactions
 from recsearch.data.synthetic import generate
 from recsearch.errors import UsageError
 
@@ -62,12 +63,18 @@ def load_dataset(config: RunConfig) -> Dataset:
     )
     loaded = load_interactions(Path(config.data), names)
     data = prepare_task(loaded, _task(config), config.positive_from, config.missing_label)
-    users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
-    items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
-    split, part_notes = _split(config, data, names)
-    notes = (*data.notes, *user_notes, *item_notes, *part_notes, *split.notes, *_cold_notes(config))
+    notes = list(data.notes)
+    with carried(notes):
+        users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
+        notes += user_notes
+        items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
+        notes += item_notes
+        split, part_notes = _split(config, data, names, loaded)
+    notes += (*part_notes, *split.notes, *_cold_notes(config))
     fingerprint = _fingerprint(_paths(config))
-    return Dataset(data.task, split, users, items, loaded.columns, notes, fingerprint, config.seed)
+    return Dataset(
+        data.task, split, users, items, loaded.columns, tuple(notes), fingerprint, config.seed
+    )
 
 
 def _task(config: RunConfig) -> Task | None:
@@ -92,9 +99,11 @@ def _table(
     return (None, ()) if path is None else load_features(Path(path), role, names, like)
 
 
-def _split(config: RunConfig, data: TaskData, names: ColumnNames) -> tuple[Split, tuple[str, ...]]:
+def _split(
+    config: RunConfig, data: TaskData, names: ColumnNames, loaded: Loaded
+) -> tuple[Split, tuple[str, ...]]:
     if config.test is None:
-        method = _method(config, data)
+        method = _method(config, data, loaded)
         return split_interactions(data.interactions, method, data.task, config.seed), ()
     test, test_notes = _part(config, config.test, data, names)
     validation: Interactions | None = None
@@ -120,15 +129,18 @@ def _cold_notes(config: RunConfig) -> tuple[str, ...]:
     )
 
 
-def _method(config: RunConfig, data: TaskData) -> str:
-    """Returns how to split; a refusal also tells how the data were understood."""
-    try:
-        return resolve_split_method(
-            config.split, data.task, data.interactions.timestamp is not None
+def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
+    """Returns how to split; an error about times begins with why the file's times are not used."""
+    has_timestamp = data.interactions.timestamp is not None
+    if not loaded.time_fault or has_timestamp:
+        return resolve_split_method(config.split, data.task, has_timestamp)
+    method = resolve_split_method(config.split, data.task, has_timestamp=True)
+    if needs_timestamps(method):
+        raise UsageError(
+            f"{loaded.time_fault} A {method} split needs these times; "
+            "to split without them, pass --split random."
         )
-    except UsageError as error:
-        notes = "".join(f"\n  note: {note}" for note in data.notes)
-        raise UsageError(f"{error}{notes}") from None
+    return method
 
 
 def _part(

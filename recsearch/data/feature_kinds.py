@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from recsearch.data.columns import bare_name, normalised_name
 from recsearch.data.interactions import ColumnKind, FeatureColumn
-from recsearch.data.parsing import empty_to_null
+from recsearch.data.parsing import empty_to_null, infer_type
+from recsearch.data.plain_types import is_text, plain_column
 
 TITLE_NAMES = (
     *("title", "name", "originaltitle", "movietitle", "filmtitle", "booktitle", "itemname"),
@@ -47,21 +48,25 @@ def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropp
         Values [rows]: string for categories and text, float64 for numbers (null where missing),
         list<string> for several values (empty where missing).
     """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return classify_column(name, pc.cast(column, kind.value_type))
+    if _is_list_of_values(column.type):
+        return _useful(ColumnKind.MULTI, _one_chunk(pc.cast(column, pa.list_(pa.string()))))
+    plain = plain_column(column, name)
+    if plain.values is None:
+        nested = pa.types.is_nested(column.type)
+        return Dropped(f"{column.type} values are not supported" if nested else "not UTF-8 text")
+    column, kind = plain.values, plain.values.type
+    if pa.types.is_string(kind) and pa.types.is_boolean(infer_type(column).type):
+        column, kind = infer_type(column), pa.bool_()  # "True" in Parquet is as true in CSV
     if pa.types.is_null(kind):
         return Dropped("empty")
     if pa.types.is_boolean(kind):
         return _useful(ColumnKind.CATEGORICAL, _one_chunk(pc.cast(column, pa.string())))
-    if _is_text(kind) and not name.endswith(":float_seq"):
-        return _classify_text(name, empty_to_null(pc.cast(column, pa.string())))
-    if _is_list_of_values(kind):
-        return _useful(ColumnKind.MULTI, _one_chunk(pc.cast(column, pa.list_(pa.string()))))
+    if pa.types.is_string(kind) and not name.endswith(":float_seq"):
+        return _classify_text(name, empty_to_null(column))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         seconds = pc.cast(pc.cast(column, pa.timestamp("s"), safe=False), pa.int64())
         return _classify_numbers(name, seconds)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _classify_numbers(name, column)
     return Dropped(f"{kind} values are not supported")
 
@@ -153,11 +158,7 @@ def _count_with(text: pa.Array, mark: str) -> int:
 def _is_list_of_values(kind: pa.DataType) -> bool:
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
-    return bool(_is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return bool(is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

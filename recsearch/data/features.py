@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.checked import carried
 from recsearch.data.columns import (
     ColumnNames,
     bare_name,
@@ -17,6 +18,7 @@ from recsearch.data.columns import (
 from recsearch.data.feature_kinds import TITLE_NAMES, Dropped, classify_column
 from recsearch.data.ids import read_ids
 from recsearch.data.interactions import FeatureColumn, Features
+from recsearch.data.mixed_columns import words_as_missing
 from recsearch.data.tables import read_source
 from recsearch.errors import DataError
 
@@ -45,7 +47,8 @@ def load_features(
     id_column = _find_id(path, table.column_names, role, names)
     ids = read_ids(table[id_column], role, id_column, like.type)
     if ids.values is None:
-        raise DataError(str(path), ids.faults)
+        with carried(notes):
+            raise DataError(str(path), ids.faults)
     rows = _last_rows(ids.values)
     if len(rows) < table.num_rows:
         repeated = table.num_rows - len(rows)
@@ -54,9 +57,12 @@ def load_features(
         )
         table = table.take(pa.array(rows))
     raw_ids = ids.values.take(pa.array(rows))
-    notes += _coverage(path, role, raw_ids, like)
     left_out = {id_column, *exclude}
-    kept, dropped = _classify(table, [name for name in table.column_names if name not in left_out])
+    with carried(notes):
+        notes += _coverage(path, role, raw_ids, like)
+    columns = [name for name in table.column_names if name not in left_out]
+    kept, dropped, word_notes = _classify(table, columns)
+    notes += tuple(f"{path.name}: {note}" for note in word_notes)
     if dropped:
         reasons = ", ".join(f"{name} ({reason})" for name, reason in dropped.items())
         notes += (f"Columns of {path.name} that were left out: {reasons}.",)
@@ -143,14 +149,18 @@ def _plain(ids: pa.Array) -> pa.Array:
 
 def _classify(
     table: pa.Table, columns: Sequence[str]
-) -> tuple[dict[str, FeatureColumn], Mapping[str, str]]:
+) -> tuple[dict[str, FeatureColumn], Mapping[str, str], list[str]]:
+    """Returns safe name -> column, name -> why it is left out, and notes on cells left out."""
     kept: dict[str, FeatureColumn] = {}
+    notes: list[str] = []
     dropped: dict[str, str] = {}
     names = safe_names(columns)
     for column in columns:
-        feature = classify_column(column, table[column])
+        values, note = words_as_missing(column, table[column])
+        notes += [note] if note else []
+        feature = classify_column(column, values)
         if isinstance(feature, Dropped):
             dropped[bare_name(column)] = feature.reason
         else:
             kept[names[column]] = feature
-    return kept, dropped
+    return kept, dropped, notes

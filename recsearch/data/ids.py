@@ -3,17 +3,26 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked, describe_rows, failed
-from recsearch.data.parsing import NOT_A_NUMBER, empty_to_null, first_unparsable
+from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, empty_to_null, first_unparsable
+from recsearch.data.plain_types import plain_column
 
 TEXT_ID = pa.dictionary(pa.int32(), pa.string())
 
 LARGEST_EXACT_FLOAT = 2.0**53
 
+WORDS = pa.array([word for word in (*MISSING_WORDS, "none", "undefined", "unknown") if word])
+
 
 def read_ids(
-    column: pa.ChunkedArray, role: str, name: str, like: pa.DataType | None = None
+    column: pa.ChunkedArray,
+    role: str,
+    name: str,
+    like: pa.DataType | None = None,
+    *,
+    keep_missing: bool = False,
 ) -> Checked[pa.Array]:
     """Reads a column of ids: int64, or dictionary<int32, string> in one chunk.
 
@@ -23,35 +32,48 @@ def read_ids(
         role: "user" or "item", for messages.
         name: The column's name, for messages.
         like: The type that the ids of the training data have; None keeps the column's own.
+        keep_missing: Whether missing ids are nulls among the ids, with a note that their rows were
+            dropped, as the caller then must do. Else a missing id is a fault.
 
     Returns:
-        [n] ids without a null; a missing id, a broken number, or text where `like` has numbers is
-        a fault.
+        [n] ids; a broken number, an id with a NUL character, or text where `like` has numbers is a
+        fault.
     """
     plain = plain_ids(column, role, name)
     if plain.values is None:
         return Checked(None, plain.faults)
     missing = pc.is_null(plain.values).to_numpy()
-    if missing.any():
+    if missing.all() or (missing.any() and not keep_missing):
         return failed(
             f"{missing.sum()} of {len(missing)} rows have no {role} id in column '{name}': "
             f"{describe_rows(missing)}. Expected an id in each row; "
             "fill them in or remove these rows."
         )
-    return convert_ids(plain.values, like, role, name)
+    ids = convert_ids(plain.values, like, role, name)
+    return Checked(ids.values, ids.faults, _missing_notes(missing, role, name) + ids.notes)
+
+
+def _missing_notes(missing: NDArray[np.bool_], role: str, name: str) -> tuple[str, ...]:
+    if not missing.any():
+        return ()
+    return (
+        f"{missing.sum()} of {len(missing)} rows were dropped: they have no {role} id in column "
+        f"'{name}' ({describe_rows(missing)}).",
+    )
 
 
 def plain_ids(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.ChunkedArray]:
     """Returns ids [n] as int64 or string, null where missing; a fraction among them is a fault."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return plain_ids(pc.cast(column, kind.value_type), role, name)
+    plain = plain_column(column, name)
+    if plain.values is None:
+        return plain
+    column, kind = plain.values, plain.values.type
     if pa.types.is_floating(kind):
-        return _whole_numbers(pc.cast(column, pa.float64()), role, name)
+        return _whole_numbers(column, role, name)
     if pa.types.is_integer(kind) and first_unparsable(column, pa.int64(), whole=True) < 0:
         return Checked(pc.cast(column, pa.int64()))
-    if pa.types.is_nested(kind) or first_unparsable(column, pa.string(), whole=True) == 0:
-        return failed(f"Column '{name}' holds {kind} values. Expected one {role} id a row.")
+    if first_unparsable(column, pa.string(), whole=True) == 0:
+        return failed(f"Column '{name}' holds {kind} values. Expected one {role} id in each row.")
     return Checked(empty_to_null(pc.cast(column, pa.string())))
 
 
@@ -72,8 +94,39 @@ def convert_ids(
         return _text_to_integers(plain, role, name)
     if wants_text:
         encoded = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
-        return Checked(_one_chunk(encoded))
+        return _checked_text(_one_chunk(encoded), role, name)
     return Checked(_one_chunk(plain))
+
+
+def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.Array]:
+    """Returns text ids, with a note on ids that may mean "missing"; NUL is a fault."""
+    with_nul = pc.match_substring(ids.dictionary, "\0").to_numpy(zero_copy_only=False)
+    if with_nul.any():
+        first = int(np.argmax(with_nul))
+        value = ids.dictionary[first].as_py()
+        row = pc.index(ids.indices, first).as_py()
+        return failed(
+            f"Column '{name}', row {row + 1}: the {role} id {value!r} has a NUL "
+            "character. Expected text without it, since NumPy cuts it off; remove it."
+        )
+    found = pc.is_in(ids.dictionary, value_set=WORDS).to_numpy(zero_copy_only=False)
+    notes = []
+    for code in np.flatnonzero(found).tolist():
+        count = pc.sum(pc.equal(ids.indices, code)).as_py()
+        notes.append(
+            f"{count} of {len(ids)} rows have the {role} id '{ids.dictionary[code]}' in "
+            f"column '{name}'; it is read as one {role}. If it means that the id is missing, "
+            "remove these rows or leave the cells empty."
+        )
+    return Checked(ids, notes=tuple(notes))
+
+
+def rows_with_ids(users: pa.Array, items: pa.Array) -> NDArray[np.int64] | None:
+    """Returns the positions at which neither id [n] is null; None if they are all."""
+    if not users.null_count and not items.null_count:
+        return None
+    present = pc.and_(pc.is_valid(users), pc.is_valid(items))
+    return np.flatnonzero(present.to_numpy(zero_copy_only=False))
 
 
 def _whole_numbers(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.ChunkedArray]:

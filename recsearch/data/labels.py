@@ -1,4 +1,4 @@
-"""The label column: one number an interaction."""
+"""The label column: one number in each row."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,24 +6,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked, describe_rows, failed
-from recsearch.data.parsing import first_unparsable
+from recsearch.data.parsing import first_unparsable, infer_type
+from recsearch.data.plain_types import plain_column
 
 
 def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float32]]:
     """Reads labels; true and false are 1 and 0.
 
     Args:
-        column: [n] numbers, booleans, or text that holds numbers.
+        column: [n] numbers, booleans, or text that holds numbers or booleans, of any Arrow type.
         name: The column's name, for messages.
 
     Returns:
         [n] float32; a label that is missing, infinite or no number is a fault.
     """
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+    plain = plain_column(column, name)
+    if plain.values is None:
+        return Checked(None, plain.faults)
+    column = plain.values
+    if pa.types.is_string(column.type):
+        column = infer_type(column)  # as the cells of a text file
+    if pa.types.is_string(column.type):
         row = first_unparsable(column, pa.float64())
         if row >= 0:
             return _not_numeric(name, row, column[row])
@@ -52,6 +55,5 @@ def _is_numeric(kind: pa.DataType) -> bool:
         pa.types.is_boolean(kind)
         or pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
         or pa.types.is_null(kind)
     )

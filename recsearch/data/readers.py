@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked
+from recsearch.data.checked import Checked, carried
 from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
 from recsearch.data.headerless import Expected, Holds, by_position
-from recsearch.data.ids import convert_ids, plain_ids, read_ids
+from recsearch.data.ids import convert_ids, plain_ids, read_ids, rows_with_ids
 from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.labels import read_labels
 from recsearch.data.tables import SourceTable, read_source
@@ -26,11 +26,13 @@ class Loaded:
     """A file of interactions, read and checked, not yet cleaned.
 
     Attributes:
-        interactions: All rows of the file, in file order.
+        interactions: The rows of the file that have both ids, in file order.
         columns: Role ("user", "item", "label", "timestamp") -> the column it was read from.
         has_label: Whether there is a label column; without it all labels are 1.
         notes: What was assumed of the file.
         source: The file's name, for messages.
+        time_fault: Why a column that was found by its name is not used as time, or "".
+        rows: 0-based row of the file of each interaction; None if all rows were kept.
     """
 
     interactions: Interactions
@@ -38,6 +40,12 @@ class Loaded:
     has_label: bool
     notes: tuple[str, ...]
     source: str = "the data"
+    time_fault: str = ""
+    rows: NDArray[np.int64] | None = None
+
+    def file_row(self, row: int) -> int:
+        """Returns the 1-based row of the file that an interaction was read from."""
+        return 1 + int(row if self.rows is None else self.rows[row])
 
 
 def read_table(path: Path) -> pa.Table:
@@ -58,8 +66,8 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
         like: The training part, if this is another part: ids are read in its types.
 
     Returns:
-        All rows in file order: ids int64 or dictionary<int32, string>, labels float32, times
-        int64 seconds.
+        The rows with both ids, in file order: ids int64 or dictionary<int32, string>, labels
+        float32, times int64 seconds.
 
     Raises:
         DataError: With every fault found: missing columns, missing ids, broken labels or times.
@@ -69,37 +77,45 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     columns, faults = find_columns(table.column_names, by_position(table.column_names, names))
     wide = wide_fault(path, table, columns) if faults else None
     if wide is not None:
-        raise DataError(str(path), [wide])
+        with carried(source.notes):
+            raise DataError(str(path), [wide])
     if source.is_text and not names.no_header and not {"user", "item"} & set(columns):
         faults = (f"{faults[0]} If its first line is data, pass --no-header.", *faults[1:])
-    users = _read_role(source, columns, "user", like.user_id.type if like else None)
-    items = _read_role(source, columns, "item", like.item_id.type if like else None)
+    users = _read_role(source, columns, "user", like.user_id.type if like else None, True)
+    items = _read_role(source, columns, "item", like.item_id.type if like else None, True)
     labels: Checked[NDArray[np.float32]] = Checked(np.ones(table.num_rows, np.float32))
     if "label" in columns:
         labels = read_labels(table[columns["label"]], columns["label"])
     times: Checked[NDArray[np.int64]] = Checked(None)
+    time_fault = ""
     if "timestamp" in columns:
         times = read_timestamps(table[columns["timestamp"]], columns["timestamp"])
     fatal = faults or users.faults or items.faults or labels.faults
     if times.faults and names.timestamp is None and not fatal:
         # The column was found by its name alone, and the split may not need it.
-        reason = f"Column '{columns['timestamp']}' is not used as time: {times.faults[0]}"
+        time_fault = times.faults[0]
+        reason = f"Column '{columns['timestamp']}' is not used as time: {time_fault}"
         times = Checked(None, notes=(reason,))
     for part in (users, items, labels, times):
         faults += part.faults
+    notes = (*source.notes, *users.notes, *items.notes, *times.notes)
     if faults or labels.values is None:
-        raise DataError(str(path), faults)
+        with carried(notes):
+            raise DataError(str(path), faults)
+    interactions = Interactions(users.values, items.values, labels.values, times.values)
+    rows = rows_with_ids(users.values, items.values)
     return Loaded(
-        Interactions(users.values, items.values, labels.values, times.values),
+        interactions if rows is None else interactions.take(rows),
         columns,
         has_label="label" in columns,
         notes=(
-            *source.notes,
-            *times.notes,
+            *notes,
             *_named_by_data(source, columns),
             *_unused(table.column_names, columns),
         ),
         source=path.name,
+        time_fault=time_fault,
+        rows=rows,
     )
 
 
@@ -138,11 +154,16 @@ def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candi
 
 
 def _read_role(
-    source: SourceTable, columns: dict[str, str], role: str, like: pa.DataType | None
+    source: SourceTable,
+    columns: dict[str, str],
+    role: str,
+    like: pa.DataType | None,
+    keep_missing: bool = False,
 ) -> Checked[pa.Array]:
     if role not in columns:
         return Checked(None)  # find_columns has told it
-    return read_ids(source.table[columns[role]], role, columns[role], like)
+    column = source.table[columns[role]]
+    return read_ids(column, role, columns[role], like, keep_missing=keep_missing)
 
 
 def _read_negatives(table: pa.Table, rest: Sequence[str], like: pa.DataType) -> Checked[pa.Array]:

@@ -116,8 +116,13 @@ def split_interactions(
     return Split(train, validation, test, description, notes=notes)
 
 
+def needs_timestamps(method: str) -> bool:
+    """Returns whether a split method orders the interactions by time."""
+    return method in ("leave-last-out", "temporal")
+
+
 def _require_timestamps(method: str, has_timestamp: bool) -> None:
-    if method in ("leave-last-out", "temporal") and not has_timestamp:
+    if needs_timestamps(method) and not has_timestamp:
         raise UsageError(
             f"A {method} split needs timestamps. Received interactions without a timestamp column. "
             "Name the column with --timestamp-column, or pass --split random."

@@ -120,20 +120,7 @@ def _read_parquet(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         reason = "Cannot be read as Parquet: the file is damaged, or not a Parquet file."
         raise DataError(str(path), [BROKEN_TEXT if "UTF8" in str(error) else reason]) from None
-    _check_text(path, table)
     return table
-
-
-def _check_text(path: Path, table: pa.Table) -> None:
-    """Refuses text that is not UTF-8, which Arrow hands on and Python cannot show."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            continue
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid:
-            raise DataError(str(path), [f"Column '{name}': {BROKEN_TEXT}"]) from None
 
 
 def _read_directory(path: Path, expected: Expected) -> SourceTable:

@@ -6,12 +6,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked, describe_rows, failed
-from recsearch.data.parsing import first_unparsable
+from recsearch.data.parsing import MISSING_WORDS, first_unparsable
+from recsearch.data.plain_types import plain_column
+from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable_time
 
 UNITS = ((1e17, "nanoseconds", 10**9), (1e14, "microseconds", 10**6), (1e11, "milliseconds", 10**3))
-"""(from which median on, unit, units a second). 1e11 seconds would be the year 5138."""
+"""(from which median on, unit, units per second). 1e11 seconds would be the year 5138."""
 
-ISO_KINDS = (pa.timestamp("ns"), pa.timestamp("ns", tz="UTC"))  # without and with a zone
+DIGITS = ((8, 10**0), (12, 10**4), (14, 10**6), (17, 10**9))
+"""(digits of a date that is written without marks, what divides it down to its day): 20200918,
+202009180517, 20200918051702, and with milliseconds."""
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+EXCEL_DAYS = (20_000, 80_000)  # Excel counts days: these are the years 1954 to 2119
+EXCEL_1970 = 25_569  # Excel's number of 1970-01-01
+
+WORDS = pa.array((*MISSING_WORDS, "NaT"))
 
 
 def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64]]:
@@ -19,18 +29,20 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
 
     Args:
         column: [n] numbers (seconds; milliseconds or finer if the median is too large for
-            seconds), dates, or ISO 8601 text; text without a zone is taken as UTC.
+            seconds; dates such as 20240501; Excel's serial dates), dates, or text that holds
+            numbers or dates; what has no zone is taken as UTC.
         name: The column's name, for messages.
 
     Returns:
         [n] int64 seconds since 1970 UTC; a time that is missing or unreadable is a fault.
     """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return read_timestamps(pc.cast(column, kind.value_type), name)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    plain = plain_column(column, name)
+    if plain.values is None:
+        return Checked(None, plain.faults)
+    column, kind = plain.values, plain.values.type
+    if pa.types.is_string(kind):
         column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
+        column = pc.if_else(pc.is_in(column, value_set=WORDS), pa.scalar(None, kind), column)
     missing = _missing(column)
     if missing.any():
         return failed(
@@ -41,9 +53,9 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
         return Checked(_floor_seconds(column))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _from_numbers(column.to_numpy(), name)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind):
         return _from_text(column, name)
-    return _unreadable(name, 0, column[0])
+    return failed(unreadable_time(f"Column '{name}', row 1: '{column[0]}'"))
 
 
 def _missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -53,8 +65,24 @@ def _missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(pc.is_null(column).to_numpy(), dtype=np.bool_)
 
 
+def _from_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64]]:
+    for kind in (pa.int64(), pa.float64()):
+        if first_unparsable(text, kind, whole=True) < 0:
+            return _from_numbers(pc.cast(text, kind).to_numpy(), name)
+    return read_time_text(text, name)
+
+
 def _from_numbers(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.int64]]:
-    median = float(np.median(np.abs(values.astype(np.float64)))) if len(values) else 0.0
+    if not len(values):
+        return Checked(_floor(values))
+    for num_digits, per_day in DIGITS:
+        if 10 ** (num_digits - 1) <= values.min() and values.max() < 10**num_digits:
+            dates = _from_digits(values, name, num_digits, per_day)
+            if dates is not None:
+                return dates
+    if EXCEL_DAYS[0] <= values.min() and values.max() <= EXCEL_DAYS[1]:
+        return _from_small(values, name)
+    median = float(np.median(np.abs(values.astype(np.float64))))
     for threshold, unit, per_second in UNITS:
         if median > threshold:
             note = f"Column '{name}' was read as {unit} since 1970 and rounded down to seconds."
@@ -62,21 +90,42 @@ def _from_numbers(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.
     return Checked(_floor(values))
 
 
-def _from_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64]]:
-    if first_unparsable(text, pa.float64(), whole=True) < 0:
-        return _from_numbers(pc.cast(text, pa.float64()).to_numpy(), name)
-    rows = [first_unparsable(text, kind) for kind in ISO_KINDS]
-    if -1 in rows:
-        return Checked(_floor_seconds(pc.cast(text, ISO_KINDS[rows.index(-1)])))
-    return _unreadable(name, max(rows), text[max(rows)])
+def _from_digits(
+    values: NDArray[np.generic], name: str, num_digits: int, per_day: int
+) -> Checked[NDArray[np.int64]] | None:
+    """Returns times of values such as 20240501 or 20240501120000; None if they count something.
+
+    They are times only if each value is one: a count of seconds would soon name a 13th month.
+    """
+    whole = _floor(values)
+    date, clock = np.divmod(whole, per_day)
+    year, month, day = date // 10_000, date // 100 % 100, date % 100
+    clock = clock * 10**6 // per_day  # hours, minutes and seconds
+    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
+    begin, valid = seconds_of_days(year, month, day)
+    valid &= (year >= FIRST_YEAR) & (year <= LAST_YEAR)
+    valid &= (hour < 24) & (minute < 60) & (second < 60)
+    if valid.all():
+        note = f"Column '{name}' was read as dates of {num_digits} digits, such as {whole[0]}."
+        return Checked(begin + hour * 3600 + minute * 60 + second, notes=(note,))
+    if num_digits < 14 or valid.mean() < 0.5:
+        return None
+    row = int(np.argmin(valid))
+    return failed(unreadable_time(f"Column '{name}', row {row + 1}: '{whole[row]}'"))
 
 
-def _unreadable(name: str, row: int, value: pa.Scalar) -> Checked[NDArray[np.int64]]:
-    return failed(
-        f"Column '{name}', row {row + 1}: '{value}' cannot be read as a time. "
-        "Expected seconds since 1970, or ISO dates such as 2024-05-01 or 2024-05-01T12:00:00, all "
-        "with a zone or all without. Convert it, or name another column with --timestamp-column."
-    )
+def _from_small(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.int64]]:
+    """Returns the times of values that could be Excel's dates: with a time of day, they are."""
+    whole = _floor(values)
+    if (whole == values).all():
+        note = (
+            f"Column '{name}' was read as seconds since 1970, so that all rows lie in one day. "
+            "If the numbers are Excel's dates, format the column as dates in the file."
+        )
+        return Checked(whole, notes=(note,))
+    seconds = np.rint((values.astype(np.float64) - EXCEL_1970) * 86_400)
+    note = f"Column '{name}' was read as Excel's serial dates, which count days from 1900 on."
+    return Checked(np.asarray(seconds, dtype=np.int64), notes=(note,))
 
 
 def _floor_seconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
