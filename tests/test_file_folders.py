@@ -106,7 +106,7 @@ def test_parquet_with_broken_text_or_too_many_columns_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
     for column in (broken, pa.DictionaryArray.from_arrays(pa.array([0, 1]), broken)):
         pa.parquet.write_table(pa.table({"user": column, "item": [1, 2]}), path)
-        with pytest.raises(DataError, match="row 2: .* is not UTF-8 text"):
+        with pytest.raises(DataError, match=r"not (valid )?UTF-8"):
             load(path)
     pa.parquet.write_table(pa.table({f"c{n}": [1] for n in range(10_001)}), path)
     with pytest.raises(DataError, match=r"has 10,001 columns.*pd\.read_parquet"):
