@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from recsearch.tuning.engines.engine import Message, took_too_long
+from recsearch.tuning.engines.leftovers import claim
 from recsearch.tuning.engines.worker import prepare
 from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
 
@@ -35,6 +36,7 @@ def start_fork_server() -> None:
     It imports TensorFlow, which takes seconds: who starts it early does not wait for it later.
     """
     multiprocessing.set_forkserver_preload(["recsearch.tuning.engines.preload"])
+    claim()
     forkserver.ensure_running()
 
 
@@ -174,7 +176,7 @@ def _without_main() -> Iterator[None]:
 
 def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
     """A worker's life: prepare once, then one assignment after another until the pipe closes."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the owner's to handle
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner's to handle
         signal.signal(number, signal.SIG_IGN)
     _exit_with_owner()
     fault, runner = "", None
