@@ -1,7 +1,6 @@
 """Puts a search together as the settings say: space, driver, engine, description."""
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from recsearch.data.dataset import Dataset
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.machine import memory_gb, num_cores
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Driver
@@ -127,10 +127,10 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = memory_gb()
     return {
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(memory, 1),
+        "cores": num_cores(),
+        "memory_gb": None if memory is None else round(memory, 1),
         "platform": f"{platform.system()} {platform.machine()}",
     }
 
