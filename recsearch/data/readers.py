@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsearch.data.checked import Checked
 from recsearch.data.columns import ColumnNames, find_columns
+from recsearch.data.frames import Source
 from recsearch.data.ids import convert_ids, plain_ids, read_ids
 from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.labels import read_labels
@@ -46,7 +47,7 @@ def read_table(path: Path) -> pa.Table:
     return read_source(path).table
 
 
-def load_interactions(path: Path, names: ColumnNames, like: Interactions | None = None) -> Loaded:
+def load_interactions(path: Source, names: ColumnNames, like: Interactions | None = None) -> Loaded:
     """Reads a file of interactions and checks it whole.
 
     Args:
@@ -90,7 +91,7 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     )
 
 
-def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candidates:
+def load_candidates(path: Source, names: ColumnNames, like: Interactions) -> Candidates:
     """Reads test lists: a user, a positive item, then one column for each negative item.
 
     Args:

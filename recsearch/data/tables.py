@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from recsearch.data.delimited import read_delimited
+from recsearch.data.frames import Frame, Source
 from recsearch.errors import DataError
 
 PARQUET_MAGIC = b"PAR1"
@@ -18,27 +19,29 @@ class SourceTable:
     """A table as a file holds it.
 
     Attributes:
-        path: The file, or the directory of Parquet files.
+        path: The file, the directory of Parquet files, or the table in memory.
         table: Its columns under their names in the file.
         notes: What was assumed of the file.
     """
 
-    path: Path
+    path: Source
     table: pa.Table
     notes: tuple[str, ...] = ()
 
 
-def read_source(path: Path) -> SourceTable:
+def read_source(path: Source) -> SourceTable:
     """Reads a table: delimited text, plain or gzipped; a Parquet file; a directory of them.
 
     The content decides, not the extension, except for MovieLens and RecBole files.
 
     Args:
-        path: The file or directory.
+        path: The file or directory, or a table in memory.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
+    if isinstance(path, Frame):
+        return SourceTable(path, _with_rows(path, path.table), path.notes)
     if not path.exists():
         raise DataError(str(path), [_absent(path)])
     if path.is_dir():
@@ -94,7 +97,7 @@ def _read_directory(path: Path) -> pa.Table:
         ) from None
 
 
-def _with_rows(path: Path, table: pa.Table) -> pa.Table:
+def _with_rows(path: Source, table: pa.Table) -> pa.Table:
     names = table.column_names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

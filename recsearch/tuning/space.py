@@ -26,6 +26,7 @@ from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.tuning.builtin import PACKAGE, builtin_names
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.references import FILE_MODULE, require_reference
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
@@ -297,20 +298,14 @@ def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) ->
 
 def load_family(reference: str) -> Family:
     """Returns the builder that a reference names."""
+    require_reference(reference)
     location, _, attribute = reference.partition(":")
     if location.endswith(".py"):
         module, name = _module_from_file(Path(location)), Path(location).stem
     elif location in builtin_names():
         module, name = importlib.import_module(f"{PACKAGE}.{location}"), location
-    elif ":" in reference:
-        module, name = _module_by_name(location), location.rpartition(".")[2]
     else:
-        close = difflib.get_close_matches(location, builtin_names())
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise SpaceError(
-            f"There is no search space called {reference!r}.{hint} Try `recsearch spaces` to see "
-            "all, or name your own as ./file.py:build or package.module:build."
-        )
+        module, name = _module_by_name(location), location.rpartition(".")[2]
     attribute = attribute or "build"
     builder = getattr(module, attribute, None)
     if not callable(builder):
@@ -319,9 +314,7 @@ def load_family(reference: str) -> Family:
 
 
 def _module_from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise SpaceError(f"There is no file {path} to load a search space from.")
-    spec = importlib.util.spec_from_file_location(f"recsearch_user_space_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{FILE_MODULE}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise SpaceError(f"{path} cannot be imported as a Python module.")
     module = importlib.util.module_from_spec(spec)
