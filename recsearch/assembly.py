@@ -1,7 +1,6 @@
 """Puts a search together as the settings say: space, driver, engine, description."""
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from recsearch.data.dataset import Dataset
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.machine import memory_gb, num_cores
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.builders import Builders, SpaceSetup
 from recsearch.tuning.description import describe_space
@@ -27,9 +27,9 @@ from recsearch.tuning.engines.helper import HelperProcess, InlineHelper
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
 from recsearch.tuning.engines.ray import RayEngine
+from recsearch.tuning.families import family_names
 from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import family_names
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.trial import Objective
 
@@ -157,10 +157,10 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, Any]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = memory_gb()
     return {
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(memory, 1),
+        "cores": num_cores(),
+        "memory_gb": None if memory is None else round(memory, 1),
         "platform": f"{platform.system()} {platform.machine()}",
     }
 

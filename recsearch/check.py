@@ -25,7 +25,7 @@ from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
 from recsearch.tuning.builders import SpaceSetup, loaded
 from recsearch.tuning.engines.helper import CallError, HelperProcess, Say
-from recsearch.tuning.references import family_names
+from recsearch.tuning.families import family_names
 from recsearch.tuning.sampling import sample
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.threads import use_one_thread

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recsearch import __version__, commands
+from recsearch.arguments import path_fault, shown
 from recsearch.config import DEFAULT_SPACES, TASKS
 from recsearch.errors import RecsearchError
 from recsearch.flags import (
@@ -189,7 +190,7 @@ def _add_trials(subparsers: Any) -> None:
         help="how to print them (default: table); parquet needs --out",
     )
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="write csv, json or parquet into a file"
+        "--out", metavar="FILE", type=_path, help="write csv, json or parquet into a file"
     )
     parser.add_argument(
         "--watch",
@@ -258,10 +259,10 @@ def _add_compare(subparsers: Any) -> None:
         ],
     )
     parser.add_argument(
-        "directories", nargs="+", metavar="RUN", type=Path, help="run directories, two or more"
+        "directories", nargs="+", metavar="RUN", type=_path, help="run directories, two or more"
     )
     parser.add_argument(
-        "--out", metavar="FILE.html", type=Path, help="also write a page with plots"
+        "--out", metavar="FILE.html", type=_path, help="also write a page with plots"
     )
     _add_format(parser)
 
@@ -285,7 +286,15 @@ def _add_log(subparsers: Any) -> None:
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", type=Path, help="the run directory")
+    parser.add_argument("directory", metavar="DIR", type=_path, help="the run directory")
+
+
+def _path(text: str) -> Path:
+    """Returns a path; argparse reports a text that cannot be one."""
+    fault = path_fault(text)
+    if fault is not None:
+        raise argparse.ArgumentTypeError(f"{shown(text)}: {fault}")
+    return Path(text)
 
 
 def _add_format(parser: argparse.ArgumentParser) -> None:

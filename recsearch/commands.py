@@ -32,9 +32,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Searches, finishes and reports."""
     from recsearch.data.dataset import load_dataset
     from recsearch.directory import absolute_paths
+    from recsearch.tuning.references import require_references
 
     from_file = read_toml(Path(arguments.config)) if arguments.config else {}
-    config = absolute_paths(make_config(from_file, _settings(arguments)))
+    given = make_config(from_file, _settings(arguments))
+    require_references(given.spaces)
+    config = absolute_paths(given)
     dataset = load_dataset(config)  # a fault of the data must not wait for TensorFlow
     import_tensorflow_for(config.engine, lean=True)
     from recsearch.run import run as run_search

@@ -3,13 +3,13 @@
 import difflib
 import importlib.util
 import math
-import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from recsearch.arguments import PATHS, path_fault, plain, shown
 from recsearch.errors import ConfigError
 
 TASKS = ("rating", "implicit", "click")
@@ -17,6 +17,7 @@ SPLITS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
 TUNERS = ("random", "hyperband", "bayesian")
 ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
+MAX_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -130,19 +131,20 @@ def make_config(*layers: Mapping[str, Any]) -> RunConfig:
     """
     given: dict[str, Any] = {}
     for layer in layers:
-        given |= {name: _plain(value) for name, value in layer.items() if value is not None}
+        given |= {name: value for name, value in layer.items() if value is not None}
     known = {field.name: _type_name(field.type) for field in fields(RunConfig)}
-    faults = []
+    faults, settings = [], {}
     for name, value in given.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            faults.append(f"There is no setting {name!r}.{hint}")
-        elif not _fits(value, known[name]):
-            faults.append(f"{name} must be of the type {known[name]}. Received: {value!r}.")
+            faults.append(_unknown(name, known))
+            continue
+        try:
+            settings[name] = _converted(name, value, known[name])
+        except ValueError as error:
+            faults.append(f"{name}={error}")
     if faults:
         raise ConfigError("The settings cannot be read", faults)
-    return RunConfig(**{name: _frozen(value) for name, value in given.items()})
+    return RunConfig(**settings)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -159,29 +161,58 @@ def read_toml(path: Path) -> dict[str, Any]:
     return {name.replace("-", "_"): value for name, value in settings.items()}
 
 
-def _plain(value: Any) -> Any:
-    """Returns a path as text; anything else as it is."""
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+def _unknown(name: str, known: Iterable[str]) -> str:
+    longer = [k for k in known if k == f"max_{name}"]  # "epochs" also resembles min_epochs
+    close = longer or difflib.get_close_matches(name, known)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return f"There is no setting {name!r}.{hint}"
 
 
 def _type_name(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "tuple[str, ...]": "text or a list of texts",
+}
+"""Annotation of a setting -> its type in words."""
 
 
-def _fits(value: Any, annotation: str) -> bool:
-    """Returns whether a value from TOML, JSON or a flag suits a field's annotation."""
-    if value is None:
-        return annotation.endswith("None")
-    if annotation.startswith("tuple"):
+def _converted(name: str, value: Any, annotation: str) -> Any:
+    """Returns a value from Python, TOML, JSON or a flag in the type of the setting.
+
+    Raises:
+        ValueError: If it has another type; the message begins with the value.
+    """
+    kind = annotation.removesuffix(" | None")
+    ready = plain(name, value)
+    if not _fits(ready, kind):
+        raise ValueError(f"{shown(value)}: expected {EXPECTED[kind]}.")
+    if isinstance(ready, int) and abs(ready) > MAX_INTEGER:
+        raise ValueError(f"{shown(value)}: expected a number up to {MAX_INTEGER}.")
+    for fault in filter(None, map(path_fault, _paths(name, ready))):
+        raise ValueError(f"{shown(value)}: {fault}.")
+    return tuple(ready) if isinstance(ready, list) else ready
+
+
+def _paths(name: str, value: Any) -> list[str]:
+    """Returns the paths in the value of a setting."""
+    if name == "enqueue":
+        return [text for text in value if text.endswith(".json")]
+    return [value] if name in PATHS else []
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind.startswith("tuple"):
         return isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
     kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
-    if annotation == "bool" or isinstance(value, bool):
-        return annotation == "bool" and isinstance(value, bool)
-    return isinstance(value, kinds[annotation.removesuffix(" | None")])
+    if kind == "bool" or isinstance(value, bool):
+        return kind == "bool" and isinstance(value, bool)
+    return isinstance(value, kinds[kind])
 
 
 def _choice_faults(config: RunConfig) -> list[str]:

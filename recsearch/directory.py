@@ -1,6 +1,7 @@
 """A run directory: making it, filling data/, and settings that hold from anywhere."""
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from recsearch.arguments import PATHS
 from recsearch.config import RunConfig
 from recsearch.data.dataset import Dataset, item_titles
 from recsearch.data.interactions import Task
@@ -16,6 +18,9 @@ from recsearch.data.store import write_prepared
 from recsearch.data.validation_lists import draw_lists
 from recsearch.errors import UsageError
 from recsearch.files import make_directory, rename_durably
+
+MAX_NAME = 100
+"""Characters of the spaces' names in the name of a run directory; a file system takes 255 bytes."""
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
@@ -76,6 +81,7 @@ def new_directory(config: RunConfig) -> Path:
             )
     else:
         names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
+        names = names[:MAX_NAME]
         directory = _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{names}")
     try:
         make_directory(directory)
@@ -98,10 +104,14 @@ def _unused(path: Path) -> Path:
     return candidate
 
 
-def absolute_paths(config: RunConfig) -> RunConfig:
-    """Returns the settings with every path made absolute, so that a resume may start anywhere."""
-    names = ("data", "users", "items", "test", "validation", "test_candidates")
-    paths = {n: getattr(config, n) for n in names}
+def absolute_paths(config: RunConfig, in_memory: Collection[str] = ()) -> RunConfig:
+    """Returns the settings with absolute paths, so that a resume may start anywhere.
+
+    Args:
+        config: The settings.
+        in_memory: Settings that name no path, but a table of the calling process.
+    """
+    paths = {n: getattr(config, n) for n in PATHS if n != "out" and n not in in_memory}
     found: dict[str, Any] = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
     spaces = tuple(_absolute_reference(space) for space in config.spaces)
     enqueue = tuple(

@@ -39,6 +39,17 @@ def import_tensorflow(lean: bool = False) -> None:
         os.close(kept)
 
 
+def detach_from_terminal() -> None:
+    """Sends the output to nowhere if its terminal was closed: each write would be an error."""
+    sink = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")  # a closed terminal refuses even this
+        except OSError:
+            os.dup2(sink, descriptor)
+    os.close(sink)
+
+
 @contextmanager
 def _absent(package: str) -> Iterator[None]:
     """Makes a package seem not to be installed, unless it has been imported already."""

@@ -22,7 +22,7 @@ from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
 from recsearch.tuning.builders import SpaceSetup
-from recsearch.tuning.references import Family
+from recsearch.tuning.families import Family
 from recsearch.tuning.runner import TrialRunner
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState

@@ -233,7 +233,7 @@ def test_bad_toml_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["run", "--config", str(path)]) == 2
     told = capsys.readouterr().err
     assert "There is no setting 'tunner'. Did you mean tuner?" in told
-    assert "max_epochs must be of the type int. Received: '3'." in told
+    assert "max_epochs='3': expected a whole number." in told
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def test_tensorboard_is_yes_or_no_and_a_flag_that_was_not_given_leaves_the_file(
     assert make_config().tensorboard is False
     assert make_config({"tensorboard": True}, {"tensorboard": None}).tensorboard is True
     for wrong in (1, "yes"):
-        with pytest.raises(ConfigError, match="tensorboard must be of the type bool"):
+        with pytest.raises(ConfigError, match=r"tensorboard=.*: expected true or false"):
             make_config({"tensorboard": wrong})
-    with pytest.raises(ConfigError, match="workers must be of the type int"):
+    with pytest.raises(ConfigError, match="workers=True: expected a whole number"):
         make_config({"workers": True})
 
 
@@ -49,24 +49,24 @@ def test_config_turns_lists_into_tuples() -> None:
 
 def test_whole_number_is_good_for_a_fraction_and_not_the_other_way() -> None:
     assert make_config({"data": "d", "positive_from": 4}).positive_from == 4
-    with pytest.raises(ConfigError, match=r"seed must be of the type int\. Received: 1\.5\."):
+    with pytest.raises(ConfigError, match=r"seed=1\.5: expected a whole number\."):
         make_config({"seed": 1.5})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
     [
-        ("max_trials", True, r"int \| None"),
-        ("max_trials", "5", r"int \| None"),
-        ("minutes", "1", r"float \| None"),
-        ("data", 3, r"str \| None"),
-        ("tuner", 3, "str"),
-        ("set", "dim=8", r"tuple\[str, \.\.\.\]"),
-        ("spaces", [1], r"tuple\[str, \.\.\.\]"),
+        ("max_trials", True, "a whole number"),
+        ("max_trials", "5", "a whole number"),
+        ("minutes", "1", "a number"),
+        ("data", 3, "text"),
+        ("tuner", 3, "text"),
+        ("set", 8, "text or a list of texts"),
+        ("spaces", [1], "text or a list of texts"),
     ],
 )
 def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{name} must be of the type {kind}\. Received: "):
+    with pytest.raises(ConfigError, match=rf"{name}=.*: expected {kind}\."):
         make_config({name: value})
 
 
@@ -148,7 +148,7 @@ def test_unknown_settings_are_told_together_with_close_names() -> None:
     assert caught.value.faults == (
         "There is no setting 'max_trails'. Did you mean max_trials?",
         "There is no setting 'xyz'.",
-        "tuner must be of the type str. Received: 2.",
+        "tuner=2: expected text.",
     )
 
 

@@ -15,7 +15,7 @@ from recsearch.data.interactions import Task
 from recsearch.nn import Embedding, Pairs, Recommender
 from recsearch.training.evaluate import make_protocol
 from recsearch.tuning import kept_models
-from recsearch.tuning.references import Family
+from recsearch.tuning.families import Family
 from recsearch.tuning.runner import TrialRunner
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.trial import Assignment, Outcome

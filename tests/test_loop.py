@@ -15,9 +15,9 @@ from recsearch.training.evaluate import make_protocol
 from recsearch.tuning.drivers.decision import Promote, Propose, Wait
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.families import Family
 from recsearch.tuning.loop import Budget, search
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import Family
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed

@@ -16,8 +16,8 @@ from recsearch.nn import Embedding, Pairs, Recommender, make_optimizer
 from recsearch.training.evaluate import make_protocol
 from recsearch.tuning.drivers.hyperband import Bracket, HyperbandDriver, hyperband_brackets
 from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.families import Family
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.references import Family
 from recsearch.tuning.runner import TrialRunner
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed

@@ -211,7 +211,7 @@ def test_recommender_of_an_unfinished_run_is_refused(run: Run) -> None:
 
 
 def test_recommend_with_k_of_zero_is_refused(run: Run) -> None:
-    with pytest.raises(UsageError, match=r"k must be at least 1\. Received 0"):
+    with pytest.raises(UsageError, match=r"k must be a whole number, at least 1\. Received 0"):
         run.recommend(1, k=0)
 
 
@@ -250,7 +250,7 @@ def test_recommend_asks_the_exported_model_and_drops_padding(run: Run) -> None:
 
 def test_recommend_gives_ids_of_text_as_text(run: Run) -> None:
     save_model(run.directory / "best" / "saved_model" / "1", text_ids=True)
-    answer = run.recommend(7, k=3)
+    answer = run.recommend("7", k=3)
     assert answer["item_id"].tolist() == ["b", "a"]
     assert answer.attrs["known_user"] is True
 

@@ -10,8 +10,8 @@ from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Negatives, Pairs, Recommender
 from recsearch.tuning import builtin
+from recsearch.tuning.families import Family
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import Family
 from recsearch.tuning.space import SearchSpace, load_space
 
 SPEC = prepared(Task.RATING).spec

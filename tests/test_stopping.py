@@ -128,6 +128,19 @@ def test_first_signal_asks_and_the_second_stops_at_once(number: signal.Signals) 
     assert signal.getsignal(number) is before
 
 
+def test_hangup_only_asks_however_often_it_comes() -> None:
+    """Shell and kernel both send it; a Ctrl-C after it still stops at once."""
+    engine, said = Listening(), []
+    before = signal.getsignal(signal.SIGHUP)
+    with stoppable(engine, said.append) as stopped:  # type: ignore[arg-type]  # all it needs
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stopped()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGHUP) is before
+
+
 @pytest.fixture
 def impatient(setup: RunnerSetup) -> Iterator[LocalEngine]:
     engine = LocalEngine(setup, 1, trial_minutes=0.2)

@@ -1,17 +1,18 @@
 """From settings to a split data set: everything that is read of the user's files, in one value."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
+from recsearch.arguments import PATHS
 from recsearch.config import RunConfig
 from recsearch.data.checked import carried
 from recsearch.data.cleaning import TaskData, prepare_task
 from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features, title_column
+from recsearch.data.frames import Frame, Source, source_of
 from recsearch.data.given_parts import split_given
 from recsearch.data.interactions import Features, Interactions, Split, Task
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
@@ -31,7 +32,7 @@ class Dataset:
         items: Item table, or None.
         columns: Role -> name of the column that it was found in.
         notes: What was decided and dropped on the way, for people.
-        fingerprint: SHA-256 of the files' bytes: other data have another one.
+        fingerprint: SHA-256 of the files' bytes, or of the tables' values: other data have another.
         seed: Of the run; what is drawn while data are prepared follows from it.
     """
 
@@ -45,8 +46,12 @@ class Dataset:
     seed: int = 0
 
 
-def load_dataset(config: RunConfig) -> Dataset:
-    """Reads, checks and splits what the settings name.
+def load_dataset(config: RunConfig, frames: Mapping[str, Frame] | None = None) -> Dataset:
+    """Reads, checks and splits the data that the settings name.
+
+    Args:
+        config: The settings.
+        frames: Setting -> table, for those tables that are in memory and not in a file.
 
     Raises:
         DataError: If a file cannot be used; all its faults together.
@@ -61,17 +66,18 @@ def load_dataset(config: RunConfig) -> Dataset:
         config.timestamp_column,
         config.no_header,
     )
-    loaded = load_interactions(Path(config.data), names)
+    sources = _sources(config, frames or {})
+    loaded = load_interactions(sources["data"], names)
     data = prepare_task(loaded, _task(config), config.positive_from, config.missing_label)
     notes = list(data.notes)
     with carried(notes):
-        users, user_notes = _table(config.users, "user", names, data.interactions.user_id)
+        users, user_notes = _table(sources.get("users"), "user", names, data.interactions.user_id)
         notes += user_notes
-        items, item_notes = _table(config.items, "item", names, data.interactions.item_id)
+        items, item_notes = _table(sources.get("items"), "item", names, data.interactions.item_id)
         notes += item_notes
-        split, part_notes = _split(config, data, names, loaded)
+        split, part_notes = _split(config, sources, data, names, loaded)
     notes += (*part_notes, *split.notes, *_cold_notes(config))
-    fingerprint = _fingerprint(_paths(config))
+    fingerprint = _fingerprint(sources.values())
     return Dataset(
         data.task, split, users, items, loaded.columns, tuple(notes), fingerprint, config.seed
     )
@@ -94,25 +100,29 @@ def _generated(config: RunConfig) -> Dataset:
 
 
 def _table(
-    path: str | None, role: str, names: ColumnNames, like: pa.Array
+    source: Source | None, role: str, names: ColumnNames, like: pa.Array
 ) -> tuple[Features | None, tuple[str, ...]]:
-    return (None, ()) if path is None else load_features(Path(path), role, names, like)
+    return (None, ()) if source is None else load_features(source, role, names, like)
 
 
 def _split(
-    config: RunConfig, data: TaskData, names: ColumnNames, loaded: Loaded
+    config: RunConfig,
+    sources: Mapping[str, Source],
+    data: TaskData,
+    names: ColumnNames,
+    loaded: Loaded,
 ) -> tuple[Split, tuple[str, ...]]:
-    if config.test is None:
+    if "test" not in sources:
         method = _method(config, data, loaded)
         return split_interactions(data.interactions, method, data.task, config.seed), ()
-    test, test_notes = _part(config, config.test, data, names)
+    test, test_notes = _part(config, sources["test"], data, names)
     validation: Interactions | None = None
     validation_notes: tuple[str, ...] = ()
-    if config.validation is not None:
-        validation, validation_notes = _part(config, config.validation, data, names)
+    if "validation" in sources:
+        validation, validation_notes = _part(config, sources["validation"], data, names)
     candidates = None
-    if config.test_candidates is not None:
-        candidates = load_candidates(Path(config.test_candidates), names, data.interactions)
+    if "test_candidates" in sources:
+        candidates = load_candidates(sources["test_candidates"], names, data.interactions)
     split = split_given(data.interactions, test, validation, candidates, data.task, config.seed)
     return split, (*test_notes, *validation_notes)
 
@@ -144,31 +154,28 @@ def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
 
 
 def _part(
-    config: RunConfig, path: str, data: TaskData, names: ColumnNames
+    config: RunConfig, source: Source, data: TaskData, names: ColumnNames
 ) -> tuple[Interactions, tuple[str, ...]]:
     """Reads a given test or validation part, as the training part was read."""
-    loaded = load_interactions(Path(path), names, like=data.interactions)
+    loaded = load_interactions(source, names, like=data.interactions)
     part = prepare_task(loaded, data.task, config.positive_from, config.missing_label, is_part=True)
     own = [note for note in part.notes if note not in data.notes]
     return part.interactions, tuple(f"{loaded.source}: {note}" for note in own)
 
 
-def _paths(config: RunConfig) -> list[Path]:
-    named = (
-        config.data,
-        config.users,
-        config.items,
-        config.test,
-        config.validation,
-        config.test_candidates,
-    )
-    return [Path(name) for name in named if name is not None]
+def _sources(config: RunConfig, frames: Mapping[str, Frame]) -> dict[str, Source]:
+    """Returns setting -> where its table is, for the settings that name one."""
+    named = {name: getattr(config, name) for name in PATHS if name != "out"}
+    return {n: source_of(n, text, frames) for n, text in named.items() if text is not None}
 
 
-def _fingerprint(paths: Sequence[Path]) -> str:
+def _fingerprint(sources: Iterable[Source]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for source in sources:
+        if isinstance(source, Frame):
+            digest.update(source.digest)
+            continue
+        files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
         for file in files:
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from recsearch.data.columns import (
     normalised_name,
 )
 from recsearch.data.feature_kinds import TITLE_NAMES, Dropped, classify_column
+from recsearch.data.frames import Source
 from recsearch.data.ids import read_ids
 from recsearch.data.interactions import FeatureColumn, Features
 from recsearch.data.mixed_columns import words_as_missing
@@ -24,7 +24,7 @@ from recsearch.errors import DataError
 
 
 def load_features(
-    path: Path, role: str, names: ColumnNames, like: pa.Array, exclude: Collection[str] = ()
+    path: Source, role: str, names: ColumnNames, like: pa.Array, exclude: Collection[str] = ()
 ) -> tuple[Features, tuple[str, ...]]:
     """Reads a user or item table.
 
@@ -96,7 +96,7 @@ def safe_names(columns: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _find_id(path: Path, available: Sequence[str], role: str, names: ColumnNames) -> str:
+def _find_id(path: Source, available: Sequence[str], role: str, names: ColumnNames) -> str:
     # The flags name columns of the interactions; a table may call its ids otherwise.
     given = names.given().get(role)
     known = {bare_name(column) for column in available} | set(available)
@@ -126,7 +126,7 @@ def _last_rows(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.sort(last[last >= 0])
 
 
-def _coverage(path: Path, role: str, ids: pa.Array, like: pa.Array) -> tuple[str, ...]:
+def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[str, ...]:
     wanted = _plain(pc.unique(like))
     known = pc.is_in(wanted, value_set=_plain(ids))
     missing = len(wanted) - int(pc.sum(known).as_py() or 0)

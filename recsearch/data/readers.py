@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsearch.data.checked import Checked, carried
 from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
+from recsearch.data.frames import Source
 from recsearch.data.headerless import Expected, Holds, by_position
 from recsearch.data.ids import convert_ids, plain_ids, read_ids, rows_with_ids
 from recsearch.data.interactions import Candidates, Interactions
@@ -57,7 +58,7 @@ def read_table(path: Path) -> pa.Table:
     return read_source(path).table
 
 
-def load_interactions(path: Path, names: ColumnNames, like: Interactions | None = None) -> Loaded:
+def load_interactions(path: Source, names: ColumnNames, like: Interactions | None = None) -> Loaded:
     """Reads a file of interactions and checks it whole.
 
     Args:
@@ -75,7 +76,7 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     source = read_source(path, Expected(Holds.INTERACTIONS, names))
     table = source.table
     columns, faults = find_columns(table.column_names, by_position(table.column_names, names))
-    wide = wide_fault(path, table, columns) if faults else None
+    wide = wide_fault(path, table, columns) if faults and isinstance(path, Path) else None
     if wide is not None:
         with carried(source.notes):
             raise DataError(str(path), [wide])
@@ -119,7 +120,7 @@ def load_interactions(path: Path, names: ColumnNames, like: Interactions | None 
     )
 
 
-def load_candidates(path: Path, names: ColumnNames, like: Interactions) -> Candidates:
+def load_candidates(path: Source, names: ColumnNames, like: Interactions) -> Candidates:
     """Reads test lists: a user, a positive item, then one column for each negative item.
 
     Args:

@@ -13,6 +13,7 @@ from recsearch.data.contents import EMPTY, Content, decode, open_content
 from recsearch.data.delimited import read_delimited, typed
 from recsearch.data.folders import add_partitions, list_parts, type_partitions
 from recsearch.data.foreign import MOST_COLUMNS, columns_fault
+from recsearch.data.frames import Frame, Source
 from recsearch.data.headerless import Expected, Holds
 from recsearch.data.item_lists import looks_like_lists, read_lists
 from recsearch.data.json_tables import looks_like_json, read_json
@@ -30,30 +31,32 @@ class SourceTable:
     """A table as a file holds it.
 
     Attributes:
-        path: The file, or the directory of files.
+        path: The file, the directory of files, or the table in memory.
         table: Its columns under their names in the file.
         notes: What was assumed of the file.
         is_text: Whether the file is delimited text, whose first line may be a header or data.
     """
 
-    path: Path
+    path: Source
     table: pa.Table
     notes: tuple[str, ...] = ()
     is_text: bool = False
 
 
-def read_source(path: Path, expected: Expected | None = None) -> SourceTable:
+def read_source(path: Source, expected: Expected | None = None) -> SourceTable:
     """Reads a table: delimited text, JSON lines, Parquet; or a directory of files of one format.
 
     The content decides, not the extension, except for MovieLens and RecBole files.
 
     Args:
-        path: The file or directory.
+        path: The file or directory, or a table in memory.
         expected: What is known of the file; None for a table with a header.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
+    if isinstance(path, Frame):
+        return SourceTable(path, _with_rows(path, path.table), path.notes)
     expected = expected or Expected()
     try:
         if not path.exists():
@@ -158,7 +161,7 @@ def _check_same_columns(path: Path, parts: list[Path], tables: list[pa.Table]) -
             )
 
 
-def _with_rows(path: Path, table: pa.Table) -> pa.Table:
+def _with_rows(path: Source, table: pa.Table) -> pa.Table:
     names = table.column_names
     repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:

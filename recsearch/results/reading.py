@@ -1,10 +1,12 @@
 """Reading a run directory."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from recsearch.errors import RunDirectoryError
+from recsearch.arguments import path_fault, shown
+from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results.records import measure
 from recsearch.results.run import Run
 from recsearch.tuning.journal import read_events
@@ -19,8 +21,14 @@ def load_run(directory: str | Path) -> Run:
         directory: As given to, or made by, `recsearch run`.
 
     Raises:
+        UsageError: If it is not a path.
         RunDirectoryError: If it is no run directory, or one of its files is damaged.
     """
+    if not isinstance(directory, str | os.PathLike):
+        raise UsageError(f"Expected the path of a run directory. Received {shown(directory)}.")
+    fault = path_fault(os.fspath(directory))
+    if fault is not None:
+        raise UsageError(f"{shown(os.fspath(directory))} is no run directory: {fault}.")
     directory = Path(directory)
     if not directory.is_dir():
         raise RunDirectoryError(f"Expected a run directory. There is no directory {directory}.")

@@ -2,12 +2,15 @@
 
 import html
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from recsearch.arguments import shown
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.report.wording import count_text, number_text
 from recsearch.results.plots import RunPlots
@@ -106,7 +109,7 @@ class Run(RunPlots):
         """Returns the k best items for a user, by the exported model.
 
         Args:
-            user_id: Raw id, as in the data.
+            user_id: Raw id of one user, as in the data: a whole number or text.
             k: How many items; fewer come back if the model has no more to offer.
             include_seen: Whether items may come back that the user has in the data.
 
@@ -116,10 +119,10 @@ class Run(RunPlots):
 
         Raises:
             RunDirectoryError: If the run has exported no model.
-            UsageError: If k is not positive, or the id is not of the data's type.
+            UsageError: If k is no positive whole number, or the id is not of the data's type.
         """
-        if k < 1:
-            raise UsageError(f"k must be at least 1. Received {k}.")
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise UsageError(f"k must be a whole number, at least 1. Received {shown(k)}.")
         name = "recommend_with_seen" if include_seen else "recommend"
         signature = self.recommender().signatures[name]
         import tensorflow as tf
@@ -145,15 +148,39 @@ class Run(RunPlots):
 
 def _as_id(user_id: int | str, dtype: str) -> int | str:
     """Returns the id as the model takes it: text, or a whole number."""
+    is_number = isinstance(user_id, int | np.integer) and not isinstance(user_id, bool)
+    expected = "are text" if dtype == "string" else "are whole numbers"
+    hint = ""
     if dtype == "string":
-        return str(user_id)
+        if isinstance(user_id, str) and _is_utf8(user_id):
+            return str(user_id)
+        if isinstance(user_id, bytes):
+            hint = " Pass user_id.decode()."
+        elif is_number:
+            hint = f" Pass '{user_id}'."
+    elif is_number or isinstance(user_id, str):
+        number = _whole_number(str(user_id))
+        if number is not None:
+            return number
+    if isinstance(user_id, list | tuple | set | dict | np.ndarray | pd.Series | pd.Index):
+        hint = " `recommend` takes the id of one user: call it once per user."
+    raise UsageError(f"The user ids of this run {expected}. Received {shown(user_id)}.{hint}")
+
+
+def _whole_number(text: str) -> int | None:
+    """Returns the int64 that a text of digits is (the command line has only text), or None."""
+    if not re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", text):
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def _is_utf8(text: str) -> bool:
     try:
-        number = int(user_id)
-    except ValueError:
-        number = None
-    if number is None or not -(2**63) <= number < 2**63:  # the model takes int64
-        raise UsageError(f"The user ids of this run are whole numbers. Received {user_id!r}.")
-    return number
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _decoded(item: Any) -> int | str:

@@ -15,9 +15,9 @@ from recsearch.tuning.builtin import builtin_names
 from recsearch.tuning.discovery import BuildError, discover, shown
 from recsearch.tuning.engines.engine import BUILD_SECONDS
 from recsearch.tuning.engines.helper import CallError, Helper, Say
+from recsearch.tuning.families import family_names
 from recsearch.tuning.fingerprint import source_fingerprint
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import family_names
 from recsearch.tuning.space import Outline, SearchSpace, load_space
 from recsearch.tuning.trial import Scalar
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from recsearch.tuning.references import Family
+from recsearch.tuning.families import Family
 
 _LEFT_OUT = frozenset({"name", "code", "inbound_nodes", "input_layers", "output_layers"})
 """Names count the layers of a session, and the code of a lambda has line numbers."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from recsearch.errors import SearchError
 from recsearch.files import disk_full
+from recsearch.quiet import detach_from_terminal
 from recsearch.tuning.drivers.decision import Finish, Wait
 from recsearch.tuning.engines.engine import Engine, Message
 from recsearch.tuning.study import Study
@@ -60,11 +61,12 @@ def _alarm(engine: Engine, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Handles Ctrl-C and SIGTERM for the duration of the block.
+    """Handles Ctrl-C, SIGTERM and SIGHUP (a closed terminal) for the duration of the block.
 
     The first asks the running trials to end after their epoch; a second Ctrl-C raises
-    KeyboardInterrupt at once. Outside the main thread, where Python has no signals, nothing is
-    handled.
+    KeyboardInterrupt at once. SIGHUP only asks: it comes from the shell and from the kernel, and
+    nobody reads the terminal any more. Under nohup, it is ignored as before. Outside the main
+    thread, where Python has no signals, nothing is handled.
 
     Yields:
         A function that tells whether a stop was asked for.
@@ -72,7 +74,9 @@ def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Calla
     asked: list[int] = []
 
     def handle(number: int, frame: object) -> None:
-        if asked:
+        if number == signal.SIGHUP:
+            detach_from_terminal()
+        elif asked:
             raise KeyboardInterrupt
         asked.append(number)
         engine.stop_after_epoch()
@@ -81,7 +85,10 @@ def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Calla
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield lambda: bool(asked)
     finally:

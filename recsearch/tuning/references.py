@@ -1,117 +1,151 @@
-"""Finds the builder that a reference names: a built-in space, ./file.py:build or module:build."""
+"""References of search spaces: checked before the data are loaded, and made from functions.
+
+Nothing is imported here: the builder's module may take long, or fail.
+"""
 
 import difflib
-import importlib
 import importlib.util
+import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType, ModuleType
 from typing import Any
 
-from recsearch.errors import SpaceError
-from recsearch.printable import error_text
-from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.arguments import path_fault, shown
+from recsearch.errors import SpaceError, UsageError
+from recsearch.tuning.builtin import builtin_names
 
-Builder = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Family:
-    """One builder.
-
-    Attributes:
-        name: The choice of `space` that stands for it.
-        builder: `build(hp, data)` or `build(hp)`.
-        reference: What names it: a built-in name, ./file.py:build, or package.module:build.
-    """
-
-    name: str
-    builder: Builder
-    reference: str
+FILE_MODULE = "recsearch_user_space_"
+"""Prefix of the module name under which a builder's file is imported."""
 
 
-def family_names(references: Sequence[str]) -> tuple[str, ...]:
-    """Returns the name of each family, without importing one of them.
+def require_references(references: Sequence[str]) -> None:
+    """Refuses references that cannot name a builder.
 
     Raises:
-        SpaceError: If a reference names no built-in space and no file, or two have one name.
+        SpaceError: If a reference has another form, or its file or top-level module is absent.
     """
-    names: list[str] = []
     for reference in references:
-        name = _family_name(reference)
-        if name in names:
-            raise SpaceError(f"The space {name} is named twice. Give each space once.")
-        names.append(name)
-    return tuple(names)
+        require_reference(reference)
 
 
-def _family_name(reference: str) -> str:
+def require_reference(reference: str) -> None:
+    """Refuses one reference, as `require_references` does."""
     location, colon, attribute = reference.partition(":")
-    if attribute not in ("", "build"):
-        name = attribute
-    elif location.endswith(".py"):
-        name = Path(location).stem
-    else:
-        name = location.rpartition(".")[2]
-    is_file, is_builtin = location.endswith(".py"), location in builtin_names()
-    if is_file and not Path(location).is_file():
-        raise SpaceError(f"There is no file {location} to load a search space from.")
-    if not location or not name or not (is_file or is_builtin or colon):
+    if path_fault(location) is not None:
+        raise SpaceError(f"There is no search space called {shown(reference)}. {_FORMS}")
+    if location.endswith(".py"):
+        if not Path(location).is_file():
+            raise SpaceError(f"There is no file {Path(location)} to load a search space from.")
+    elif colon and location not in builtin_names():
+        _require_module(location, reference)
+    elif location not in builtin_names():
         close = difflib.get_close_matches(location, builtin_names())
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise SpaceError(f"There is no search space called {shown(reference)}.{hint} {_FORMS}")
+    if colon and not attribute.isidentifier():
         raise SpaceError(
-            f"There is no search space called {reference!r}.{hint} Try `recsearch spaces` to see "
-            "all, or name your own as ./file.py:build or package.module:build."
+            f"{shown(reference)}: expected the name of a function after the colon. "
+            f"Received {shown(attribute)}."
         )
-    return name
 
 
-def load_family(reference: str) -> Family:
-    """Imports and returns the builder that a reference names.
+_FORMS = (
+    "Try `recsearch spaces` to see all, or name your own as ./file.py:build or "
+    "package.module:build."
+)
+
+
+def _require_module(name: str, reference: str) -> None:
+    """Refuses a module whose top-level package is absent; nothing of it is imported."""
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise SpaceError(f"There is no search space called {shown(reference)}. {_FORMS}")
+    if os.getcwd() not in sys.path:  # as the import of the builder finds it
+        sys.path.insert(0, os.getcwd())
+    if parts[0] not in sys.modules and importlib.util.find_spec(parts[0]) is None:
+        raise SpaceError(f"The module {name} cannot be imported: there is no module {parts[0]}.")
+
+
+def reference_of(space: Any) -> str:
+    """Returns the reference of a search space that is given as a name or as a function.
+
+    Workers import the builder under this reference, and so does a later `recsearch resume`: a
+    function must be found in a file or in a module.
+
+    Args:
+        space: A reference, or a function (or class) at the top level of a module.
 
     Raises:
-        SpaceError: If there is none, or its module cannot be imported.
+        UsageError: If it is neither.
     """
-    name = _family_name(reference)
-    location, _, attribute = reference.partition(":")
-    if location.endswith(".py"):
-        module = _module_from_file(Path(location))
-    elif location in builtin_names():
-        module = importlib.import_module(f"{PACKAGE}.{location}")
-    else:
-        module = _module_by_name(location)
-    attribute = attribute or "build"
-    builder = getattr(module, attribute, None)
-    if not callable(builder):
-        raise SpaceError(f"{location} has no function {attribute!r}. Received: {reference!r}.")
-    return Family(name, builder, reference)
+    if isinstance(space, str | os.PathLike):
+        return os.fspath(space)
+    if not callable(space):
+        raise UsageError(
+            f"spaces: expected the name of a search space or a builder function. "
+            f"Received {shown(space)}."
+        )
+    name, module = getattr(space, "__qualname__", ""), inspect.getmodule(space)
+    if module is None or not name.isidentifier() or getattr(module, name, None) is not space:
+        raise UsageError(
+            f"The builder {_called(space)} cannot be imported by worker processes. Expected a "
+            f"function at the top level of a module: def build(hp, data). {_WRITE_FILE}"
+        )
+    file = _own_file(module)
+    if file is not None:
+        return f"{file}:{name}"
+    spec = getattr(module, "__spec__", None)
+    if module.__name__ == "__main__" and spec is not None and hasattr(module, "__file__"):
+        return f"{spec.name}:{name}"  # python -m package.module
+    if module.__name__ == "__main__":
+        raise UsageError(
+            f"The builder {name} is defined in a notebook or at a prompt, and worker processes "
+            f"cannot import it. {_WRITE_FILE}"
+        )
+    return f"{module.__name__}:{name}"
 
 
-def _module_from_file(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"recsearch_user_space_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise SpaceError(f"{path} cannot be imported as a Python module.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that classes defined there can be found by name
-    with _import_errors(str(path)):
-        spec.loader.exec_module(module)
-    return module
+_WRITE_FILE = (
+    "Put it into a file, in a notebook with %%writefile my_space.py in the first line of its "
+    "cell, and pass './my_space.py:build'."
+)
 
 
-def _module_by_name(name: str) -> Any:
-    if os.getcwd() not in sys.path:  # a console script lacks the entry that `python -m` has
-        sys.path.insert(0, os.getcwd())
-    with _import_errors(f"The module {name}"):
-        return importlib.import_module(name)
+def _called(space: Any) -> str:
+    return getattr(space, "__qualname__", "") or type(space).__name__
 
 
-@contextmanager
-def _import_errors(what: str) -> Iterator[None]:
-    """Turns whatever a module raises on import into one message."""
-    try:
-        yield
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise SpaceError(f"{what} cannot be imported: {error_text(error)}") from error
+def _own_file(module: ModuleType) -> Path | None:
+    """Returns the file of a script, or of a module that is in no package; else None.
+
+    A file is found from every working directory, a module only where it can be imported.
+    """
+    path = Path(getattr(module, "__file__", None) or "")
+    is_script = module.__name__ == "__main__" and getattr(module, "__spec__", None) is None
+    is_alone = module.__name__ != "__main__" and "." not in module.__name__
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    if path.suffix != ".py" or installed or path.name == "__init__.py" or not path.is_file():
+        return None
+    return path.resolve() if is_script or is_alone else None
+
+
+def refuse_nested_search() -> None:
+    """Refuses a search that is started by the import of a file for its builder.
+
+    Without it a script that searches with its own builder would start a search in every worker.
+
+    Raises:
+        UsageError: If the caller is such a file.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if frame.f_code.co_name == "<module>" and name.startswith(FILE_MODULE):
+            raise UsageError(
+                f"{frame.f_code.co_filename} starts a search when it is imported for its builder. "
+                'Put the call of recsearch.search under if __name__ == "__main__":'
+            )
+        frame = frame.f_back

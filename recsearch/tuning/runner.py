@@ -1,7 +1,6 @@
 """One trial: from an assignment to an outcome. The same function in every engine."""
 
 import logging
-import resource
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 import keras
 
 from recsearch.data.store import open_prepared
+from recsearch.machine import peak_memory_mb
 from recsearch.pipeline import Pipeline
 from recsearch.printable import error_text
 from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
@@ -144,7 +144,7 @@ class TrialRunner:
             curve=tuple(curve),
             values=live.built.values if live else {},
             seconds=time.perf_counter() - started,
-            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            peak_memory_mb=peak_memory_mb(),
             num_parameters=live.num_parameters if live else None,
             message=message,
             checkpoint_saved=ending.checkpoint_saved,

@@ -19,9 +19,9 @@ from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.printable import error_text
 from recsearch.tuning.discovery import BuildError, discover, shown
+from recsearch.tuning.families import Builder, Family, family_names, load_family
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
-from recsearch.tuning.references import Builder, Family, family_names, load_family
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 

@@ -7,7 +7,9 @@ be forked. Importing it is what costs seconds, and that is done here once for al
 import gc
 
 from recsearch.quiet import import_tensorflow
+from recsearch.tuning.engines.leftovers import remove_with_owner
 
+remove_with_owner()
 import_tensorflow(lean=True)
 
 import recsearch.tuning.runner  # noqa: E402, F401  the import is the purpose

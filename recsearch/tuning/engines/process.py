@@ -18,6 +18,8 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from recsearch.tuning.engines.leftovers import claim
+
 GRACE_SECONDS = 2.0  # for a process whose pipe has closed to end by itself, and so say how
 
 
@@ -27,6 +29,7 @@ def start_fork_server() -> None:
     It imports TensorFlow, which takes seconds: start it early to hide the wait.
     """
     multiprocessing.set_forkserver_preload(["recsearch.tuning.engines.preload"])
+    claim()
     forkserver.ensure_running()
 
 
