@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "config", "files", "quiet"),
+    ("errors", "config", "files", "printable", "quiet"),
     ("data", "metrics", "scorer", "baselines"),
     ("nn", "pipeline", "search_spaces"),
     ("training",),

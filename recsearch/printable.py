@@ -1,0 +1,58 @@
+"""Text of unknown origin, made safe for a journal, a message and a terminal.
+
+Messages of a user's code and ids of a data file may hold anything: bytes that were no UTF-8
+(surrogates, which no file can be written with), terminal escape sequences, a megabyte of text.
+"""
+
+import unicodedata
+
+MESSAGE_LIMIT = 2_000  # characters of an error message that are kept
+
+# New lines and tabs, and the two joiners that Persian, Hindi and composed emoji are written with.
+_KEPT = frozenset("\n\t\u200c\u200d")
+# Control characters (with the escape character), invisible formatting such as changes of the
+# direction of text, surrogates, and the two separators that some readers take for a new line.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    r"""Returns the text with everything escaped that a file or a terminal would stumble over.
+
+    New lines and tabs stay as they are.
+
+    Args:
+        text: Any text, with surrogates too.
+        limit: Characters to keep; a longer text loses its middle, so that its beginning and its end
+            (usually the first and the last line) stay. None for no limit.
+
+    Example:
+        >>> printable("caf\udce9 \x1b[31m")
+        'caf\\udce9 \\x1b[31m'
+    """
+    if limit is not None and len(text) > limit:
+        text = _shortened(text, limit)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def printable_line(text: str, limit: int | None = None) -> str:
+    r"""Returns the text as one line: like `printable`, with new lines and tabs escaped as well."""
+    return printable(text, limit).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _UNSAFE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _shortened(text: str, limit: int) -> str:
+    """Returns the beginning and the end of a text, cut at line ends where these are near."""
+    head, tail = text[: limit // 2], text[-(limit // 2) :]
+    if "\n" in head:
+        head = head[: head.rindex("\n")]
+    if "\n" in tail[:-1]:
+        tail = tail[tail.index("\n") + 1 :]
+    left_out = len(text) - len(head) - len(tail)
+    return f"{head}\n... ({left_out:,} characters left out) ...\n{tail}"
