@@ -14,6 +14,7 @@ from recsearch.data.dataset import Dataset
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.host import host_id
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Driver
@@ -132,6 +133,7 @@ def _machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(memory, 1),
         "platform": f"{platform.system()} {platform.machine()}",
+        "host": host_id(),
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "config", "files", "printable", "quiet"),
+    ("errors", "config", "files", "host", "printable", "quiet", "shapes", "text_table"),
     ("data", "metrics", "scorer", "baselines"),
     ("nn", "pipeline", "search_spaces"),
     ("training",),
