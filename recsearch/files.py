@@ -183,7 +183,10 @@ def _no_file(path: Path) -> RunDirectoryError:
 def unwritable(path: Path, error: OSError) -> RunDirectoryError:
     """Returns the error to raise when a file of a run cannot be written."""
     if error.errno in FULL:
-        return disk_full(path)
+        return RunDirectoryError(
+            f"{path} cannot be written: the disk is full. Nothing that was finished is lost: make "
+            "room, then repeat the command."
+        )
     return RunDirectoryError(
         f"{path} cannot be written: {error.strerror or error}. Make the directory writable, or "
         "work on a copy of it."

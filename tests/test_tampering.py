@@ -13,6 +13,7 @@ from recsearch.files import lock_directory
 NUM_SLOW = 2_000
 NUM_QUICK = 120
 LOGGED = 50  # one in so many is logged to MLflow, which takes seconds
+REPORTED = 3  # one in so many of the readable ones gets a report, which takes a second
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,10 @@ def outcomes(
         directory = Path(shutil.copytree(whole, folder / "copy"))
         what = tamper(directory, number)
         with lock_directory(directory):  # so that `resume` reads, and then goes no further
+            readable = False
             for command in commands(directory, whole, number):
+                if command[0] == "report" and readable and number % REPORTED:
+                    continue
                 try:
                     code = main(command)
                 except Exception as error:
@@ -60,6 +64,7 @@ def outcomes(
                 assert "Traceback" not in captured.err, f"{number}, {what}: {command}"
                 assert (code == 0) or captured.err.startswith("recsearch: "), command
                 assert len(captured.err) < 5_000
+                readable = readable or code == 0
                 found[command[0] + (" --watch" if "--watch" in command else ""), code] += 1
         shutil.rmtree(directory)
     return found
@@ -69,7 +74,7 @@ def test_reading_commands_survive_tampered_files(
     json_of_a_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = outcomes(json_of_a_run, tmp_path, range(NUM_QUICK), capsys)
-    assert found.total() >= 6 * NUM_QUICK
+    assert found.total() >= 5 * NUM_QUICK
     assert found["trials", 0] > NUM_QUICK / 10  # some faults hit nothing that is read
     assert found["trials", 1] > NUM_QUICK / 3
     assert found["resume", 0] == 0
@@ -80,7 +85,7 @@ def test_reading_commands_survive_two_thousand_tampered_directories(
     json_of_a_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = outcomes(json_of_a_run, tmp_path, range(NUM_QUICK, NUM_QUICK + NUM_SLOW), capsys)
-    assert found["report", 0] > NUM_SLOW / 10
+    assert found["report", 0] > NUM_SLOW / 50
     assert found["log", 0] > 0
     with capsys.disabled():
         print(sorted(found.items()))
