@@ -14,6 +14,7 @@ from recsearch.data.dataset import Dataset
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.host import host_id
 from recsearch.machine import memory_gb, num_cores
 from recsearch.training.evaluate import trial_protocol
 from recsearch.tuning.builders import Builders, SpaceSetup
@@ -162,6 +163,7 @@ def _machine() -> dict[str, Any]:
         "cores": num_cores(),
         "memory_gb": None if memory is None else round(memory, 1),
         "platform": f"{platform.system()} {platform.machine()}",
+        "host": host_id(),
     }
 
 

@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 failed, 2 usage or bad input, 130 interrupted (resumable).
 """
 
 import argparse
+import io
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,27 +23,67 @@ from recsearch.flags import (
     add_seed_flag,
     add_tensorboard_flag,
 )
+from recsearch.printable import printable
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command; returns the exit code."""
+    _accept_all_text()
     parser = make_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(_with_joined_user(argv))
     arguments.argv = list(argv)  # a run records what was typed
+    if getattr(arguments, "user", None) == []:  # argparse's reading of `--user=--`
+        arguments.user = "--"
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
+        sys.stdout.flush()  # a full disk behind a redirection shows itself here
     except RecsearchError as error:
         for note in getattr(error, "__notes__", ()):
-            print(f"  note: {note}", file=sys.stderr)
-        print(f"recsearch: {error}", file=sys.stderr)
+            print(printable(f"  note: {note}"), file=sys.stderr)
+        _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("recsearch: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         sys.stderr.close()
+    except OSError as error:  # the system refuses: no room, no permission, a broken disk
+        logging.getLogger(__name__).debug("the system refused", exc_info=True)
+        place = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{place}{error.strerror or error}. Nothing that was finished is lost.")
+        return 1
     return 0
+
+
+def _complain(text: str) -> None:
+    """Prints an error; whatever a terminal would obey is shown as text."""
+    print(f"recsearch: {printable(text)}", file=sys.stderr)
+
+
+def _accept_all_text() -> None:
+    """Makes the output show text that it cannot encode, such as half of a surrogate pair."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+_FLAGS_BESIDE_USER = ("-h", "--help", "-k", "--include-seen", "--format", "--user", "--")
+
+
+def _with_joined_user(argv: Sequence[str]) -> list[str]:
+    """Returns the arguments with `--user -0004Qz` as `--user=-0004Qz`: ids may begin with `-`.
+
+    A flag of the command stays a flag; an id that is called like one is given as `--user=-k`.
+    """
+    joined: list[str] = []
+    for text in argv:
+        follows_user = argv[:1] == ["recommend"] and joined[-1:] == ["--user"]
+        if follows_user and text.startswith("-") and text not in _FLAGS_BESIDE_USER:
+            joined[-1] = f"--user={text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import argparse
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +17,10 @@ from recsearch.config import make_config, read_toml
 from recsearch.errors import UsageError
 from recsearch.estimate import ONE_WORKER, Capacity
 from recsearch.files import json_safe, whole_file, write_text
+from recsearch.printable import printable_line
 from recsearch.quiet import import_tensorflow
 from recsearch.start import import_tensorflow_for
+from recsearch.text_table import text_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,15 +53,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def resume(arguments: argparse.Namespace) -> None:
     """Continues a run."""
-    from recsearch.results import load_run
+    from recsearch.results import load_run, resumable_config
 
-    settings = load_run(arguments.directory).config["config"]
-    import_tensorflow_for(settings["engine"], lean=True)
+    stored, changes = resumable_config(load_run(arguments.directory)), _settings(arguments)
+    now = make_config(stored.to_json(), changes)
+    import_tensorflow_for(now.engine, lean=True)
     from recsearch.run import resume as resume_search
 
-    changes = _settings(arguments)
-    now = {**settings, **changes}
-    with _observer(arguments, Capacity(now["workers"], now["minutes"])) as observer:
+    with _observer(arguments, Capacity(now.workers, now.minutes)) as observer:
         finished = resume_search(arguments.directory, changes, observer)
     _print_result(finished)
 
@@ -79,7 +81,7 @@ def baselines(arguments: argparse.Namespace) -> None:
     if arguments.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        print(baselines_table(found, objective).to_string(index=False, na_rep="-"))
+        print(text_table(baselines_table(found, objective), missing="-"))
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def _log_shown() -> Iterator[None]:
 
 
 def _print_result(finished: "Run") -> None:
-    print(finished.summary())
+    print("\n".join(map(printable_line, finished.summary().splitlines())))
     for what, path in (("report", "report.html"), ("model", "best/saved_model/1")):
         if (finished.directory / path).exists():
             print(f"{what + ':':<8} {finished.directory / path}")
@@ -193,11 +195,11 @@ def trials(arguments: argparse.Namespace) -> None:
 
 def _watch(directory: Path) -> None:
     """Shows a run that another process works on, until it is over or the user has seen enough."""
-    from recsearch.results import load_run
+    from recsearch.results import load_run, stored_config
     from recsearch.watching import watch
 
-    settings = load_run(directory).config["config"]
-    capacity = Capacity(settings["workers"], settings["minutes"])
+    settings = stored_config(load_run(directory))
+    capacity = Capacity(settings.workers, settings.minutes)
     shown = argparse.Namespace(quiet=False, verbose=False)
     with suppress(KeyboardInterrupt), _observer(shown, capacity) as observer:
         watch(directory, observer)
@@ -206,9 +208,7 @@ def _watch(directory: Path) -> None:
 def _put(table: "DataFrame", form: str, out: Path | None) -> None:
     """Prints a table in a format, or writes it into a file, whole or not at all."""
     texts: dict[str, Callable[[], str]] = {
-        "table": lambda: (
-            table.dropna(axis="columns", how="all").to_string(index=False, na_rep="") + "\n"
-        ),
+        "table": lambda: text_table(table.dropna(axis="columns", how="all")) + "\n",
         "csv": lambda: table.to_csv(index=False),
         "json": lambda: f"{table.to_json(orient='records', indent=2)}\n",
     }
@@ -237,17 +237,23 @@ def report(arguments: argparse.Namespace) -> None:
 
 def recommend(arguments: argparse.Namespace) -> None:
     """Prints the best items for one user."""
-    from recsearch.results import load_run
+    from recsearch.results import ForeignModelWarning, load_run
 
     k = 10 if arguments.k is None else arguments.k
     if k < 1:
         raise UsageError(f"-k must be at least 1. Received: {k}.")
     opened = load_run(arguments.directory)
+    foreign = opened.foreign_model()
+    if foreign is not None:
+        print(f"recsearch: warning: {printable_line(foreign)}", file=sys.stderr)
     import_tensorflow()
-    table = opened.recommend(arguments.user, k, include_seen=arguments.include_seen)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ForeignModelWarning)  # it was printed
+        table = opened.recommend(arguments.user, k, include_seen=arguments.include_seen)
     if not table.attrs["known_user"]:
         print(
-            f"recsearch: user {arguments.user} is not in the data; these are the popular items.",
+            f"recsearch: user {printable_line(arguments.user)} is not in the data; "
+            "these are the popular items.",
             file=sys.stderr,
         )
     if arguments.format == "json":
@@ -255,7 +261,7 @@ def recommend(arguments: argparse.Namespace) -> None:
         known = bool(table.attrs["known_user"])
         print(json.dumps({"user": arguments.user, "known_user": known, "items": rows}, indent=2))
     else:
-        print(table.to_string(index=False))
+        print(text_table(table))
 
 
 def log(arguments: argparse.Namespace) -> None:

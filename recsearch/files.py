@@ -1,17 +1,29 @@
-"""Writing files that are either whole or absent, and locking a run directory."""
+"""Writing files that are either whole or absent, and the safe opening of a run's files.
 
+No link in a run directory is followed: a directory that came from elsewhere must not make the
+user's process read, overwrite or delete a file in another place.
+"""
+
+import errno
 import fcntl
 import json
 import math
 import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from recsearch.errors import RunDirectoryError
+from recsearch.printable import printable_line
+
+DEEPEST = 16
+"""Levels of folders in a run directory; a run makes five."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that mean that there is no room."""
 
 
 @contextmanager
@@ -28,7 +40,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     make_directory(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with beside.open("wb") as file:
+        with _open_new(beside) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -37,6 +49,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)  # above all on a full disk
         raise
     _sync(path.parent)
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Opens a file that does not exist yet; one that a killed process has left is deleted."""
+    try:
+        return path.open("xb")  # never through a link
+    except FileExistsError:
+        path.unlink()
+        return path.open("xb")
 
 
 def make_directory(directory: Path) -> None:
@@ -72,9 +93,13 @@ def _sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes a text file in UTF-8, whole or not at all; returns its path."""
+    """Writes a text file in UTF-8, whole or not at all; returns its path.
+
+    Half of a surrogate pair, which has no encoding (it stands for a byte of a file name that is
+    not UTF-8), is written as Python would write it in a program.
+    """
     with whole_file(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
     return path
 
 
@@ -94,6 +119,80 @@ def json_safe(value: Any) -> Any:
     return value
 
 
+def open_in_run(path: Path, mode: str, buffering: int = -1) -> IO[Any]:
+    """Opens a file of a run directory, but neither through a link nor one that is no file.
+
+    Args:
+        path: The file.
+        mode: "rb", "ab" or "a+"; the latter two make the file.
+        buffering: As of `open`.
+
+    Raises:
+        RunDirectoryError: If the path is a link, a directory, a pipe, a socket or a device.
+        OSError: If it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        # O_NONBLOCK: to open a pipe that nobody writes into would wait forever.
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+    try:
+        file = open(path, mode, buffering, opener=opener)  # noqa: SIM115  # the caller closes it
+    except OSError as error:
+        if path.is_symlink() or error.errno in (errno.EISDIR, errno.ENXIO):
+            raise _no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _no_file(path)
+    return file
+
+
+def require_no_links(directory: Path) -> None:
+    """Refuses a run directory that contains a link, a pipe, a socket or a device, at any depth.
+
+    The path of the directory itself may lead through links.
+
+    Raises:
+        RunDirectoryError: That names the first one, or if the tree is deeper than a run's.
+    """
+    pending = [(directory, 0)]
+    while pending:
+        folder, depth = pending.pop()
+        if depth > DEEPEST:
+            raise RunDirectoryError(
+                f"{directory} is not a run directory of recsearch: it contains folders more than "
+                f"{DEEPEST} levels deep."
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((folder / entry.name, depth + 1))
+                elif not entry.is_file(follow_symlinks=False):
+                    raise _no_file(folder / entry.name)
+
+
+def _no_file(path: Path) -> RunDirectoryError:
+    kind = "a symbolic link" if path.is_symlink() else "not a regular file"
+    return RunDirectoryError(
+        f"{path} is {kind}. A run directory may only contain regular files and folders. Replace it "
+        "with a copy of the file if you trust it."
+    )
+
+
+def unwritable(path: Path, error: OSError) -> RunDirectoryError:
+    """Returns the error to raise when a file of a run cannot be written."""
+    if error.errno in FULL:
+        return RunDirectoryError(
+            f"{path} cannot be written: the disk is full. Nothing that was finished is lost: make "
+            "room, then repeat the command."
+        )
+    return RunDirectoryError(
+        f"{path} cannot be written: {error.strerror or error}. Make the directory writable, or "
+        "work on a copy of it."
+    )
+
+
 def disk_full(directory: Path) -> RunDirectoryError:
     """Returns the error to raise when a run finds no more room on the disk."""
     return RunDirectoryError(
@@ -111,14 +210,20 @@ def lock_directory(directory: Path) -> Iterator[None]:
     left are deleted.
 
     Raises:
-        RunDirectoryError: If another process owns it.
+        RunDirectoryError: If another process owns it, it contains a link, or it is read-only.
     """
-    with (directory / "lock").open("a+") as file:
+    require_no_links(directory)
+    lock = directory / "lock"
+    try:
+        opened = open_in_run(lock, "a+")
+    except OSError as error:
+        raise unwritable(lock, error) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            owner = file.read().strip() or "unknown"
+            owner = printable_line(file.read(200).strip()) or "unknown"
             raise RunDirectoryError(
                 f"{directory} is in use by another recsearch process ({owner}). "
                 "Wait for it to end, or give another --out."

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsearch.estimate import ONE_WORKER, Capacity
+from recsearch.printable import printable_line
 from recsearch.progress import LOST, Lines, describe_trial
 from recsearch.tuning.drivers.decision import Plan
 from recsearch.tuning.replay import SearchState
@@ -73,7 +74,7 @@ def _workers(running: list[Trial], state: SearchState) -> Table:
         value = last.metrics.get(_objective(state)) if last else None
         table.add_row(
             trial.trial_id,
-            Text(trial.space),
+            Text(printable_line(trial.space)),
             f"{len(trial.curve)} of {trial.epochs}",
             "" if value is None else f"{value:.4f}",
             f"{last.seconds:.1f}" if last else "",
@@ -86,11 +87,11 @@ def _leaders(state: SearchState) -> Table:
     for trial in state.ranked()[:SHOWN_TRIALS]:
         table.add_row(
             trial.trial_id,
-            Text(trial.space),
+            Text(printable_line(trial.space)),
             trial.state.lower().replace("_", " "),
             str(trial.best_epoch),
             f"{trial.score:.4f}",
-            Text(_values(trial), overflow="ellipsis", no_wrap=True),
+            Text(printable_line(_values(trial)), overflow="ellipsis", no_wrap=True),
         )
     return table
 

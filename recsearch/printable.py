@@ -1,51 +1,63 @@
-"""Text of unknown origin, made safe for a terminal, a log and a file in UTF-8."""
+"""Text of unknown origin, made safe for a journal, a message and a terminal.
+
+Messages of a user's code and ids of a data file may hold anything: bytes that were no UTF-8
+(surrogates, which no file can be written with), terminal escape sequences, a megabyte of text.
+"""
 
 import unicodedata
 
-MAX_MESSAGE = 2_000  # characters of a message of user code
+MESSAGE_LIMIT = 2_000  # characters of an error message that are kept
 
-_KEPT = "\n\t"
-_REORDERING = frozenset(
-    map(chr, (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-)
+# New lines and tabs, and the two joiners that Persian, Hindi and composed emoji are written with.
+_KEPT = frozenset("\n\t\u200c\u200d")
+# Control characters (with the escape character), invisible formatting such as changes of the
+# direction of text, surrogates, and the two separators that some readers take for a new line.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def printable(text: object, limit: int | None = None) -> str:
-    r"""Returns a text without control characters, escape sequences or unpaired surrogates.
+def printable(text: str, limit: int | None = None) -> str:
+    r"""Returns the text with everything escaped that a file or a terminal would stumble over.
 
-    Each of these characters becomes its Python escape; line ends and tabs are kept. Characters that
-    reorder text are escaped too: they can hide what a line says.
+    New lines and tabs stay as they are.
 
     Args:
-        text: Anything; `str` is applied.
-        limit: Largest length in characters, or None. The middle of a longer text is left out.
+        text: Any text, with surrogates too.
+        limit: Characters to keep; a longer text loses its middle, so that its beginning and its end
+            (usually the first and the last line) stay. None for no limit.
 
     Example:
-        >>> print(printable("red " + chr(27) + "[31m"))
-        red \x1b[31m
+        >>> printable("caf\udce9 \x1b[31m")
+        'caf\\udce9 \\x1b[31m'
     """
-    shown = "".join(_escaped(c) if _is_unsafe(c) else c for c in str(text))
-    if limit is None or len(shown) <= limit:
-        return shown
-    half = max(1, (limit - 5) // 2)
-    return f"{shown[:half]} ... {shown[-half:]}"
+    if limit is not None and len(text) > limit:
+        text = _shortened(text, limit)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
 
 
-def printable_line(text: object, limit: int | None = None) -> str:
-    """Returns a printable text on one line: line ends and tabs are escaped too."""
-    return printable(str(text).replace("\n", "\\n").replace("\t", "\\t"), limit)
+def printable_line(text: str, limit: int | None = None) -> str:
+    r"""Returns the text as one line: like `printable`, with new lines and tabs escaped as well."""
+    return printable(text, limit).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def error_text(error: BaseException) -> str:
-    """Returns the type and the message of an error of user code, on at most 2,000 characters."""
-    return f"{type(error).__name__}: {printable(error, MAX_MESSAGE)}"
-
-
-def _is_unsafe(character: str) -> bool:
-    if character in _KEPT or " " <= character <= "~":
-        return False
-    return character in _REORDERING or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    """Returns the type and the message of an error of user code, shortened."""
+    return f"{type(error).__name__}: {printable(str(error), MESSAGE_LIMIT)}"
 
 
 def _escaped(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _UNSAFE:
+        return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+def _shortened(text: str, limit: int) -> str:
+    """Returns the beginning and the end of a text, cut at line ends where these are near."""
+    head, tail = text[: limit // 2], text[-(limit // 2) :]
+    if "\n" in head:
+        head = head[: head.rindex("\n")]
+    if "\n" in tail[:-1]:
+        tail = tail[tail.index("\n") + 1 :]
+    left_out = len(text) - len(head) - len(tail)
+    return f"{head}\n... ({left_out:,} characters left out) ...\n{tail}"

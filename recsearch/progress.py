@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from recsearch.estimate import ONE_WORKER, Capacity, remaining_seconds
+from recsearch.printable import printable_line
 from recsearch.tuning.drivers.decision import Plan
 from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Trial, TrialState
@@ -61,8 +62,8 @@ class Lines:
         self._verbose = verbose
 
     def say(self, text: str) -> None:
-        """Prints the line."""
-        self.console.print(Text(text))
+        """Prints the line, without whatever a terminal would obey."""
+        self.console.print(Text(printable_line(text)))
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Prints the plan."""

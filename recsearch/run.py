@@ -30,7 +30,7 @@ from recsearch.final.stages import run_stages
 from recsearch.progress import Observer
 from recsearch.rehearsal import rehearse_exports
 from recsearch.report.page import write_report
-from recsearch.results import Run, load_run, write_trials_csv
+from recsearch.results import Run, load_run, resumable_config, write_trials_csv
 from recsearch.tuning.builders import Builders
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.discovery import BuildError
@@ -131,8 +131,9 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
         RunDirectoryError: If it is no run directory or another process owns it.
     """
     use_one_thread()
-    description = load_run(directory).config
-    config = make_config(description["config"], {"search_only": False}, changes)
+    stored = load_run(directory)
+    description = stored.config
+    config = make_config(resumable_config(stored).to_json(), {"search_only": False}, changes)
     with _told_if_full(directory), lock_directory(directory):
         if not (directory / "data").is_dir():
             _write_data_again(directory, config, description["data"]["fingerprint"])

@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 
+from recsearch.files import open_in_run
 from recsearch.progress import Observer
 from recsearch.results import load_run
 from recsearch.tuning.drivers.decision import Plan
@@ -14,7 +15,8 @@ from recsearch.tuning.replay import SearchState
 
 SECONDS_BETWEEN_LOOKS = 0.5
 _NEWS = ("epoch", "trial_paused", "trial_ended")
-_OWNER = re.compile(r"pid (\d+) on (\S+), since ")
+_OWNER = re.compile(rb"pid ([1-9][0-9]{0,8}) on (\S+), since ")
+LONGEST_OWNER = 1000  # bytes of the lock file that are read
 
 
 def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LOOKS) -> None:
@@ -30,7 +32,7 @@ def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LO
     Raises:
         RunDirectoryError: If it is no run directory, or its journal is damaged.
     """
-    planned = load_run(directory).config["plan"]
+    planned = load_run(directory).needed("plan")
     plan = Plan(planned["configurations"], planned["epochs"], tuple(planned["lines"]))
     follower, state = JournalFollower(directory / "journal.jsonl"), SearchState()
     for event in follower.new_events():
@@ -68,11 +70,14 @@ def _is_worked_on(directory: Path) -> bool:
 
     The lock itself is not tried: a run that begins at that moment would find it taken.
     """
-    lock = directory / "lock"
-    owner = _OWNER.match(lock.read_text(encoding="utf-8")) if lock.is_file() else None
+    try:
+        with open_in_run(directory / "lock", "rb") as lock:
+            owner = _OWNER.match(lock.read(LONGEST_OWNER))
+    except FileNotFoundError:
+        return False
     if owner is None:
         return False
-    if owner[2] != socket.gethostname():
+    if owner[2] != os.fsencode(socket.gethostname()):
         return True
     try:
         os.kill(int(owner[1]), 0)

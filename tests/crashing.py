@@ -8,6 +8,7 @@ what happened as JSON. It is a process of its own because it forks: Keras Tuner 
 and nothing of that may have run.
 """
 
+import builtins
 import gc
 import io
 import json
@@ -113,7 +114,8 @@ class Disk:
         """Puts itself before the calls that change files; there is no way back."""
         for name in ("replace", "rename", "unlink"):
             setattr(os, name, self._watched(name, getattr(os, name)))
-        io.open = self.opened(io.open)  # type: ignore[assignment]
+        watched = self.opened(io.open)
+        io.open = builtins.open = watched  # type: ignore[assignment]  # pathlib uses the former
 
     def _watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def watched(path: Any, *others: Any, **options: Any) -> Any:
@@ -129,7 +131,7 @@ class Disk:
         def opened(
             path: Any, mode: str = "r", buffering: int = -1, *others: Any, **options: Any
         ) -> Any:
-            if mode not in ("ab", "wb") or not str(path).startswith(self.directory):
+            if mode not in ("ab", "xb") or not str(path).startswith(self.directory):
                 return call(path, mode, buffering, *others, **options)
             file = WatchedFile(path, mode[0], self)
             return file if buffering == 0 else io.BufferedWriter(file)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recsearch.host import host_id
 from recsearch.report.predictions import binned_predictions
 from recsearch.tuning.journal import Journal
 
@@ -17,7 +18,7 @@ RUN: dict[str, Any] = {
     "command": ["recsearch", "run", "neumf", "wide_deep", "--data", "my ratings.csv"],
     "config": {"tuner": "hyperband", "max_epochs": 3, "minutes": None, "seed": 7, "workers": 2},
     "versions": {"recsearch": "0.1.0", "python": "3.11.7", "keras-tuner": "1.4.8"},
-    "machine": {"cores": 2, "memory_gb": 23.5, "platform": "Linux x86_64"},
+    "machine": {"cores": 2, "memory_gb": 23.5, "platform": "Linux x86_64", "host": host_id()},
     "data": {
         "path": f"/data/{HOSTILE}/ratings.csv",
         "fingerprint": "sha256:abc123",

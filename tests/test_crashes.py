@@ -222,7 +222,9 @@ def test_run_that_finds_no_room_tells_it_and_can_be_resumed(
     kept = [json.loads(line)["event"] for line in lines].index("trial_paused") + 1
     journal.write_bytes(b"".join(lines[:kept]))
     with monkeypatch.context() as patch:
-        patch.setattr(io, "open", Disk(str(directory), at, kind, full=True).opened(io.open))
+        opened = Disk(str(directory), at, kind, full=True).opened(io.open)
+        patch.setattr(io, "open", opened)  # of pathlib
+        patch.setattr("builtins.open", opened)  # of the journal
         assert main(["resume", str(directory), "--quiet"]) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"recsearch: The disk of {directory} is full.")

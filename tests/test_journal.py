@@ -28,7 +28,9 @@ def texts(path: Path) -> list[str]:
 def test_events_come_back_in_order_with_their_fields(path: Path) -> None:
     journal = Journal(path)
     first = journal.append("study", schema=SCHEMA, objective="rmse", direction="min")
-    second = journal.append("epoch", trial_id="0000", metrics={"rmse": 0.1 + 0.2})
+    second = journal.append(
+        "epoch", trial_id="0000", epoch=1, metrics={"rmse": 0.1 + 0.2}, seconds=0.5
+    )
     journal.close()
     events = list(read_events(path))
     assert events == [first, second]

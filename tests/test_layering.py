@@ -10,7 +10,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "arguments", "config", "files", "machine", "printable", "quiet", "settings"),
+    (
+        "errors",
+        "arguments",
+        "config",
+        "files",
+        "host",
+        "machine",
+        "printable",
+        "quiet",
+        "settings",
+        "shapes",
+        "text_table",
+    ),
     ("data", "metrics", "scorer", "baselines"),
     ("nn", "pipeline", "search_spaces"),
     ("training",),

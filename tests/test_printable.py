@@ -1,38 +1,56 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsearch.printable import printable, printable_line
+from recsearch.printable import MESSAGE_LIMIT, printable, printable_line
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
-        ("plain ü 漢 😀", "plain ü 漢 😀"),
-        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("file \udcff.py", "file \\udcff.py"),
-        ("a\x00b\x9bc", "a\\x00b\\x9bc"),
-        ("abc\u202efdp", "abc\\u202efdp"),
+        ("plain text", "plain text"),
         ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("Zürich, 東京, 🎬, e\u0301", "Zürich, 東京, 🎬, e\u0301"),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # noqa: RUF001  Persian letters
+        ("a\udcff.csv", "a\\udcff.csv"),
+        ("\x1b]0;title\x07red", "\\x1b]0;title\\x07red"),
+        ("\x9b31m", "\\x9b31m"),
+        ("nul\x00 return\r", "nul\\x00 return\\r"),
+        ("abc\u202edcba", "abc\\u202edcba"),
+        ("line\u2028separator", "line\\u2028separator"),
     ],
 )
-def test_unsafe_characters_become_their_escapes(text: str, shown: str) -> None:
-    assert printable(text) == shown
+def test_text_is_escaped_only_where_it_must_be(text: str, expected: str) -> None:
+    assert printable(text) == expected
 
 
-def test_printable_line_has_one_line() -> None:
-    assert printable_line("two\nlines\r") == "two\\nlines\\r"
+@given(st.text(st.characters(), max_size=200))
+def test_any_text_can_be_written_and_shown(text: str) -> None:
+    safe = printable(text)
+    assert json.loads(json.dumps(safe, ensure_ascii=False).encode("utf-8")) == safe
+    assert all(
+        character.isprintable() or character in "\n\t" or ord(character) > 127 for character in safe
+    )
+    assert printable(safe) == safe
+    assert len(printable_line(text).splitlines()) <= 1
 
 
-def test_middle_of_a_long_text_is_left_out() -> None:
-    shown = printable("first " + "x" * 10_000 + " last", limit=100)
-    assert len(shown) <= 100
-    assert shown.startswith("first x")
-    assert shown.endswith("x last")
+def test_a_long_text_keeps_its_first_and_last_line() -> None:
+    text = "\n".join(["ValueError: first", *("middle" * 20 for _ in range(10_000)), "the end"])
+    safe = printable(text, MESSAGE_LIMIT)
+    assert len(safe) < MESSAGE_LIMIT + 100
+    assert safe.startswith("ValueError: first\n")
+    assert safe.endswith("\nthe end")
+    assert "characters left out" in safe
 
 
-@given(st.text(st.characters(exclude_categories=()), max_size=50))
-def test_every_text_can_be_written_and_does_not_steer_a_terminal(text: str) -> None:
-    shown = printable_line(text)
-    shown.encode()
-    assert shown.isprintable() or not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
+def test_a_long_line_keeps_its_beginning_and_its_end() -> None:
+    safe = printable("<" + "x" * 10_000 + ">", 100)
+    assert safe.startswith("<xx")
+    assert safe.endswith("xx>")
+
+
+def test_a_text_within_the_limit_is_kept_whole() -> None:
+    assert printable("y" * 100, 100) == "y" * 100

@@ -195,7 +195,7 @@ def test_load_run_of_another_directory_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('{"schema": 1', r"run\.json is damaged: expected JSON"),
-        ("[1]", r"expected a JSON object, received \[1\]"),
+        ("[1]", r"expected a JSON object, received a list"),
         ('{"schema": 99}', "expected schema 1, received 99"),
     ],
 )

@@ -62,7 +62,7 @@ def _log(run: "Run", client: Any, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if found is None else found.experiment_id
     times = trial_times(read_events(run.directory / "journal.jsonl"))
-    begun = datetime.fromisoformat(run.config["created"]).timestamp()
+    begun = datetime.fromisoformat(run.needed("created")).timestamp()
     name = run.directory.resolve().name
     parent = client.create_run(place, start_time=_ms(begun), run_name=name, tags=_run_tags(run))
     parent_id = str(parent.info.run_id)

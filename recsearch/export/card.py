@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 
 from recsearch.files import write_text
+from recsearch.printable import printable_line
 
 TEMPLATE = """\
 # Model card: {{ winner.space }}
@@ -34,7 +35,7 @@ TEMPLATE = """\
 | **{{ winner.space }}** | {{ test.values() | map("metric") | join(" | ") }} |
 {% for name, values in baselines.items() -%}
 {% if "skipped" in values -%}
-| {{ name }} | skipped: {{ values.skipped }} |
+| {{ name }} | skipped: {{ values.skipped | cell }} |
 {% else -%}
 | {{ name }} | {{ values.values() | map("metric") | join(" | ") }} |
 {% endif -%}
@@ -61,9 +62,17 @@ and `item_id`.
 
 def write_card(best_dir: Path, metrics: Mapping[str, Any]) -> Path:
     """Writes MODEL_CARD.md from what metrics.json says; returns its path."""
-    # Markdown, read as text: escaping for HTML would spoil it. Values are numbers and names.
-    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)
+    # Markdown: escaping for HTML would spoil it, so `_plain` makes texts harmless.
+    environment = jinja2.Environment(
+        autoescape=False, undefined=jinja2.StrictUndefined, finalize=_plain
+    )
+    environment.filters["cell"] = lambda text: text.replace("|", r"\|")
     environment.filters["metric"] = lambda value: "n/a" if value is None else f"{value:.4f}"
     return write_text(
         best_dir / "MODEL_CARD.md", environment.from_string(TEMPLATE).render(**metrics)
     )
+
+
+def _plain(value: Any) -> Any:
+    """Returns a text without control characters and without HTML; anything else as it is."""
+    return printable_line(value).replace("<", "&lt;") if isinstance(value, str) else value

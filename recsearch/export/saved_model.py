@@ -11,6 +11,10 @@ Signatures:
 Ids are int64 where the data had integers, else strings. B users, N items (with the unknown 0).
 """
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -171,5 +175,18 @@ def save_recommender(
     """Writes the SavedModel to `directory`/saved_model/1 and returns that path."""
     path = directory / "saved_model" / "1"
     served = ServedRecommender(scorer, data, vocabularies)
-    tf.saved_model.save(served, str(path), signatures=served.signatures())
+    with full_disk_as_os_error(path):
+        tf.saved_model.save(served, str(path), signatures=served.signatures())
     return path
+
+
+@contextmanager
+def full_disk_as_os_error(path: Path) -> Iterator[None]:
+    """Turns TensorFlow's error of a full disk into the `OSError` that Python's own files raise."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        full = os.strerror(errno.ENOSPC)
+        if full not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, full, str(path)) from error

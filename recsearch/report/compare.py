@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsearch.errors import UsageError
 from recsearch.files import write_text
+from recsearch.printable import printable_line
 from recsearch.report.compare_tables import as_html, as_text, cost, equal_time, tested, winners
 from recsearch.report.content import Table
 from recsearch.results import Run
@@ -112,7 +113,7 @@ class RunComparison:
 
     def __str__(self) -> str:
         """Returns the differences and the tables for a terminal."""
-        parts = [f"! {told}" for told in self.differences]
+        parts = [f"! {printable_line(told)}" for told in self.differences]
         parts += [f"{title}\n{as_text(table)}" for title, table in self.tables().items()]
         return "\n\n".join(parts)
 

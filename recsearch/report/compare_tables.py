@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsearch.report.content import Cell, Table, cell
 from recsearch.report.wording import duration_text, number_text, value_text
+from recsearch.text_table import text_table
 from recsearch.tuning.trial import Objective
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _best_row(found: "RunComparison", score: Callable[["Entry"], float | None]) 
 
 
 def _best_baseline(metrics: Mapping[str, Any]) -> str | None:
-    objective = Objective(**metrics["objective"])
+    objective = Objective.from_json(metrics["objective"])
     values = {
         name: found[objective.name]
         for name, found in metrics.get("baselines", {}).items()
@@ -115,7 +116,7 @@ def cost(found: "RunComparison") -> Table:
 
 def as_text(table: Table) -> str:
     """Returns a table for a terminal."""
-    return _frame(table).to_string(index=False)
+    return text_table(_frame(table))
 
 
 def as_html(title: str, table: Table) -> str:
@@ -127,4 +128,4 @@ def _frame(table: Table) -> "pd.DataFrame":
     import pandas as pd
 
     rows = [[each.text for each in row] for row in table.rows]
-    return pd.DataFrame(rows, columns=list(table.headers))
+    return pd.DataFrame(rows, columns=list(table.headers), dtype="object")

@@ -72,7 +72,7 @@ def status(run: Run) -> str:
 
 def results(metrics: Mapping[str, Any]) -> Table:
     """Returns the test metrics of the winner and of the baselines, the best first."""
-    objective = Objective(**metrics["objective"])
+    objective = Objective.from_json(metrics["objective"])
     winner = winner_name(metrics)
     entries = {winner: metrics["test"], **_compared(metrics)}
     order = sorted(entries, key=lambda name: objective.sort_key(entries[name].get(objective.name)))
@@ -245,7 +245,7 @@ def _range_text(each: Mapping[str, Any]) -> str:
         return ", ".join(map(_text, each["values"]))
     if each.get("kind") == "Boolean":
         return "True, False"
-    if each.get("min_value") is None:
+    if each.get("min_value") is None or each.get("max_value") is None:
         return f"always {_text(each.get('default'))}"
     sampling = each.get("sampling") or "linear"
     step = f", step {_text(each['step'])}" if each.get("step") not in (None, 1) else ""

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from recsearch.files import write_text
+from recsearch.files import unwritable, write_text
 from recsearch.report import content, quality
 from recsearch.report.cost import cost
 from recsearch.report.examples import examples
@@ -28,8 +28,16 @@ _HERE = Path(__file__).parent
 
 
 def write_report(run: Run) -> Path:
-    """Writes report.html into the run directory, whole or not at all; returns its path."""
-    return write_text(run.directory / "report.html", render_report(run))
+    """Writes report.html into the run directory, whole or not at all; returns its path.
+
+    Raises:
+        RunDirectoryError: If there is no room, or the directory cannot be written.
+    """
+    path, page = run.directory / "report.html", render_report(run)
+    try:
+        return write_text(path, page)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def render_report(run: Run) -> str:

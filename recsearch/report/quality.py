@@ -28,7 +28,7 @@ def intervals(metrics: Mapping[str, Any]) -> Table:
     for name, each in (metrics.get("intervals") or {}).items():
         row = [cell(name), cell(each["value"]), cell(each["low"]), cell(each["high"])]
         if seeds:
-            row += [cell(seeds["mean"][name]), cell(seeds["deviation"][name])]
+            row += [cell(seeds["mean"].get(name)), cell(seeds["deviation"].get(name))]
         rows.append(tuple(row))
     return Table(tuple(headers), tuple(rows))
 
@@ -93,7 +93,7 @@ def tuning(metrics: Mapping[str, Any]) -> Table:
         (
             cell(name),
             cell(", ".join(f"{k} = {v}" for k, v in each["parameters"].items()) or "none"),
-            cell(each["validation"][objective]),
+            cell(each["validation"].get(objective)),
             cell(each["note"]),
         )
         for name, each in found.items()

@@ -38,6 +38,19 @@ class RunPlots:
     trainings: tuple[Training, ...] = ()
     examples: Mapping[str, Any] | None = None
 
+    def needed(self, key: str) -> Any:
+        """Returns what run.json says under a key that a command cannot do without.
+
+        Raises:
+            RunDirectoryError: If run.json does not have it.
+        """
+        if key not in self.config:
+            raise RunDirectoryError(
+                f"{self.directory / 'run.json'} is damaged: expected the key '{key}', received an "
+                "object without it."
+            )
+        return self.config[key]
+
     @property
     def space(self) -> Sequence[Mapping[str, Any]]:
         """The hyperparameters as run.json describes them, under their full names."""

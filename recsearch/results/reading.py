@@ -1,14 +1,16 @@
 """Reading a run directory."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from recsearch.arguments import path_fault, shown
 from recsearch.errors import RunDirectoryError, UsageError
+from recsearch.files import open_in_run, require_no_links
+from recsearch.results import shapes
 from recsearch.results.records import measure
 from recsearch.results.run import Run
+from recsearch.shapes import Mismatch, Shape, kind_of, parse_json, require_flat
 from recsearch.tuning.journal import read_events
 
 SCHEMA = 1
@@ -22,7 +24,8 @@ def load_run(directory: str | Path) -> Run:
 
     Raises:
         UsageError: If it is not a path.
-        RunDirectoryError: If it is no run directory, or one of its files is damaged.
+        RunDirectoryError: If it is not a run directory, one of its files is damaged, or it contains
+            a symbolic link.
     """
     if not isinstance(directory, str | os.PathLike):
         raise UsageError(f"Expected the path of a run directory. Received {shown(directory)}.")
@@ -32,32 +35,58 @@ def load_run(directory: str | Path) -> Run:
     directory = Path(directory)
     if not directory.is_dir():
         raise RunDirectoryError(f"Expected a run directory. There is no directory {directory}.")
-    config = _read_json(directory / "run.json")
+    try:
+        return _load(directory)
+    except OSError as error:
+        place = error.filename or directory
+        raise RunDirectoryError(f"{place} cannot be read: {error.strerror or error}.") from error
+
+
+def _load(directory: Path) -> Run:
+    config = _read_config(directory)
+    require_no_links(directory)
+    journal = directory / "journal.jsonl"
+    state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
+    metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
+    examples = _read_json(directory / "best" / "examples.json", shapes.EXAMPLES)
+    return Run(directory, config, state, measurements, metrics, trainings, examples)
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    path = directory / "run.json"
+    config = _read_json(path, _run_of_this_schema)
     if config is None:
         raise RunDirectoryError(
             f"{directory} is not a run directory of recsearch: it has no run.json. "
             "Give the directory that `recsearch run` named in its last line."
         )
-    if config.get("schema") != SCHEMA:
-        raise RunDirectoryError(
-            f"{directory / 'run.json'}: expected schema {SCHEMA}, received "
-            f"{config.get('schema')!r}. It was written by another version of recsearch."
+    return config
+
+
+def _run_of_this_schema(value: Any) -> None:
+    schema = value.get("schema")
+    if isinstance(schema, bool) or schema != SCHEMA:
+        received = schema if isinstance(schema, int | None) else kind_of(schema)
+        raise Mismatch(
+            f"schema {SCHEMA}", f"{received}. It was written by another version of recsearch"
         )
-    journal = directory / "journal.jsonl"
-    state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
-    metrics = _read_json(directory / "best" / "metrics.json")
-    examples = _read_json(directory / "best" / "examples.json")
-    return Run(directory, config, state, measurements, metrics, trainings, examples)
+    shapes.RUN(value)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path, shape: Shape) -> dict[str, Any] | None:
     """Returns the object that a file holds, or None if there is no such file."""
-    if not path.is_file():
+    try:
+        with open_in_run(path, "rb") as file:
+            content = file.read()
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunDirectoryError(f"{path} is damaged: expected JSON, received {error}.") from error
-    if not isinstance(value, dict):
-        raise RunDirectoryError(f"{path} is damaged: expected a JSON object, received {value!r}.")
-    return value
+        value: Any = parse_json(content)
+        require_flat(value)
+        if not isinstance(value, dict):
+            raise Mismatch("a JSON object", kind_of(value))
+        shape(value)
+    except Mismatch as mismatch:
+        raise RunDirectoryError(f"{path} is damaged: {mismatch}.") from None
+    found: dict[str, Any] = value
+    return found

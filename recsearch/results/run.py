@@ -3,6 +3,7 @@
 import html
 import math
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from recsearch.arguments import shown
 from recsearch.errors import RunDirectoryError, UsageError
+from recsearch.host import host_id
 from recsearch.report.wording import count_text, number_text
 from recsearch.results.plots import RunPlots
 from recsearch.results.tables import curves_table, trials_table
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 MAX_K = 1_000_000  # items asked for at once: more would only be padding
+
+
+class ForeignModelWarning(UserWarning):
+    """A model is loaded that was exported on another machine: it is executable code."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,6 +92,9 @@ class Run(RunPlots):
     def recommender(self) -> Any:
         """Returns the exported model, loaded with TensorFlow.
 
+        A SavedModel is executable code: load only models that you trust. A model of a run that was
+        made on another machine is loaded with a `ForeignModelWarning`.
+
         Raises:
             RunDirectoryError: If the run has exported none.
         """
@@ -99,9 +108,24 @@ class Run(RunPlots):
                 f"There is no exported model at {path}: the run has not ended. "
                 f"Finish it with `recsearch resume {self.directory}`."
             )
+        foreign = self.foreign_model()
+        if foreign is not None:
+            warnings.warn(foreign, ForeignModelWarning, stacklevel=2)
         import tensorflow as tf
 
         return tf.saved_model.load(str(path))
+
+    def foreign_model(self) -> str | None:
+        """Returns why the exported model may be another person's; None if it was made here."""
+        host = (self.config.get("machine") or {}).get("host")
+        if host == host_id():
+            return None
+        origin = "does not say on which machine it" if host is None else "says that the run"
+        where = "" if host is None else " on another machine"
+        return (
+            f"{self.directory / 'run.json'} {origin} was made{where}. Its model is executable code "
+            "(a SavedModel): use it only if you trust where it comes from."
+        )
 
     def recommend(
         self, user_id: int | str, k: int = 10, *, include_seen: bool = False

@@ -32,12 +32,12 @@ _NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
 def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
     """Returns one row a trial; columns as in `Run.trials`."""
     columns = {
-        name: pd.Series([value(trial) for trial in trials], dtype=dtype)
+        name: pd.Series([_stored(value(trial)) for trial in trials], dtype=dtype)
         for name, (dtype, value) in _COLUMNS.items()
     }
     for name in dict.fromkeys(name for trial in trials for name in trial.values):
-        shown = f"hp/{name}" if name in _COLUMNS else name
-        columns[shown] = _scalars([trial.values.get(name) for trial in trials])
+        shown = f"hp/{name}" if name in _COLUMNS else _stored(name)
+        columns[shown] = _scalars([_stored(trial.values.get(name)) for trial in trials])
     return pd.DataFrame(columns)
 
 
@@ -46,13 +46,13 @@ def curves_table(trials: Sequence[Trial]) -> pd.DataFrame:
     rows = [(trial, point) for trial in trials for point in trial.curve]
     columns = {
         "trial_id": pd.Series([trial.trial_id for trial, _ in rows], dtype="string"),
-        "space": pd.Series([trial.space for trial, _ in rows], dtype="string"),
+        "space": pd.Series([_stored(trial.space) for trial, _ in rows], dtype="string"),
         "epoch": pd.Series([point.epoch for _, point in rows], dtype="Int64"),
         "seconds": pd.Series([point.seconds for _, point in rows], dtype="Float64"),
     }
     for name in dict.fromkeys(name for _, point in rows for name in point.metrics):
         values = [point.metrics.get(name) for _, point in rows]
-        columns[name] = pd.Series(values, dtype="Float64")
+        columns[_stored(name)] = pd.Series(values, dtype="Float64")
     return pd.DataFrame(columns)
 
 
@@ -64,6 +64,13 @@ def write_trials_csv(run: "Run") -> Path:
     """
     table = run.trials().drop(columns=_NOT_IN_CSV)
     return write_text(run.directory / "trials.csv", table.to_csv(index=False))
+
+
+def _stored(value: Any) -> Any:
+    """Returns a text as Arrow can hold it, with halves of surrogate pairs escaped."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return value
 
 
 def _scalars(values: list[Scalar | None]) -> "pd.Series[Any]":

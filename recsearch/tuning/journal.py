@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
-from recsearch.files import json_safe
+from recsearch.files import json_safe, open_in_run
+from recsearch.shapes import Mismatch, kind_of, parse_json
+from recsearch.tuning.events import check_event
 
 SCHEMA = 1
 UNSYNCED = frozenset({"epoch", "note", "trial_waiting"})
@@ -34,7 +36,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._length = _complete_length(path)
-        self._file = path.open("ab", buffering=0)
+        self._file = open_in_run(path, "ab", buffering=0)
         self._file.truncate(self._length)
 
     def append(self, event: str, **fields: Any) -> Event:
@@ -64,9 +66,12 @@ class Journal:
 
 def _complete_length(path: Path) -> int:
     """Returns the length of the file up to the end of its last whole line."""
-    if not path.exists():
+    try:
+        with open_in_run(path, "rb") as file:
+            content: bytes = file.read()
+    except FileNotFoundError:
         return 0
-    return path.read_bytes().rfind(b"\n") + 1
+    return content.rfind(b"\n") + 1
 
 
 def read_events(path: Path) -> Iterator[Event]:
@@ -75,9 +80,9 @@ def read_events(path: Path) -> Iterator[Event]:
     Raises:
         RunDirectoryError: If the file is missing, of a later schema, or damaged before its end.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise RunDirectoryError(f"No journal at {path}. Is this a run directory of recsearch?")
-    with path.open("rb") as file:
+    with open_in_run(path, "rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
@@ -86,21 +91,26 @@ def read_events(path: Path) -> Iterator[Event]:
 
 def _parse(line: bytes, number: int, path: Path) -> Event:
     try:
-        event = json.loads(line)
-        kind = event["event"]
-        if not isinstance(kind, str):
-            raise TypeError(kind)
-    except (ValueError, TypeError, KeyError) as error:
+        event = parse_json(line)
+        check_event(event)
+    except Mismatch as mismatch:
+        # The line itself is not shown: the file may be another one than a journal.
         raise RunDirectoryError(
-            f"{path}, line {number}: expected JSON with an 'event', received {line[:80]!r}."
-        ) from error
-    if kind == "study" and event.get("schema") != SCHEMA:
+            f"{path}, line {number}: expected JSON with an 'event', received a line that is not "
+            f"an event of a journal ({mismatch})."
+        ) from None
+    if event["event"] == "study" and event.get("schema") != SCHEMA:
         raise RunDirectoryError(
-            f"{path}: expected journal schema {SCHEMA}, received {event.get('schema')}. "
+            f"{path}: expected journal schema {SCHEMA}, received {_version(event)}. "
             "It was written by another version of recsearch."
         )
     parsed: Event = event
     return parsed
+
+
+def _version(event: Event) -> str:
+    schema = event.get("schema")
+    return str(schema) if schema is None or isinstance(schema, int) else kind_of(schema)
 
 
 class JournalFollower:
@@ -121,10 +131,10 @@ class JournalFollower:
         Raises:
             RunDirectoryError: If the file is of a later schema, or damaged before its end.
         """
-        if not self.path.is_file():
+        if not os.path.lexists(self.path):
             return []
         events = []
-        with self.path.open("rb") as file:
+        with open_in_run(self.path, "rb") as file:
             file.seek(self._length)
             for line in file:
                 if not line.endswith(b"\n"):

@@ -54,10 +54,14 @@ class SearchState:
             handler = _HANDLERS.get(event["event"])
             if handler is not None:
                 handler(self, event)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunDirectoryError(
-                f"Journal event {self.events} ({event['event']}) is damaged: {error!r}."
-            ) from error
+        except KeyError as error:
+            raise self._damaged(event, "the key or the trial that it names is missing") from error
+        except (TypeError, ValueError) as error:
+            raise self._damaged(event, str(error)) from error
+
+    def _damaged(self, event: Event, why: str) -> RunDirectoryError:
+        kind = event["event"]
+        return RunDirectoryError(f"Journal event {self.events} ({kind}) is damaged: {why}.")
 
     def _count_time(self, event: Event) -> None:
         time = float(event.get("time", self.last_time))
@@ -95,7 +99,7 @@ def _study(state: SearchState, event: Event) -> None:
 def _trial_waiting(state: SearchState, event: Event) -> None:
     trial_id = event["trial_id"]
     if not _TRIAL_ID.fullmatch(trial_id):
-        raise ValueError(f"trial id {trial_id!r}")
+        raise ValueError("expected a trial id of 4 to 9 digits, received another text")
     known = state.trials.get(trial_id)
     if known is None:
         trial = Trial(trial_id, event["space"], event["values"], epochs=event["epochs"])
@@ -132,7 +136,7 @@ def _epoch(state: SearchState, event: Event) -> None:
 def _checkpoint(state: SearchState, event: Event) -> None:
     path = event["path"]
     if path is not None and not _CHECKPOINT.fullmatch(path):
-        raise ValueError(f"checkpoint path {path!r}")
+        raise ValueError("expected a path such as checkpoints/0000-3.npz, received another text")
     state.history.put(replace(state.trials[event["trial_id"]], checkpoint=path))
 
 

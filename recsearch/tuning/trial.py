@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 Scalar = bool | int | float | str
 """A hyperparameter's value, as JSON holds it."""
@@ -27,6 +28,11 @@ class Objective:
 
     name: str
     direction: str  # "min" or "max"
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any]) -> "Objective":
+        """Returns the objective that a file of a run describes; other keys are ignored."""
+        return cls(known["name"], known["direction"])
 
     def better(self, score: float, other: float | None) -> bool:
         """Returns whether `score` beats `other`; anything finite beats None."""

@@ -64,7 +64,7 @@ def comparison(metrics: Mapping[str, Any]) -> Comparison:
 
     Baselines that were skipped, or do not have the objective, are left out.
     """
-    objective = Objective(**metrics["objective"])
+    objective = Objective.from_json(metrics["objective"])
     winner = winner_name(metrics)
     entries = {winner: metrics.get("test", {}), **metrics.get("baselines", {})}
     values = {name: entry.get(objective.name) for name, entry in entries.items()}
