@@ -39,8 +39,9 @@ def main(argv: Sequence[str]) -> int:
         command(arguments)
         sys.stdout.flush()  # a full disk behind a redirection shows itself here
     except RecsearchError as error:
-        for note in getattr(error, "__notes__", ()):
-            print(printable(f"  note: {note}"), file=sys.stderr)
+        if not getattr(arguments, "quiet", False):
+            for note in getattr(error, "__notes__", ()):
+                print(printable(f"  note: {note}"), file=sys.stderr)
         _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ class Settings(TypedDict, total=False):
     task: str | None
     positive_from: float | None
     missing_label: float | None
+    no_header: bool
     split: str | None
     tuner: str | None
     objective: str | None
