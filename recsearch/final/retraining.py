@@ -53,6 +53,7 @@ def _train(finale: Finale, pipeline: Pipeline, number: int) -> keras.Model:
         if rate is not None:
             fitter.set_learning_rate(rate)
         fitter.run_epoch(epoch)
+    fitter.finish()
     return built.recommender.model
 
 

@@ -20,6 +20,8 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> None:
     plain = type(optimizer) is keras.optimizers.Adam and not optimizer.amsgrad
     if not plain or optimizer.beta_2 == 0:  # `_dense_as_keras` divides by it
         return
+    if optimizer.gradient_accumulation_steps:  # Keras updates inside a conditional of its own
+        return
 
     def update(gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:
         step = AdamStep.of(optimizer, learning_rate)

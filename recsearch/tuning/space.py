@@ -7,7 +7,6 @@ under the root choice `space`, so that two families may use the same names; peop
 import difflib
 import importlib
 import importlib.util
-import inspect
 import logging
 import os
 import sys
@@ -25,14 +24,15 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.tuning.definitions import separate_ranges
+from recsearch.tuning.hypermodels import Builder, named_builder, takes_data
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.precision import Precision, import_with_precision, under
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
 logger = logging.getLogger(__name__)
-
-Builder = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ class Family:
         name: The choice of `space` that stands for it.
         builder: `build(hp, data)` or `build(hp)`.
         reference: What names it: a built-in name, ./file.py:build, or package.module:build.
+        precision: Number types that its module set as defaults, or None.
     """
 
     name: str
     builder: Builder
     reference: str
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,19 @@ class SearchSpace:
             logger.debug("%s has no outline at %s", family, values, exc_info=True)
             return None
 
-    def _run(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
-        hp = TrackedHyperParameters(self.overrides)
+    def _run(
+        self,
+        family: str,
+        values: Mapping[str, Scalar],
+        data: DataSpec,
+        only_declared: bool = False,
+    ) -> TrackedHyperParameters:
+        hp = TrackedHyperParameters(self.overrides, only_declared)
         hp.values = {ROOT: family, **{f"{family}/{name}": v for name, v in values.items()}}
         hp.Choice(ROOT, list(self.families))
-        builder = self.families[family].builder
-        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family):
-            hp.built = builder(hp, data) if _takes_data(builder) else builder(hp)
+        builder, precision = self.families[family].builder, self.families[family].precision
+        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family), under(precision):
+            hp.built = builder(hp, data) if takes_data(builder) else builder(hp)
         return hp
 
     def discover(self, data: DataSpec, samples: int = 10) -> keras_tuner.HyperParameters:
@@ -141,20 +149,28 @@ class SearchSpace:
         return merged
 
     def _discover_family(self, family: str, data: DataSpec, samples: int) -> Any:
-        found = self._probe(family, {}, data)
+        first = self._probe(family, {}, data)
+        found, probed = keras_tuner.HyperParameters.from_config(first.get_config()), [first]
 
         def shows_more(points: Callable[[list[Any], str], list[dict[str, Scalar]]]) -> bool:
             known = len(found.space)
             for point in points([hp for hp in found.space if hp.name != ROOT], family):
-                found.merge(self._probe(family, point, data), overwrite=False)
+                probed.append(self._probe(family, point, data))
+                found.merge(probed[-1], overwrite=False)
             return len(found.space) > known
 
         # The extremes are few, so they come first, until they show nothing new.
         while shows_more(_extreme_points) or shows_more(partial(_sampled_points, samples=samples)):
             pass
-        return found
 
-    def _probe(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
+        def probe(point: Mapping[str, Scalar]) -> TrackedHyperParameters:
+            return self._probe(family, {_bare(k, family): v for k, v in point.items()}, data)
+
+        return separate_ranges(found, probed, probe)
+
+    def _probe(
+        self, family: str, values: Mapping[str, Scalar], data: DataSpec
+    ) -> TrackedHyperParameters:
         """Runs a builder for its hyperparameters alone.
 
         Inside a plain graph variables are declared but get no memory. A builder that reads a
@@ -162,13 +178,13 @@ class SearchSpace:
         """
         try:
             with tf.Graph().as_default():
-                return self._run(family, values, data)
+                return self._run(family, values, data, only_declared=True)
         except SpaceError:
             raise
         except Exception:
             logger.debug("%s does not build in a graph", family, exc_info=True)
         try:
-            return self._run(family, values, data)
+            return self._run(family, values, data, only_declared=True)
         except SpaceError:
             raise
         except Exception as error:  # a builder may raise anything; its author must see where
@@ -234,14 +250,6 @@ def _telling_values(hp: Any) -> list[Scalar]:
     return list(hp.values)
 
 
-def _takes_data(builder: Builder) -> bool:
-    """Returns whether a builder wants the DataSpec beside `hp`."""
-    parameters = inspect.signature(builder).parameters.values()
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    required = [p for p in parameters if p.kind in positional and p.default is p.empty]
-    return len(required) >= 2
-
-
 def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) -> SearchSpace:
     """Returns the search space over the builders that are named.
 
@@ -265,11 +273,11 @@ def load_family(reference: str) -> Family:
     """Returns the builder that a reference names."""
     location, _, attribute = reference.partition(":")
     if location.endswith(".py"):
-        module, name = _module_from_file(Path(location)), Path(location).stem
+        load, name = partial(_module_from_file, Path(location)), Path(location).stem
     elif location in builtin_names():
-        module, name = importlib.import_module(f"{PACKAGE}.{location}"), location
+        load, name = partial(importlib.import_module, f"{PACKAGE}.{location}"), location
     elif ":" in reference:
-        module, name = _module_by_name(location), location.rpartition(".")[2]
+        load, name = partial(_module_by_name, location), location.rpartition(".")[2]
     else:
         close = difflib.get_close_matches(location, builtin_names())
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
@@ -277,11 +285,11 @@ def load_family(reference: str) -> Family:
             f"There is no search space called {reference!r}.{hint} Try `recsearch spaces` to see "
             "all, or name your own as ./file.py:build or package.module:build."
         )
+    module, precision = import_with_precision(load)
     attribute = attribute or "build"
-    builder = getattr(module, attribute, None)
-    if not callable(builder):
-        raise SpaceError(f"{location} has no function {attribute!r}. Received: {reference!r}.")
-    return Family(name if attribute == "build" else attribute, builder, reference)
+    builder = named_builder(module, attribute, reference)
+    named_after = attribute.removesuffix(".build")  # ./mine.py:model.build is called model
+    return Family(name if attribute == "build" else named_after, builder, reference, precision)
 
 
 def _module_from_file(path: Path) -> Any:
