@@ -4,14 +4,14 @@ TensorFlow saves a variable or a table only if it is reachable by attributes fro
 Keras tracks neither a `tf.Variable` nor a table of a layer as a weight.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from recsearch.errors import ExportError
+from recsearch.nn.layer_names import layer_of
 
 _HELD = (tf.Variable, tf.saved_model.experimental.TrackableResource)
 
@@ -77,13 +77,7 @@ def _culprit(module: tf.Module, signatures: Mapping[str, Any], model: keras.Mode
         inner = function.inputs[len(function.inputs) - len(captured) :]
         for outside, inside in zip(captured, inner, strict=True):
             if outside.dtype == tf.resource and id(outside) not in variables | tables:
-                scopes = [scope for use in inside.consumers() for scope in use.name.split("/")]
-                found = [layer.name for layer in model.layers if _is_scope_of(layer, scopes)]
-                if found:
-                    return f"The layer {found[0]!r}"
+                name = layer_of(model, [use.name for use in inside.consumers()])
+                if name:
+                    return f"The layer {name!r}"
     return f"A layer of the model {model.name!r}"
-
-
-def _is_scope_of(layer: keras.layers.Layer, scopes: Sequence[str]) -> bool:
-    # A graph in which a name occurs already appends a number to it.
-    return any(re.fullmatch(rf"{re.escape(layer.name)}(_\d+)?", scope) for scope in scopes)

@@ -19,6 +19,7 @@ from recsearch.pipeline import Pipeline, Training
 from recsearch.pipeline.examples import Batch
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
+from recsearch.training.graph_errors import explained
 
 LEARNING_RATE = "learning_rate"
 """Where a curve has the rate that an epoch was trained with, if there are callbacks."""
@@ -66,10 +67,15 @@ class ModelFitter:
         return frozenset(node.op for function in library.function for node in function.node_def)
 
     def run_epoch(self, epoch: int) -> dict[str, float]:
-        """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
+        """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`.
+
+        Raises:
+            SpaceError: If a layer fails, as for an index outside its table.
+        """
         self.model.reset_metrics()
         order = tf.constant(self.training.order(epoch), tf.int64)
-        self._run(order, tf.constant(epoch, tf.int32))
+        with explained(self.model):
+            self._run(order, tf.constant(epoch, tf.int32))
         logs = self.model.get_metrics_result()
         return {f"train_{name}": float(value) for name, value in logs.items()}
 
