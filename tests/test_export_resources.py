@@ -113,6 +113,6 @@ def test_what_no_attribute_reaches_is_refused_with_the_layer(make: Any, tmp_path
         return hidden.lookup(item) if hasattr(hidden, "lookup") else gather(hidden, item)
 
     scores = scorer(lambda item: Looked(None, look_up, name="of_items")(item))
-    with pytest.raises(ExportError, match="The layer 'of_items' uses .* no attribute") as caught:
+    with pytest.raises(ExportError, match=r"The layer 'of_items' uses .* no attribute") as caught:
         save_recommender(tmp_path, scores, DATA, VOCABULARIES)
     assert "\n" not in str(caught.value)
