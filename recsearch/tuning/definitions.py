@@ -30,7 +30,7 @@ Point = Mapping[str, Scalar]
 """Full name -> value of the hyperparameters that a builder read before a definition."""
 
 Probe = Callable[[Mapping[str, Scalar]], Any]
-"""Runs a builder at values (by full name) and returns its `TrackedHyperParameters`."""
+"""Runs a builder at values (by full name) and returns the `HyperParameters` that it filled."""
 
 _Key = tuple[str, str]  # full name, conditions as JSON
 
@@ -51,7 +51,7 @@ def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
 
     Args:
         found: The `keras_tuner.HyperParameters` of one family: the range first seen of each name.
-        probed: The `TrackedHyperParameters` of all builds so far.
+        probed: The `HyperParameters` that the builds so far filled, with their values.
         probe: Builds once more.
 
     Raises:
@@ -76,8 +76,8 @@ def _note(seen: _Seen, hp: Any) -> None:
         config = json.dumps(each.get_config(), sort_keys=True, default=str)
         definitions = seen.setdefault(_key(each.get_config()), {})
         definitions.setdefault(config, _Definition(each)).points.append(dict(point))
-        if each.name in hp.read:
-            point[each.name] = hp.read[each.name]
+        if hp.is_active(each):
+            point[each.name] = hp.values[each.name]
 
 
 def _key(config: Mapping[str, Any]) -> _Key:

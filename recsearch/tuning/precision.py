@@ -37,6 +37,16 @@ class Precision:
         keras.config.set_floatx(self.floatx)
         keras.config.set_dtype_policy(self.policy)
 
+    def following(self, before: "Precision") -> "Precision":
+        """Returns these defaults with the policy that a new `floatx` implies.
+
+        Keras derives the policy from `floatx` once, when it is first asked for.
+        """
+        was_implied = self.policy.name == before.policy.name == before.floatx
+        if self.floatx == before.floatx or not was_implied:
+            return self
+        return Precision(keras.dtype_policies.get(self.floatx), self.floatx)
+
     def differs(self, other: "Precision") -> bool:
         """Returns whether a new layer would get other types."""
         return (self.policy.name, self.floatx) != (other.policy.name, other.floatx)
@@ -67,7 +77,7 @@ def import_with_precision(load: Callable[[], ModuleType]) -> tuple[ModuleType, P
     with under(None):
         before = Precision.current()
         module = load()
-        after = Precision.current()
+        after = Precision.current().following(before)
     if after.differs(before):
         _SET_BY[module] = after
     return module, _SET_BY.get(module)
