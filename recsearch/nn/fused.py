@@ -38,7 +38,7 @@ def is_half(variable: Any) -> bool:
 
     Keras computes such a step in another order, of which fewer numbers overflow.
     """
-    return tf.as_dtype(variable.dtype).size < tf.float32.size
+    return bool(tf.as_dtype(variable.dtype).size < tf.float32.size)
 
 
 @dataclass(frozen=True)
