@@ -127,7 +127,8 @@ def add_search_flags(group: Any) -> None:
         "--set",
         action="append",
         metavar="NAME=VALUE",
-        help="fix or narrow a hyperparameter: NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C; repeatable",
+        help="fix or narrow a hyperparameter: NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C (quote a "
+        "text that contains a comma: 'NAME=\"a,b\",c'); repeatable",
     )
     group.add_argument(
         "--enqueue",

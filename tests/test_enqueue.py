@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import keras_tuner
 import pytest
 from simulation import thirty_configurations, two_families
 
@@ -99,3 +100,36 @@ def test_broken_file_is_refused(tmp_path: Path, content: bytes, message: str) ->
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match=r"--enqueue .*none\.json: .*No such file"):
         parse_configuration(str(tmp_path / "none.json"), thirty_configurations())
+
+
+def two_ranges_of_one_name() -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("space", ["mf"])
+    with hp.conditional_scope("space", ["mf"]), hp.name_scope("mf"):
+        hp.Choice("kind", ["flat", "deep"])
+        with hp.conditional_scope("kind", ["flat"]):
+            hp.Choice("loss", ["mse", "a,b"])
+        with hp.conditional_scope("kind", ["deep"]):
+            hp.Int("loss", 1, 9)
+    return hp
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kind=deep,loss=7", {"kind": "deep", "loss": 7}),
+        ("loss=7,kind=deep", {"kind": "deep", "loss": 7}),
+        ("loss=mse", {"kind": "flat", "loss": "mse"}),
+        ('kind=flat,loss="a,b"', {"kind": "flat", "loss": "a,b"}),
+        ("kind=deep", {"kind": "deep", "loss": 1}),
+    ],
+)
+def test_value_has_the_type_of_the_active_hyperparameter(text: str, expected: dict) -> None:
+    assert parse_configuration(text, two_ranges_of_one_name()) == ("mf", expected)
+
+
+def test_value_of_another_branch_is_refused() -> None:
+    with pytest.raises(SpaceError, match="expected a whole number, received 'mse'"):
+        parse_configuration("kind=deep,loss=mse", two_ranges_of_one_name())
+    with pytest.raises(SpaceError, match="a double quote is not closed"):
+        parse_configuration('loss="a,b', two_ranges_of_one_name())

@@ -13,6 +13,8 @@ DROPOUT = kt.Float("mf/dropout", 0.0, 0.5, step=0.1, default=0.1)
 BATCH = kt.Choice("mf/batch", [256, 512, 1024], default=512)
 LOSS = kt.Choice("mf/loss", ["bce", "bpr"])
 PRETRAIN = kt.Boolean("mf/pretrain")
+SWITCH = kt.Choice("mf/switch", [True, False])  # Keras Tuner keeps 1 and 0
+TITLE = kt.Choice("mf/title", ["a,b", "c", "x=1:2", '"q"'])
 
 
 def applied(hyperparameter, text: str):
@@ -33,6 +35,19 @@ def applied(hyperparameter, text: str):
         (PRETRAIN, "true", [True]),
         (PRETRAIN, "False", [False]),
         (PRETRAIN, "true,false", [True, False]),
+        (PRETRAIN, "1", [True]),
+        (PRETRAIN, "0", [False]),
+        (SWITCH, "true", [1]),
+        (SWITCH, "False", [0]),
+        (SWITCH, "1", [1]),
+        (SWITCH, "false,true", [0, 1]),
+        (TITLE, "a,b", ["a,b"]),
+        (TITLE, '"a,b",c', ["a,b", "c"]),
+        (TITLE, 'c, "a,b"', ["c", "a,b"]),
+        (TITLE, "x=1:2", ["x=1:2"]),
+        (TITLE, '"q"', ['"q"']),
+        (TITLE, '"""q"""', ['"q"']),
+        (kt.Float("mf/y", -1.0, 1.0), "-0.5,-1e-3", [-0.5, -0.001]),
         (kt.Fixed("mf/fixed", 5), "7", [7]),
         (kt.Float("mf/x", 0.0, 1.0, default=0), "0.25", [0.25]),
     ],
@@ -56,6 +71,7 @@ def test_default_is_kept_where_it_is_among_the_choices() -> None:
         (DIM, "16:64", 16, 64, "log", 2, 32),
         (DIM, "64:256", 64, 256, "log", 2, 64),
         (RATE, "1e-3:1", 1e-3, 1.0, "log", None, 1e-2),
+        (kt.Float("mf/y", -1.0, 1.0), "-0.5:-0.25", -0.5, -0.25, "linear", None, -0.5),
         (DROPOUT, "0.2:0.4", 0.2, 0.4, "linear", 0.1, 0.2),
         (BATCH, "100:2000", 100, 2000, "log", None, 512),
         (kt.Choice("mf/c", [0.0, 0.5]), "0:1", 0.0, 1.0, "linear", None, 0.0),
@@ -105,7 +121,10 @@ def test_samples_of_a_range_lie_in_it(low: int, width: int, seed: int) -> None:
         (RATE, "1:2:3", "expected a number, received '2:3'"),
         (LOSS, "mse", "expected one of bce, bpr, received 'mse'"),
         (LOSS, "bce:bpr", "expected one of bce, bpr, received 'bce:bpr'"),
-        (PRETRAIN, "1", "expected true or false, received '1'"),
+        (PRETRAIN, "2", "expected true or false, received '2'"),
+        (SWITCH, "on", "expected true or false, received 'on'"),
+        (TITLE, '"a,b', r"--set x=\"a,b: a double quote is not closed in '\"a,b'"),
+        (TITLE, "c,a,b", "expected one of a,b, c, x=1:2, .*received 'a'"),
         (PRETRAIN, "false:true", "expected true or false, received 'false:true'"),
     ],
 )

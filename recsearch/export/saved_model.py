@@ -25,6 +25,7 @@ import tensorflow as tf
 from recsearch.baselines.popularity import fit_popularity
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.vocabulary import Vocabulary
+from recsearch.export.resources import held_resources, save_module
 from recsearch.nn.recommender import reads_bags
 from recsearch.training.scoring import ModelScorer
 
@@ -66,7 +67,8 @@ def _variable(part: tf.Tensor, known: list[tf.Variable]) -> tf.Variable:
     So a table of a million items is saved once.
     """
     for variable in known:
-        if variable.shape == part.shape and bool(tf.reduce_all(tf.equal(variable, part))):
+        alike = variable.shape == part.shape and variable.dtype == part.dtype
+        if alike and bool(tf.reduce_all(tf.equal(variable, part))):
             return variable
     return tf.Variable(part, trainable=False)
 
@@ -86,6 +88,7 @@ class ServedRecommender(tf.Module):
         self.items = IdLookup(vocabularies.items)
         # The functions below use these variables: they must hang on this module to be saved.
         self.model_variables = [variable.value for variable in scorer.model.variables]
+        self.model_resources = held_resources(scorer.model)
         self.bags = scorer.feed.bags if reads_bags(scorer.model) else None
         # The part of the items is computed here, not at each request.
         self.item_parts = [_variable(part, self.model_variables) for part in scorer.items()]
@@ -172,11 +175,15 @@ class _Untracked:
 def save_recommender(
     directory: Path, scorer: ModelScorer, data: PreparedData, vocabularies: Vocabularies
 ) -> Path:
-    """Writes the SavedModel to `directory`/saved_model/1 and returns that path."""
+    """Writes the SavedModel to `directory`/saved_model/1 and returns that path.
+
+    Raises:
+        ExportError: If the model uses a variable or a table that no layer holds.
+    """
     path = directory / "saved_model" / "1"
     served = ServedRecommender(scorer, data, vocabularies)
     with full_disk_as_os_error(path):
-        tf.saved_model.save(served, str(path), signatures=served.signatures())
+        save_module(served, str(path), served.signatures(), scorer.model)
     return path
 
 

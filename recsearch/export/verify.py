@@ -17,7 +17,11 @@ from recsearch.scorer import Scorer
 
 NUM_QUESTIONS = 32
 K = 10
-TOLERANCE = 1e-4  # relative, or absolute below 1: another graph may add in another order
+TOLERANCE = 1e-4
+"""Relative, or absolute below 1: another graph may add in another order.
+
+A scorer that computes in half precision has a larger `tolerance` of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ def verify_export(
     unseen = _unseen_scores(scorer, data, user)
     best = _best(unseen)
     shown = np.take_along_axis(unseen, _indices(answers, vocabularies), axis=1)
-    difference = [
-        _compare("score", answers["score"], scorer.score_pairs(user, item)),
-        _compare("recommend", answers["best_score"], best),
-        _compare("choice of items (-inf: seen in training)", shown, best),
-    ]
+    tolerance = getattr(scorer, "tolerance", TOLERANCE)
+    compared = {
+        "score": (answers["score"], scorer.score_pairs(user, item)),
+        "recommend": (answers["best_score"], best),
+        "choice of items (-inf: seen in training)": (shown, best),
+    }
+    difference = [_compare(what, *scores, tolerance) for what, scores in compared.items()]
     return Verification(max(difference), NUM_QUESTIONS, NUM_QUESTIONS)
 
 
@@ -108,12 +114,14 @@ def _indices(answers: dict[str, NDArray[Any]], vocabularies: Vocabularies) -> ND
     return np.where(np.isfinite(answers["best_score"]), index, 0)
 
 
-def _compare(what: str, exported: NDArray[np.float32], memory: NDArray[np.float32]) -> float:
+def _compare(
+    what: str, exported: NDArray[np.float32], memory: NDArray[np.float32], tolerance: float
+) -> float:
     """Returns the largest difference of two arrays of scores of one shape."""
     finite = np.isfinite(memory)
     same_places = exported.shape == memory.shape and np.array_equal(np.isfinite(exported), finite)
     close = same_places and np.allclose(
-        exported[finite], memory[finite], rtol=TOLERANCE, atol=TOLERANCE
+        exported[finite], memory[finite], rtol=tolerance, atol=tolerance
     )
     if not close:
         raise ExportError(

@@ -54,6 +54,7 @@ def _train(finale: Finale, pipeline: Pipeline, number: int) -> keras.Model:
             fitter.set_learning_rate(rate)
         fitter.run_epoch(epoch)
         finale.announce(None)
+    fitter.finish()
     return built.recommender.model
 
 

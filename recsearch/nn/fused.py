@@ -20,15 +20,25 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> None:
     plain = type(optimizer) is keras.optimizers.Adam and not optimizer.amsgrad
     if not plain or optimizer.beta_2 == 0:  # `_dense_as_keras` divides by it
         return
+    if optimizer.gradient_accumulation_steps:  # Keras updates inside a conditional of its own
+        return
 
     def update(gradients: Sequence[Any], variables: Sequence[Any], learning_rate: Any) -> None:
         step = AdamStep.of(optimizer, learning_rate)
         for gradient, variable in zip(gradients, variables, strict=True):
-            if isinstance(gradient, tf.IndexedSlices):
+            if isinstance(gradient, tf.IndexedSlices) and not is_half(variable):
                 gradient = _dense_as_keras(optimizer, gradient, variable)
             step.apply(gradient, variable)
 
     optimizer._backend_update_step = update
+
+
+def is_half(variable: Any) -> bool:
+    """Returns whether a variable has half precision, in which beta_2 rounds to 1.
+
+    Keras computes such a step in another order, of which fewer numbers overflow.
+    """
+    return bool(tf.as_dtype(variable.dtype).size < tf.float32.size)
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,9 @@ class AdamStep:
             variable: A Keras or TensorFlow variable.
         """
         weight = variable.value if isinstance(variable, keras.Variable) else variable
+        if is_half(variable):
+            self.optimizer.update_step(gradient, variable, self.learning_rate)
+            return
         position = self.optimizer._get_variable_index(variable)
         scalars = {
             "lr": self.learning_rate,

@@ -59,7 +59,7 @@ class SparseAdam(keras.optimizers.Adam):
         self, grads: Any, trainable_variables: Any, learning_rate: Any
     ) -> None:
         """Updates the rows that a gradient names, or the whole variable if it is dense."""
-        if self.amsgrad:
+        if self.amsgrad or self.gradient_accumulation_steps:  # accumulated gradients are dense
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         step = AdamStep.of(self, learning_rate)

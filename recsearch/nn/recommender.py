@@ -9,6 +9,7 @@ import keras
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
+from recsearch.nn.contract import check_output, check_tables
 from recsearch.nn.inputs import BAG, BAG_AGE, BAG_LABELS, side_of
 from recsearch.nn.losses import ListLoss, SampledSoftmax
 
@@ -124,11 +125,14 @@ def as_recommender(built: Any, spec: DataSpec, values: dict[str, Any]) -> Recomm
 
     Raises:
         SpaceError: If it is neither, not compiled, not functional, has an input of unknown name,
-            examples that do not go with its inputs or its loss, or a callback that would do nothing
-            here.
+            an output that is no score, a table that is too short, examples that do not go with its
+            inputs or its loss, or a callback that would do nothing here.
     """
     recommender = built if isinstance(built, Recommender) else _implied(built, spec, values)
-    _check_inputs(_checked_model(recommender.model), spec)
+    model = _checked_model(recommender.model)
+    _check_inputs(model, spec)
+    check_output(model, scores_pairs(model))
+    check_tables(model, spec)
     _check_examples(recommender, spec)
     _check_loss(recommender)
     _check_callbacks(recommender.callbacks)

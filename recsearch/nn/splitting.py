@@ -128,22 +128,30 @@ class _JointGraph:
         node = self._nodes[id(tensor)]
         layer, operands = node.operation, node.input_tensors
         width = _width(tensor)
-        if type(layer) is keras.layers.Dense and len(operands[0].shape) == 2 and _is_plain(layer):
-            return Affine(layer, self._dense_parts(layer, operands[0]), width)
-        if type(layer) is keras.layers.Dot and self._are_vectors_of_both(operands):
-            return DotProduct(*self._two_sides(operands, normalize=layer.normalize))
-        ranks = {len(operand.shape) for operand in operands}
-        if type(layer) in ELEMENTWISE and len(ranks) == 1:
-            return Elementwise(layer, tuple(self.expression(t) for t in operands), width)
+        if _keeps_types(layer, operands):
+            if (
+                type(layer) is keras.layers.Dense
+                and len(operands[0].shape) == 2
+                and _is_plain(layer)
+            ):
+                return Affine(layer, self._dense_parts(layer, operands[0]), width)
+            if type(layer) is keras.layers.Dot and self._are_vectors_of_both(operands):
+                return DotProduct(*self._two_sides(operands, normalize=layer.normalize))
+            ranks = {len(operand.shape) for operand in operands}
+            if type(layer) in ELEMENTWISE and len(ranks) == 1:
+                return Elementwise(layer, tuple(self.expression(t) for t in operands), width)
         place = next(i for i, t in enumerate(node.output_tensors) if t is tensor)
         return RowWise(node, place, {id(t): self.expression(t) for t in operands}, width)
 
     def _dense_parts(self, layer: keras.layers.Dense, tensor: Any) -> tuple[Expression, ...]:
         """Returns the products that a Dense layer sums; several if `tensor` is a concatenation."""
         node = self._nodes[id(tensor)]
-        is_joined = type(node.operation) is keras.layers.Concatenate
+        layer_before, operands = node.operation, node.input_tensors
+        is_joined = type(layer_before) is keras.layers.Concatenate and _keeps_types(
+            layer_before, operands
+        )
         parts, begin = [], 0
-        for part in node.input_tensors if is_joined else [tensor]:
+        for part in operands if is_joined else [tensor]:
             rows = KernelRows(layer, begin, begin + part.shape[-1])
             parts.append(self._dense_part(rows, part))
             begin = rows.end
@@ -155,7 +163,9 @@ class _JointGraph:
         if side:
             return self._one_side(rows(tensor), side)
         node = self._nodes[id(tensor)]
-        is_product = type(node.operation) is keras.layers.Multiply
+        is_product = type(node.operation) is keras.layers.Multiply and _keeps_types(
+            node.operation, node.input_tensors
+        )
         if is_product and self._are_vectors_of_both(node.input_tensors):
             return WeightedProduct(*self._two_sides(node.input_tensors), rows, units)
         return Product(self.expression(tensor), rows, units)
@@ -176,6 +186,11 @@ class _JointGraph:
         if normalize:
             user, item = (keras.ops.normalize(tensor, axis=-1) for tensor in (user, item))
         return self._one_side(user, "user"), self._one_side(item, "item")
+
+
+def _keeps_types(layer: Any, operands: Sequence[Any]) -> bool:
+    """Returns whether a layer computes in the type of its operands: it casts none of them."""
+    return {operand.dtype for operand in operands} == {getattr(layer, "compute_dtype", None)}
 
 
 def _is_plain(layer: keras.layers.Dense) -> bool:

@@ -34,11 +34,17 @@ def save_checkpoint(
         beside_variables: What is kept beside them; a name may not be a number.
     """
     arrays: dict[str, Any] = {
-        f"{i:04d}": np.asarray(variable) for i, variable in enumerate(_variables(model))
+        f"{i:04d}": _storable(variable) for i, variable in enumerate(_variables(model))
     }
     arrays |= beside_variables or {}
     with whole_file(path) as file:
         np.savez(file, **arrays)
+
+
+def _storable(variable: Any) -> NDArray[Any]:
+    """Returns a variable's values in a type that .npy has; bfloat16 becomes float32, exactly."""
+    values = np.asarray(variable)
+    return values.astype(np.float32) if values.dtype.kind == "V" else values
 
 
 def load_checkpoint(path: Path, model: keras.Model) -> dict[str, NDArray[Any]]:

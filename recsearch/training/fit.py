@@ -4,7 +4,8 @@ The loop over batches stands inside `tf.function` and calls `model.train_step`, 
 override, compiled losses and metrics all count.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from recsearch.pipeline import Pipeline, Training
 from recsearch.pipeline.examples import Batch
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
+from recsearch.training.graph_errors import explained
 
 LEARNING_RATE = "learning_rate"
 """Where a curve has the rate that an epoch was trained with, if there are callbacks."""
@@ -34,6 +36,8 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(order, epoch, step)
 
+    if model.run_eagerly:  # compile(run_eagerly=True): each step is to run as Python code
+        return run
     signature = [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)]
     # Keras does not convert a step by AutoGraph either.
     return tf.function(run, input_signature=signature, autograph=False)
@@ -56,17 +60,46 @@ class ModelFitter:
         self._run = _epoch_function(model, training)
 
     def operations(self) -> frozenset[str]:
-        """Returns the kinds of operations that an epoch consists of ("MatMul")."""
+        """Returns the kinds of operations that an epoch consists of ("MatMul"); none if eager."""
+        if self.model.run_eagerly:
+            return frozenset()
         library = self._run.get_concrete_function().graph.as_graph_def().library
         return frozenset(node.op for function in library.function for node in function.node_def)
 
     def run_epoch(self, epoch: int) -> dict[str, float]:
-        """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
+        """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`.
+
+        Raises:
+            SpaceError: If a layer fails, as for an index outside its table.
+        """
         self.model.reset_metrics()
         order = tf.constant(self.training.order(epoch), tf.int64)
-        self._run(order, tf.constant(epoch, tf.int32))
+        with explained(self.model):
+            self._run(order, tf.constant(epoch, tf.int32))
         logs = self.model.get_metrics_result()
         return {f"train_{name}": float(value) for name, value in logs.items()}
+
+    def finish(self) -> None:
+        """Does what `fit` does after its last epoch: averages of `use_ema` become the weights."""
+        self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
+
+    @contextmanager
+    def finished(self) -> Iterator[None]:
+        """Lets the model be inside as `finish` would leave it, and as it was after that."""
+        if not _has_averages(self.model.optimizer):
+            yield
+            return
+        weights = self.model.get_weights()
+        self.finish()
+        try:
+            yield
+        finally:
+            self.model.set_weights(weights)
+
+
+def _has_averages(optimizer: keras.optimizers.Optimizer) -> bool:
+    # Mixed precision wraps the optimizer that the builder asked for.
+    return bool(getattr(optimizer, "inner_optimizer", optimizer).use_ema)
 
 
 class Fitter:
@@ -93,20 +126,28 @@ class Fitter:
             part = ModelFitter(model, self.training)
             for epoch in range(pretraining.epochs):
                 part.run_epoch(epoch)
+            part.finish()
         pretraining.join()
 
     def run_epoch(self, epoch: int) -> dict[str, float]:
         """Trains one epoch (from 0); returns the model's own metrics as `train_<name>`."""
         return self._fitter.run_epoch(epoch)
 
+    def finish(self) -> None:
+        """Ends a training whose model is kept; `fit` does the same after its last epoch."""
+        self._fitter.finish()
+
     def operations(self) -> frozenset[str]:
-        """Returns the kinds of operations that an epoch consists of ("MatMul")."""
+        """Returns the kinds of operations that an epoch consists of ("MatMul"); none if eager."""
         return self._fitter.operations()
 
     def run_measured_epoch(
         self, epoch: int, measure: Callable[[], dict[str, float]]
     ) -> dict[str, float]:
         """Trains one epoch (from 0) and measures it, with the callbacks around it.
+
+        The model is measured as it would be if this were the last epoch: with the averages of an
+        optimizer that has `use_ema`. The next epoch continues with the weights themselves.
 
         Args:
             epoch: Counted across rungs.
@@ -122,7 +163,8 @@ class Fitter:
         self.callbacks.begin_epoch(epoch)
         rate = self._learning_rate()
         trained = self.run_epoch(epoch)
-        measured = measure()
+        with self._fitter.finished():
+            measured = measure()
         own = {name.removeprefix("train_"): value for name, value in trained.items()}
         self.callbacks.end_epoch(epoch, own, measured)
         return trained | measured | rate

@@ -27,7 +27,10 @@ NUMBERS_A_BLOCK = 2**21
 8 MiB of float32: blocks that stay in the cache were 1.3 times as fast as blocks of 64 MiB.
 """
 
-TOLERANCE = 1e-4  # of a score that went through the split, against the model itself
+TOLERANCES = {"float16": 1e-2, "bfloat16": 5e-2}
+"""Of a score that another graph computes, by the least precise type of the model's layers."""
+
+TOLERANCE = 1e-4  # of float32 and float64
 WIDTH_OF_A_WHOLE_MODEL = 8  # what a pair is taken to need where the joint part is not known
 NUM_CHECKED = 16  # users, and items, whose pairs are compared
 
@@ -43,6 +46,9 @@ class ModelScorer:
         model: Inputs named after the data.
         feed: Assembles them.
         spec: The data that the model was built for.
+
+    Attributes:
+        tolerance: How far a score may differ, relatively, when another graph computes it.
     """
 
     reads_columns = True
@@ -51,6 +57,7 @@ class ModelScorer:
         self.model = model
         self.feed = feed
         self.spec = spec
+        self.tolerance = _tolerance(model)
         self._of_pairs = scores_pairs(model)
         index = tf.TensorSpec([None], tf.int32)
         self._pairs = _graph(self.pairs, [index, index])
@@ -186,8 +193,9 @@ class ModelScorer:
             self._side(split.user, split.user_inputs, user),
             self._side(split.item, split.item_inputs, item),
         )
-        whole = np.reshape(whole, parts.shape)
-        if np.allclose(whole, parts, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        parts, whole = (np.asarray(tf.cast(scores, tf.float32)) for scores in (parts, whole))
+        tolerance = {"rtol": self.tolerance, "atol": self.tolerance}
+        if np.allclose(whole.reshape(parts.shape), parts, **tolerance, equal_nan=True):
             return split
         logger.warning(
             "%s cannot be split into a user and an item part (the parts give other scores): "
@@ -195,6 +203,12 @@ class ModelScorer:
             self.model.name,
         )
         return None
+
+
+def _tolerance(model: keras.Model) -> float:
+    """Returns how far, relatively, two ways of computing a score may differ."""
+    types = [getattr(layer, "compute_dtype", "") for layer in model.layers]
+    return max(TOLERANCES.get(name, TOLERANCE) for name in types)
 
 
 def _graph(function: Callable[..., Any], signature: list[Any]) -> Any:

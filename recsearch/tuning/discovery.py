@@ -9,6 +9,7 @@ import keras_tuner
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.tuning.definitions import separate_ranges
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
@@ -78,33 +79,44 @@ class _Discovery:
         self._probe = probe
         self._on_lost = on_lost
         self._num_lost = 0
+        self._probed: list[keras_tuner.HyperParameters] = []
 
     def run(self) -> keras_tuner.HyperParameters:
-        """Returns the hyperparameters."""
-        found = self._probe(self.family, {})
+        """Returns the hyperparameters, each range under the conditions that it needs."""
+        first = self._probe(self.family, {})
+        found = keras_tuner.HyperParameters.from_config(first.get_config())
+        self._probed = [first]
         # The extremes are few, so they come first, until they show nothing new.
         sampled = partial(_sampled_points, samples=self.samples)
         while self._shows_more(found, _extreme_points) or self._shows_more(found, sampled):
             pass
-        return found
+        return separate_ranges(found, self._probed, self._at)
 
     def _shows_more(
         self, found: Any, points: Callable[[list[Any], str], list[dict[str, Scalar]]]
     ) -> bool:
         known = len(found.space)
         for point in points([hp for hp in found.space if hp.name != ROOT], self.family):
-            if self._num_lost < MAX_LOST_POINTS:
-                self._merge(found, point)
+            self._probed.append(self._tried(point))
+            found.merge(self._probed[-1], overwrite=False)
         return len(found.space) > known
 
-    def _merge(self, found: Any, point: dict[str, Scalar]) -> None:
+    def _at(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
+        """Returns what a builder reads at values by full name."""
+        return self._tried({_bare(name, self.family): value for name, value in point.items()})
+
+    def _tried(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
+        """Returns what a builder reads; nothing where it fails, if this is allowed."""
+        if self._num_lost >= MAX_LOST_POINTS:
+            return keras_tuner.HyperParameters()
         try:
-            found.merge(self._probe(self.family, point), overwrite=False)
+            return self._probe(self.family, point)
         except BuildError as error:
             if self._on_lost is None:
                 raise
             self._num_lost += 1
             self._on_lost(error)
+            return keras_tuner.HyperParameters()
 
 
 def _bare(full_name: str, family: str) -> str:

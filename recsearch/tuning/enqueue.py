@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
-from recsearch.tuning.overrides import Override
-from recsearch.tuning.sampling import ROOT, as_hyperparameters
+from recsearch.tuning.overrides import Override, split_at_commas
+from recsearch.tuning.sampling import ROOT, as_hyperparameters, is_active
 from recsearch.tuning.trial import Scalar
 
 
@@ -33,14 +33,17 @@ def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scala
             f"--enqueue {argument}: expected space=NAME with one of {', '.join(families)}, "
             f"received {family!r}."
         )
-    typed = {name: _typed(name, value, family, space) for name, value in given.items()}
+    typed = _typed_values(given, family, space)
     prefix = f"{family}/"
     complete = as_hyperparameters(space, family, typed).values
     return family, {k.removeprefix(prefix): v for k, v in complete.items() if k != ROOT}
 
 
 def _from_text(argument: str) -> dict[str, Any]:
-    pairs = [part.partition("=") for part in argument.split(",")]
+    try:
+        pairs = [part.partition("=") for part in split_at_commas(argument)]
+    except ValueError as error:
+        raise SpaceError(f"--enqueue {argument}: {error}") from error
     if not all(name.strip() and equals and value.strip() for name, equals, value in pairs):
         raise SpaceError(
             f"--enqueue takes NAME=VALUE,NAME=VALUE,... or a .json file. Received: {argument!r}."
@@ -60,16 +63,35 @@ def _from_file(path: Path) -> dict[str, Any]:
     return {**values, **root}
 
 
-def _typed(name: str, value: Any, family: str, space: Any) -> Scalar:
-    """Returns the value in the type of the hyperparameter that it is meant for."""
+def _typed_values(given: Mapping[str, Any], family: str, space: Any) -> dict[str, Scalar]:
+    """Returns each value in the type of its hyperparameter.
+
+    Under other values of its parents, a name may be another hyperparameter: the active one counts.
+    """
+    prefix = f"{family}/"
+    named = {hp.name.removeprefix(prefix): hp for hp in reversed(space.space)}  # the first of each
+    for name in given:
+        if f"{prefix}{name}" not in (hp.name for hp in space.space):
+            raise SpaceError(_unknown(name, family, space))
+    values: dict[str, Scalar] = {ROOT: family}
     for hp in space.space:
-        if hp.name == f"{family}/{name}":
-            typed: list[Scalar] = list(Override(name, str(value)).apply(hp).values)
-            if len(typed) > 1:
-                raise SpaceError(f"--enqueue: {name} takes one value. Received: {str(value)!r}.")
-            return typed[0]
+        if hp.name not in values and is_active(hp, values):
+            name = hp.name.removeprefix(prefix)
+            named[name] = hp
+            values[hp.name] = _typed(name, given[name], hp) if name in given else hp.default
+    return {name: _typed(name, value, named[name]) for name, value in given.items()}
+
+
+def _typed(name: str, value: Any, hyperparameter: Any) -> Scalar:
+    typed: list[Scalar] = list(Override(name, str(value)).apply(hyperparameter).values)
+    if len(typed) > 1:
+        raise SpaceError(f"--enqueue: {name} takes one value. Received: {str(value)!r}.")
+    return typed[0]
+
+
+def _unknown(name: str, family: str, space: Any) -> str:
     names = [hp.name.partition("/")[2] for hp in space.space if hp.name.startswith(f"{family}/")]
     close = difflib.get_close_matches(name, names)
     listing = ", ".join(sorted(set(names)))
     hint = f" Did you mean {close[0]}?" if close else f" There are: {listing}."
-    raise SpaceError(f"--enqueue: {family} has no hyperparameter called {name!r}.{hint}")
+    return f"--enqueue: {family} has no hyperparameter called {name!r}.{hint}"

@@ -4,18 +4,19 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
 from recsearch.printable import error_text
 from recsearch.tuning.builtin import PACKAGE, builtin_names
+from recsearch.tuning.hypermodels import Builder, named_builder
+from recsearch.tuning.precision import Precision, import_with_precision
 from recsearch.tuning.references import FILE_MODULE, require_reference
-
-Builder = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Family:
         name: The choice of `space` that stands for it.
         builder: `build(hp, data)` or `build(hp)`.
         reference: What names it: a built-in name, ./file.py:build, or package.module:build.
+        precision: Number types that its module set as defaults, or None.
     """
 
     name: str
     builder: Builder
     reference: str
+    precision: Precision | None = None
 
 
 def family_names(references: Sequence[str]) -> tuple[str, ...]:
@@ -52,7 +55,7 @@ def family_names(references: Sequence[str]) -> tuple[str, ...]:
 def _family_name(reference: str) -> str:
     location, _, attribute = reference.partition(":")
     if attribute not in ("", "build"):
-        return attribute
+        return attribute.removesuffix(".build")  # ./mine.py:model.build is called model
     return Path(location).stem if location.endswith(".py") else location.rpartition(".")[2]
 
 
@@ -65,17 +68,14 @@ def load_family(reference: str) -> Family:
     require_reference(reference)
     name = _family_name(reference)
     location, _, attribute = reference.partition(":")
+    load = partial(_module_by_name, location)
     if location.endswith(".py"):
-        module = _module_from_file(Path(location))
+        load = partial(_module_from_file, Path(location))
     elif location in builtin_names():
-        module = importlib.import_module(f"{PACKAGE}.{location}")
-    else:
-        module = _module_by_name(location)
-    attribute = attribute or "build"
-    builder = getattr(module, attribute, None)
-    if not callable(builder):
-        raise SpaceError(f"{location} has no function {attribute!r}. Received: {reference!r}.")
-    return Family(name, builder, reference)
+        load = partial(importlib.import_module, f"{PACKAGE}.{location}")
+    module, precision = import_with_precision(load)
+    builder = named_builder(module, attribute or "build", reference)
+    return Family(name, builder, reference, precision)
 
 
 def _module_from_file(path: Path) -> Any:

@@ -18,7 +18,8 @@ _LEFT_OUT = frozenset({"name", "code", "inbound_nodes", "input_layers", "output_
 def source_fingerprint(family: Family) -> str | None:
     """Returns the SHA-256 of the file that defines a builder; None if there is none to read."""
     try:
-        path = inspect.getsourcefile(inspect.unwrap(family.builder))
+        owner = getattr(family.builder, "__self__", None)  # a HyperModel
+        path = inspect.getsourcefile(family.builder if owner is None else type(owner))
         return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()
     except (OSError, TypeError, ValueError):
         return None

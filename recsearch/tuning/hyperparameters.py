@@ -7,19 +7,28 @@ import keras_tuner
 
 from recsearch.errors import SpaceError
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.sampling import allows
 from recsearch.tuning.trial import Scalar
 
 
 class TrackedHyperParameters(keras_tuner.HyperParameters):
     """Keras Tuner's `hp`, which also narrows by overrides and notes what a builder reads.
 
+    Args:
+        overrides: Narrow each definition that they match.
+        only_declared: Whether a value outside the range that the builder declares is replaced by
+            its default. For probes: they take values of one branch into another one.
+
     Attributes:
         read: Full name -> value of the hyperparameters that the builder asked for.
+        built: What the builder returned.
     """
 
-    def __init__(self, overrides: Sequence[Override] = ()) -> None:
+    def __init__(self, overrides: Sequence[Override] = (), only_declared: bool = False) -> None:
         super().__init__()
         self.overrides = tuple(overrides)
+        self.only_declared = only_declared
+        self.built: Any = None
         self.read: dict[str, Scalar] = {}
 
     def _retrieve(self, hp: Any) -> Any:
@@ -29,6 +38,8 @@ class TrackedHyperParameters(keras_tuner.HyperParameters):
             if override.matches(hp.name):
                 hp = override.apply(hp)
         self._refuse_redefinition(hp)
+        if self.only_declared and not allows(hp, self.values.get(hp.name, hp.default)):
+            self.values[hp.name] = hp.default
         value = super()._retrieve(hp)
         if value is not None:
             self.read[hp.name] = value

@@ -8,6 +8,34 @@ from typing import Any
 from recsearch.errors import SpaceError
 from recsearch.tuning.trial import Scalar
 
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_PART = re.compile(r'(?:[^,"]|"(?:[^"]|"")*")*')  # up to a comma that no quotes enclose
+
+
+def split_at_commas(text: str) -> list[str]:
+    """Returns the parts of a text between commas; those inside double quotes do not count.
+
+    Raises:
+        ValueError: If a quote is not closed.
+    """
+    parts, begin = [], 0
+    while True:
+        part = _PART.match(text, begin)
+        end = part.end() if part else begin
+        parts.append(text[begin:end])
+        if end == len(text):
+            return parts
+        if text[end] != ",":
+            raise ValueError(f"a double quote is not closed in {text[end:]!r}")
+        begin = end + 1
+
+
+def unquoted(text: str) -> str:
+    """Returns a text without the double quotes around it; "" inside them is one quote."""
+    text = text.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('""', '"') if quoted else text
+
 
 @dataclass(frozen=True)
 class Override:
@@ -15,7 +43,8 @@ class Override:
 
     Attributes:
         name: A bare hyperparameter name, which acts on every family that has it, or family/name.
-        text: "64" fixes it, "32:128" gives a range (both ends included), "32,64" choices.
+        text: "64" fixes it, "32:128" gives a range (both ends included), "32,64" choices. A text
+            that contains a comma is quoted: '"a,b",c'.
     """
 
     name: str
@@ -48,8 +77,17 @@ class Override:
         """
         if ":" in self.text and _kind(hyperparameter) in (int, float):
             return self._as_range(hyperparameter)
-        values = [self._value(hyperparameter, part) for part in self.text.split(",")]
+        values = [self._value(hyperparameter, part) for part in self._parts(hyperparameter)]
         return _choice(hyperparameter, values)
+
+    def _parts(self, hyperparameter: Any) -> list[str]:
+        """Returns the texts of the values; one choice may itself contain commas and quotes."""
+        if _is_text(hyperparameter) and self.text in hyperparameter.values:
+            return [self.text]
+        try:
+            return [unquoted(part) for part in split_at_commas(self.text)]
+        except ValueError as error:
+            raise SpaceError(f"--set {self.name}={self.text}: {error}") from error
 
     def _as_range(self, hyperparameter: Any) -> Any:
         low, high = (self._value(hyperparameter, part) for part in self.text.split(":", 1))
@@ -64,7 +102,7 @@ class Override:
 
     def _value(self, hyperparameter: Any, text: str) -> Scalar:
         try:
-            value = _parse(_kind(hyperparameter), text.strip())
+            value = _parse(hyperparameter, text.strip())
         except ValueError as error:
             raise SpaceError(
                 f"--set {self.name}={self.text}: expected {_expected(hyperparameter)}, "
@@ -90,18 +128,26 @@ def _is_text(hyperparameter: Any) -> bool:
 
 def _expected(hyperparameter: Any) -> str:
     kind = _kind(hyperparameter)
-    if kind is bool:
+    if kind is bool or _is_yes_or_no(hyperparameter):
         return "true or false"
     if kind is str:
         return "one of " + ", ".join(hyperparameter.values)
     return "a whole number" if kind is int else "a number"
 
 
-def _parse(kind: type, text: str) -> Scalar:
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
+def _is_yes_or_no(hyperparameter: Any) -> bool:
+    """Returns whether it may be `Choice([True, False])`, which Keras Tuner keeps as 1 and 0."""
+    from keras_tuner.engine import hyperparameters as kt
+
+    return isinstance(hyperparameter, kt.Choice) and set(hyperparameter.values) <= {0, 1}
+
+
+def _parse(hyperparameter: Any, text: str) -> Scalar:
+    kind = _kind(hyperparameter)
+    if kind is bool or (_is_yes_or_no(hyperparameter) and text.lower() in _TRUTH):
+        if text.lower() not in _TRUTH:
             raise ValueError(text)
-        return text.lower() == "true"
+        return kind(_TRUTH[text.lower()])  # type: ignore[no-any-return]
     if kind is int and re.fullmatch(r"[+-]?\d+", text) is None:
         raise ValueError(text)
     value: Scalar = kind(text)

@@ -45,7 +45,7 @@ def require_reference(reference: str) -> None:
         close = difflib.get_close_matches(location, builtin_names())
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise SpaceError(f"There is no search space called {shown(reference)}.{hint} {_FORMS}")
-    if colon and not attribute.isidentifier():
+    if colon and not all(part.isidentifier() for part in attribute.split(".")):
         raise SpaceError(
             f"{shown(reference)}: expected the name of a function after the colon. "
             f"Received {shown(attribute)}."

@@ -96,6 +96,22 @@ def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
     return list(dict.fromkeys(hp.values))
 
 
+def allows(hp: "HyperParameter", value: Scalar) -> bool:
+    """Returns whether a value lies in the range or among the choices of `hp`; steps do not count.
+
+    The default of `hp` is allowed everywhere: Keras Tuner accepts defaults beside the range.
+    """
+    if value == hp.default:
+        return True
+    if not hasattr(hp, "min_value"):
+        return value in (possible_values(hp) or ())
+    if isinstance(value, str):
+        return False
+    # A value on a log scale may leave the range by rounding.
+    margin = 1e-9 * max(abs(hp.min_value), abs(hp.max_value))
+    return bool(hp.min_value - margin <= value <= hp.max_value + margin)
+
+
 def enumerate_configurations(space: "HyperParameters", limit: int) -> list[Configuration] | None:
     """Returns every configuration once, or None if there are more than `limit`, or infinitely many.
 

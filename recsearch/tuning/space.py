@@ -4,12 +4,10 @@ One search covers one family or several. Each family's builder runs inside `hp.n
 under the root choice `space`, so that two families may use the same names; people see bare names.
 """
 
-import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import keras_tuner
 import tensorflow as tf
@@ -19,9 +17,11 @@ from recsearch.errors import SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.printable import error_text
 from recsearch.tuning.discovery import BuildError, discover, shown
-from recsearch.tuning.families import Builder, Family, family_names, load_family
+from recsearch.tuning.families import Family, family_names, load_family
+from recsearch.tuning.hypermodels import takes_data
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.overrides import Override
+from recsearch.tuning.precision import under
 from recsearch.tuning.sampling import ROOT
 from recsearch.tuning.trial import Scalar
 
@@ -93,13 +93,19 @@ class SearchSpace:
             logger.debug("%s has no outline at %s", family, values, exc_info=True)
             return None
 
-    def _run(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Any:
-        hp = TrackedHyperParameters(self.overrides)
+    def _run(
+        self,
+        family: str,
+        values: Mapping[str, Scalar],
+        data: DataSpec,
+        only_declared: bool = False,
+    ) -> TrackedHyperParameters:
+        hp = TrackedHyperParameters(self.overrides, only_declared)
         hp.values = {ROOT: family, **{f"{family}/{name}": v for name, v in values.items()}}
         hp.Choice(ROOT, list(self.families))
-        builder = self.families[family].builder
-        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family):
-            hp.built = builder(hp, data) if _takes_data(builder) else builder(hp)
+        builder, precision = self.families[family].builder, self.families[family].precision
+        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family), under(precision):
+            hp.built = builder(hp, data) if takes_data(builder) else builder(hp)
         return hp
 
     def discover(self, data: DataSpec, samples: int = 10) -> keras_tuner.HyperParameters:
@@ -125,13 +131,13 @@ class SearchSpace:
         """
         try:
             with tf.Graph().as_default():
-                return self._run(family, values, data)
+                return self._run(family, values, data, only_declared=True)
         except SpaceError:
             raise
         except Exception:
             logger.debug("%s does not build in a graph", family, exc_info=True)
         try:
-            return self._run(family, values, data)
+            return self._run(family, values, data, only_declared=True)
         except SpaceError:
             raise
         except Exception as error:  # a builder may raise anything; its author must see where
@@ -139,14 +145,6 @@ class SearchSpace:
                 f"The builder of {family} ({self.families[family].reference}) failed at "
                 f"{shown(values)}: {error_text(error)}"
             ) from error
-
-
-def _takes_data(builder: Builder) -> bool:
-    """Returns whether a builder wants the DataSpec beside `hp`."""
-    parameters = inspect.signature(builder).parameters.values()
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    required = [p for p in parameters if p.kind in positional and p.default is p.empty]
-    return len(required) >= 2
 
 
 def load_space(references: Sequence[str], overrides: Sequence[Override] = ()) -> SearchSpace:

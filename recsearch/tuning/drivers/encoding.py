@@ -65,9 +65,11 @@ def neighbour(
     """
     family, values = configuration
     deviation = 10.0 ** rng.uniform(-2.0, np.log10(0.5))
+    given = full_values(family, values)
 
     def choose(hp: "HyperParameter") -> Scalar:
-        value = values.get(hp.name.removeprefix(f"{family}/"))
+        # Under other conditions the same name has another range.
+        value = given.get(hp.name) if is_active(hp, given) else None
         if value is None:
             return random_value(hp, rng)
         if not _has_choice(hp):
