@@ -123,6 +123,7 @@ def _train(
         protocol = make_protocol(data, metrics_for(data.spec.task))
         fitter.callbacks.begin(1)
         logs = fitter.run_measured_epoch(0, lambda: evaluate(scorer, data, protocol))
+        fitter.finish()
         fitter.callbacks.state()
         fitter.callbacks.end()
     except RecsearchError:
