@@ -189,15 +189,15 @@ def test_configurations_that_always_kill_their_worker_fail_and_the_search_goes_o
     assert max(len(t.curve) for t in rest) == 3
 
 
-def members(group: int) -> set[int]:
-    """Returns the processes of a group that run; one that only waits to be reaped does not."""
+def members(session: int) -> set[int]:
+    """Returns the processes of a session that run; one that only waits to be reaped does not."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, of_group = entry.read_text().rpartition(")")[2].split()[:3]
+            state, _, _, of_session = entry.read_text().rpartition(")")[2].split()[:4]
         except OSError:  # it has ended meanwhile
             continue
-        if int(of_group) == group and state != "Z":
+        if int(of_session) == session and state != "Z":
             found.add(int(entry.parent.name))
     return found
 
