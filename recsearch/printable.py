@@ -38,7 +38,11 @@ def printable_line(text: object, limit: int | None = None) -> str:
 
 def error_text(error: BaseException) -> str:
     """Returns the type and the message of an error of user code, on at most 2,000 characters."""
-    return f"{type(error).__name__}: {printable(error, MAX_MESSAGE)}"
+    try:
+        text = str(error)
+    except Exception:  # user code defines it
+        text = "(its message cannot be read)"
+    return f"{printable_line(type(error).__name__, 100)}: {printable(text, MAX_MESSAGE)}"
 
 
 def _is_unsafe(character: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 from recsearch.tuning.engines.leftovers import claim
 
+STARTS = 3  # attempts to start a process
 GRACE_SECONDS = 2.0  # for a process whose pipe has closed to end by itself, and so say how
 
 
@@ -46,13 +47,12 @@ class WorkerProcess:
     """
 
     def __init__(self, target: Callable[..., None], *args: Any) -> None:
-        start_fork_server()
         context = multiprocessing.get_context("forkserver")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_live, args=(theirs, target, args), daemon=True)
         self._killed = False
         with _without_main():
-            self.process.start()
+            _start(self.process)
         theirs.close()  # so that the end of the process closes the pipe
 
     def send(self, value: Any) -> None:
@@ -120,6 +120,19 @@ def _ended(worker: WorkerProcess) -> bool:
     return bool(wait([worker.process.sentinel], 0))
 
 
+def _start(process: Any) -> None:
+    """Starts a process, with another fork server if user code has killed the one there was."""
+    for attempt in range(STARTS):
+        start_fork_server()
+        try:
+            process.start()
+            return
+        except (EOFError, OSError):
+            if attempt + 1 == STARTS:
+                raise
+            time.sleep(0.2)  # until the end of the fork server shows
+
+
 @contextmanager
 def _without_main() -> Iterator[None]:
     """Keeps a new process from importing the caller's main script again.
@@ -143,7 +156,9 @@ def _live(pipe: Connection, target: Callable[..., None], args: tuple[Any, ...]) 
     os.dup2(2, 1)  # the owner's standard output is for results, not for what user code prints
     _be_the_first_victim()
     _exit_with_owner()
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    # A child that user code forks must not answer in the name of this process.
+    os.register_at_fork(after_in_child=pipe.close)
+    with suppress(EOFError, OSError, KeyboardInterrupt):  # the owner, or the pipe, has gone
         target(pipe, *args)
 
 
