@@ -42,7 +42,7 @@ def _described(part: Any) -> list[Any]:
         return [part]
     try:
         config = _plain(part.get_config())
-    except Exception:  # a user's class need not describe itself
+    except (Exception, SystemExit):  # a class of the user need not describe itself
         config = None
     return [getattr(part, "__name__", type(part).__name__), config]  # a loss may be a function
 
