@@ -1,6 +1,5 @@
 """What user code may do in the end stages, and what it leaves for them, in whole runs."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from recsearch.errors import RecsearchError, SearchError, SpaceError
 from recsearch.progress import Silent
 from recsearch.results import Run, load_run
 from recsearch.run import resume
-from recsearch.tuning.engines.helper import HelperProcess
 from recsearch.tuning.trial import TrialState
 
 SPACE = """
@@ -201,14 +199,3 @@ def test_commands_that_look_at_a_space_survive_it(
     said = capsys.readouterr().err
     assert "signal 11, SIGSEGV" in said
     assert said.strip().count("\n") == 0
-
-
-def raise_from_system(say: Any, number: int) -> None:
-    raise OSError(number, os.strerror(number), "/some/file")
-
-
-@pytest.mark.parametrize("number", [28, 30])
-def test_full_or_read_only_disk_is_no_fault_of_user_code(number: int) -> None:
-    with HelperProcess() as helper, pytest.raises(OSError, match="/some/file") as raised:
-        helper.call(raise_from_system, number)
-    assert raised.value.errno == number
