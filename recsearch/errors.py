@@ -6,6 +6,7 @@ RecsearchError          a person can act on the message; the command exits with 
 │   ├── ConfigError     settings that do not fit together; all faults told together
 │   ├── DataError       an input file that cannot be used; all faults told together
 │   └── SpaceError      a search space that cannot be loaded, or an override that does not fit it
+│       └── BuildError  a builder failed, or ended or blocked its process, at one configuration
 ├── RunDirectoryError   a run directory is locked by another process, damaged, or not one
 ├── SearchError         the search ended without a usable trial
 ├── InterruptedRunError the user stopped a run, which can be resumed; exits with 130
@@ -56,6 +57,10 @@ class DataError(FaultsError):
 
 class SpaceError(UsageError):
     """A search space cannot be loaded, or an override does not fit it."""
+
+
+class BuildError(SpaceError):
+    """A builder failed, or ended or blocked its process, at one configuration."""
 
 
 class RunDirectoryError(RecsearchError):

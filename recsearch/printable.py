@@ -43,7 +43,11 @@ def printable_line(text: str, limit: int | None = None) -> str:
 
 def error_text(error: BaseException) -> str:
     """Returns the type and the message of an error of user code, shortened."""
-    return f"{type(error).__name__}: {printable(str(error), MESSAGE_LIMIT)}"
+    try:
+        text = str(error)
+    except Exception:  # user code defines it
+        text = "(its message cannot be read)"
+    return f"{printable_line(type(error).__name__, 100)}: {printable(text, MESSAGE_LIMIT)}"
 
 
 def _escaped(character: str) -> str:

@@ -23,7 +23,7 @@ from recsearch.data.dataset import Dataset, load_dataset
 from recsearch.data.store import read_spec
 from recsearch.data.vocabulary import DataSpec
 from recsearch.directory import new_directory, prepare_search, write_data
-from recsearch.errors import InterruptedRunError, RunDirectoryError, SearchError
+from recsearch.errors import BuildError, InterruptedRunError, RunDirectoryError, SearchError
 from recsearch.files import disk_full, lock_directory, write_json
 from recsearch.final.finale import Finale
 from recsearch.final.stages import run_stages
@@ -33,7 +33,6 @@ from recsearch.report.page import write_report
 from recsearch.results import Run, load_run, resumable_config, write_trials_csv
 from recsearch.tuning.builders import Builders
 from recsearch.tuning.description import describe_space
-from recsearch.tuning.discovery import BuildError
 from recsearch.tuning.drivers.decision import Finish, Propose
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.enqueue import parse_configuration
@@ -306,7 +305,7 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
         raise SearchError("The search ended without a trial that has a score.")
     description = load_run(session.directory).config
     finale = Finale(
-        session.directory,
+        session.directory.resolve(),
         session.builders.setup,
         study.objective,
         study.seed,
@@ -317,7 +316,9 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
         session.config.final_seeds,
         announce=lambda text: session.observer.say(text) if text else None,
     )
-    run_stages(finale, study, session.builders.helper)
+    helper = session.builders.helper
+    helper.close()  # builders may have left anything behind in its process, such as limits
+    run_stages(finale, study, helper)
 
 
 def _first_trials(config: RunConfig, hyperparameters: Any) -> list[Propose]:

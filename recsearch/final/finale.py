@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from recsearch.data.preparation import PreparedData
 from recsearch.data.store import open_prepared, read_spec
 from recsearch.errors import RunDirectoryError
@@ -12,6 +14,7 @@ from recsearch.tuning.builders import SpaceSetup, loaded
 from recsearch.tuning.engines.helper import Say
 from recsearch.tuning.fingerprint import model_fingerprint
 from recsearch.tuning.space import SearchSpace
+from recsearch.tuning.study import trial_seed
 from recsearch.tuning.trial import Objective, Trial
 
 
@@ -20,7 +23,7 @@ class Finale:
     """What the end stages work on.
 
     Attributes:
-        directory: The run directory.
+        directory: The run directory, as an absolute path: user code may change the current one.
         setup: The families.
         objective: What the search optimised.
         seed: The seed of the run.
@@ -60,6 +63,7 @@ class Finale:
         if not winner.model:
             return  # the run is of an earlier version
         spec = read_spec(self.directory / "data" / "search")
+        keras.utils.set_random_seed(trial_seed(self.seed, winner.trial_id))  # it may draw numbers
         built = self.space.build(winner.space, winner.values, spec)
         if model_fingerprint(built.recommender.model) != winner.model:
             raise RunDirectoryError(

@@ -11,8 +11,9 @@ from typing import Any
 import keras_tuner
 
 from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import BuildError
 from recsearch.tuning.builtin import builtin_names
-from recsearch.tuning.discovery import BuildError, discover, shown
+from recsearch.tuning.discovery import discover, shown
 from recsearch.tuning.engines.engine import BUILD_SECONDS
 from recsearch.tuning.engines.helper import CallError, Helper, Say
 from recsearch.tuning.families import family_names

@@ -8,7 +8,8 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
-from recsearch.errors import SpaceError
+from recsearch.errors import BuildError, SpaceError
+from recsearch.printable import printable
 from recsearch.tuning.definitions import separate_ranges
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.sampling import ROOT
@@ -21,10 +22,6 @@ Probe = Callable[[str, Mapping[str, Scalar]], keras_tuner.HyperParameters]
 
 Raises `BuildError` if the builder fails there.
 """
-
-
-class BuildError(SpaceError):
-    """A builder failed, or ended or blocked its process, at one configuration."""
 
 
 def shown(values: Mapping[str, Scalar]) -> str:
@@ -60,6 +57,7 @@ def discover(
     for family in families:
         found = _Discovery(family, probe, samples, on_lost).run()
         merged.merge(found, overwrite=False)
+    _require_text(merged)
     _refuse_unknown_overrides(overrides, merged)
     return merged
 
@@ -160,6 +158,26 @@ def _telling_values(hp: Any) -> list[Scalar]:
     if "min_value" in config:
         return [config["min_value"], config["max_value"]]
     return list(hp.values)
+
+
+def _require_text(found: Any) -> None:
+    """Refuses names and values that no file can hold: those of files that are not UTF-8."""
+    for hp in found.space:
+        for text in (hp.name, *(v for v in _telling_values(hp) if isinstance(v, str))):
+            if not _is_unicode(text):
+                raise SpaceError(
+                    f"The hyperparameter {printable(hp.name)} has a text that is not valid Unicode "
+                    f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
+                    "number, such as the position of a file in a list."
+                )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_unknown_overrides(overrides: Sequence[Override], found: Any) -> None:

@@ -11,8 +11,9 @@ import keras
 
 from recsearch.tuning.families import Family
 
-_LEFT_OUT = frozenset({"name", "code", "inbound_nodes", "input_layers", "output_layers"})
-"""Names count the layers of a session, and the code of a lambda has line numbers."""
+_LEFT_OUT = frozenset({"name", "code", "seed", "inbound_nodes", "input_layers", "output_layers"})
+"""Names count the layers of a session, the code of a lambda has line numbers, and a builder may
+draw its seeds at random."""
 
 
 def source_fingerprint(family: Family) -> str | None:
@@ -42,9 +43,9 @@ def _described(part: Any) -> list[Any]:
         return [part]
     try:
         config = _plain(part.get_config())
-    except Exception:  # a user's class need not describe itself
+    except (Exception, SystemExit):  # a class of the user need not describe itself
         config = None
-    return [type(part).__name__, config]
+    return [getattr(part, "__name__", type(part).__name__), config]  # a loss may be a function
 
 
 def _weights(layer: Any) -> list[Any]:

@@ -7,11 +7,9 @@ case, so that they are the same wherever it goes on.
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
 
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
-from recsearch.tuning.fingerprint import model_fingerprint
 from recsearch.tuning.space import Built
 
 MAX_MODELS = 8
@@ -26,21 +24,18 @@ class LiveModel:
         built: The model, and the values that its builder read.
         fitter: Trains it.
         scorer: Scores with it.
+        fingerprint: Of the model as it was built, by which an edited builder shows.
     """
 
     built: Built
     fitter: Fitter
     scorer: ModelScorer
+    fingerprint: str
 
     @property
     def num_parameters(self) -> int:
         """The size of the model."""
         return int(self.built.recommender.model.count_params())
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """By which an edited builder shows."""
-        return model_fingerprint(self.built.recommender.model)
 
 
 class KeptModels:

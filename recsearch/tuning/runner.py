@@ -16,6 +16,7 @@ from recsearch.printable import error_text
 from recsearch.training.evaluate import Protocol, evaluate, trial_protocol
 from recsearch.training.fit import Fitter
 from recsearch.training.scoring import ModelScorer
+from recsearch.tuning.fingerprint import model_fingerprint
 from recsearch.tuning.kept_models import KeptModels, LiveModel
 from recsearch.tuning.overrides import Override
 from recsearch.tuning.space import SearchSpace, load_space
@@ -134,7 +135,9 @@ class TrialRunner:
             live = self._live_model(assignment)
             report(Built())
             ending = self._fit(live, assignment, note, stop)
-        except (Exception, SystemExit) as error:  # a trial may fail in any way
+        except KeyboardInterrupt:
+            raise  # in the process of the user it is Ctrl-C
+        except BaseException as error:  # a trial may fail in any way
             message = _explain(error)
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
         if live and ending.state is TrialState.COMPLETED and assignment.may_continue:
@@ -159,9 +162,11 @@ class TrialRunner:
             return kept
         data = self.pipeline.data
         built = self.space.build(assignment.space, assignment.values, data.spec)
+        # Before it is trained: callbacks may change the learning rate, and layers what they hold.
+        fingerprint = model_fingerprint(built.recommender.model)
         fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
-        return LiveModel(built, fitter, scorer)
+        return LiveModel(built, fitter, scorer, fingerprint)
 
     def _fit(self, live: LiveModel, assignment: Assignment, note: Note, stop: Stop) -> _Ending:
         """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""

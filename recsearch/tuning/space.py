@@ -13,10 +13,10 @@ import keras_tuner
 import tensorflow as tf
 
 from recsearch.data.vocabulary import DataSpec
-from recsearch.errors import SpaceError
+from recsearch.errors import BuildError, SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.printable import error_text
-from recsearch.tuning.discovery import BuildError, discover, shown
+from recsearch.tuning.discovery import discover, shown
 from recsearch.tuning.families import Family, family_names, load_family
 from recsearch.tuning.hypermodels import takes_data
 from recsearch.tuning.hyperparameters import TrackedHyperParameters
@@ -89,7 +89,7 @@ class SearchSpace:
             with tf.Graph().as_default():
                 built = self.build(family, values, data)
                 return Outline(built.values, built.recommender.model.count_params())
-        except Exception:
+        except (Exception, SystemExit):
             logger.debug("%s has no outline at %s", family, values, exc_info=True)
             return None
 

@@ -4,7 +4,9 @@ It runs one function after another: discovery, the look at a configuration befor
 end stages. A call that crashes, blocks or exits fails alone; the next one gets a new process.
 """
 
+import errno
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,6 +21,10 @@ from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess
 
 Say = Callable[[str | None], None]
 """Reports a line of progress; None only says that the call still works."""
+
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Errors of the system that no function of a user is to blame for."""
 
 
 class CallError(Exception):
@@ -54,7 +60,7 @@ class Helper(Protocol):
         Raises:
             CallError: If user code fails, ends its process, or is silent for too long.
             RecsearchError: As the function raises it.
-            OSError: As the function raises it, such as for a full disk.
+            OSError: If the disk is full or read-only.
         """
 
     def close(self) -> None:
@@ -100,10 +106,9 @@ class HelperProcess(AbstractContextManager["HelperProcess"]):
                 say(answer.text)
             elif isinstance(answer, _Returned):
                 return answer.value
-            elif isinstance(answer, _Raised):
-                raise _rebuilt(answer)
             else:
-                raise answer
+                self.close()  # what failed may have left anything behind: limits, threads, memory
+                raise _rebuilt(answer) if isinstance(answer, _Raised) else answer
 
     def _next(self, process: WorkerProcess, seconds: float) -> Any:
         try:
@@ -139,9 +144,11 @@ class InlineHelper:
         """Returns `function(say, *args)`; see `Helper`."""
         try:
             return function(say, *args)
-        except (RecsearchError, OSError):
+        except (RecsearchError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:  # user code may raise anything, or call sys.exit
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                raise
             raise CallError(error_text(error)) from error
 
     def close(self) -> None:
@@ -161,15 +168,18 @@ def _serve(pipe: Connection) -> None:
     from recsearch.tuning.threads import use_one_thread
 
     use_one_thread()
+    home = os.getcwd()
     while True:
         function, args = pipe.recv()
+        os.chdir(home)  # user code may have left it
         try:
             answer: Any = _Returned(function(lambda text: pipe.send(_Said(text)), *args))
         except RecsearchError as error:
             name = next(c.__name__ for c in type(error).__mro__ if hasattr(errors, c.__name__))
             answer = _Raised(name, str(error))
-        except OSError as error:
-            answer = OSError(error.errno, error.strerror, error.filename)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            answer = _Raised("", error_text(error))
+        except BaseException as error:  # user code may raise anything, or call sys.exit
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                answer = OSError(error.errno, error.strerror, error.filename)
+            else:
+                answer = _Raised("", error_text(error))
         pipe.send(answer)

@@ -7,6 +7,7 @@ whole process group.
 
 import multiprocessing
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -19,7 +20,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from recsearch.tuning.engines.leftovers import claim
+from recsearch.tuning.engines.strays import end_strays, mark_worker
 
+STARTS = 3  # attempts to start a process
 GRACE_SECONDS = 2.0  # for a process whose pipe has closed to end by itself, and so say how
 
 
@@ -46,13 +49,15 @@ class WorkerProcess:
     """
 
     def __init__(self, target: Callable[..., None], *args: Any) -> None:
-        start_fork_server()
         context = multiprocessing.get_context("forkserver")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_live, args=(theirs, target, args), daemon=True)
+        self._token = secrets.token_hex(8)
+        self.process = context.Process(
+            target=_live, args=(theirs, self._token, target, args), daemon=True
+        )
         self._killed = False
         with _without_main():
-            self.process.start()
+            _start(self.process)
         theirs.close()  # so that the end of the process closes the pipe
 
     def send(self, value: Any) -> None:
@@ -102,6 +107,7 @@ class WorkerProcess:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()
+        end_strays(self._token)
         self.pipe.close()
 
 
@@ -120,6 +126,19 @@ def _ended(worker: WorkerProcess) -> bool:
     return bool(wait([worker.process.sentinel], 0))
 
 
+def _start(process: Any) -> None:
+    """Starts a process, with another fork server if user code has killed the one there was."""
+    for attempt in range(STARTS):
+        start_fork_server()
+        try:
+            process.start()
+            return
+        except (EOFError, OSError):
+            if attempt + 1 == STARTS:
+                raise
+            time.sleep(0.2)  # until the end of the fork server shows
+
+
 @contextmanager
 def _without_main() -> Iterator[None]:
     """Keeps a new process from importing the caller's main script again.
@@ -135,15 +154,18 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _live(pipe: Connection, target: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _live(pipe: Connection, token: str, target: Callable[..., None], args: tuple[Any, ...]) -> None:
     """The life of a worker process, in a group of its own."""
     os.setpgrp()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner's to handle
         signal.signal(number, signal.SIG_IGN)
     os.dup2(2, 1)  # the owner's standard output is for results, not for what user code prints
     _be_the_first_victim()
-    _exit_with_owner()
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    mark_worker(token)
+    _exit_with_owner(token)
+    # A child that user code forks must not answer in the name of this process.
+    os.register_at_fork(after_in_child=pipe.close)
+    with suppress(EOFError, OSError, KeyboardInterrupt):  # the owner, or the pipe, has gone
         target(pipe, *args)
 
 
@@ -153,7 +175,7 @@ def _be_the_first_victim() -> None:
         file.write("1000")
 
 
-def _exit_with_owner() -> None:
+def _exit_with_owner(token: str) -> None:
     """Ends this process and its children as soon as its owner has ended.
 
     The owner is the process that created the worker, though the fork server is the real parent. It
@@ -164,6 +186,7 @@ def _exit_with_owner() -> None:
     def watch() -> None:
         if owner is not None:
             owner.join()
+            end_strays(token)
             os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
