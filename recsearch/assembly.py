@@ -17,7 +17,7 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.host import host_id
 from recsearch.machine import memory_gb, num_cores
 from recsearch.training.evaluate import trial_protocol
-from recsearch.tuning.builders import Builders, SpaceSetup
+from recsearch.tuning.builders import Builders, SpaceSetup, loaded
 from recsearch.tuning.description import describe_space
 from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
@@ -57,6 +57,7 @@ def open_builders(config: RunConfig, say: Callable[[str], None]) -> Iterator[Bui
     setup = space_setup(config)
     if config.engine == "inline":
         say("builders run inside this process: one that crashes or blocks takes the run with it")
+        loaded.cache_clear()  # a file may have been edited since an earlier run of this process
         yield Builders(setup, InlineHelper())
         return
     seconds = BUILD_SECONDS if config.trial_minutes is None else 60 * config.trial_minutes

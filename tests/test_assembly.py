@@ -10,7 +10,7 @@ from recsearch.assembly import (
     describe_run,
     make_driver,
     make_engine,
-    make_space,
+    space_setup,
 )
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import load_dataset
@@ -18,6 +18,7 @@ from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.directory import prepare_search
 from recsearch.errors import SpaceError, UsageError
+from recsearch.tuning.builders import loaded
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
@@ -78,7 +79,7 @@ def test_trial_is_measured_by_the_metrics_of_the_task_and_the_objective() -> Non
 )
 def test_driver_is_the_one_that_was_asked_for(tuner: str, kind: type) -> None:
     config = RunConfig(spaces=("matrix_factorization",), tuner=tuner, max_epochs=2)
-    space = make_space(config).discover(prepared(Task.RATING).spec)
+    space = loaded(space_setup(config)).discover(prepared(Task.RATING).spec)
     driver = make_driver(config, space, Objective("rmse", "min"))
     assert isinstance(driver, kind)
     plan = driver.plan()
@@ -89,10 +90,12 @@ def test_driver_is_the_one_that_was_asked_for(tuner: str, kind: type) -> None:
 
 def test_space_is_narrowed_by_the_settings() -> None:
     config = RunConfig(spaces=("matrix_factorization",), set=("embedding_dim=16",))
-    built = make_space(config).build("matrix_factorization", {}, prepared(Task.RATING).spec)
+    built = loaded(space_setup(config)).build(
+        "matrix_factorization", {}, prepared(Task.RATING).spec
+    )
     assert built.values["embedding_dim"] == 16
     with pytest.raises(SpaceError, match="--set takes NAME=VALUE"):
-        make_space(RunConfig(set=("embedding_dim",)))
+        space_setup(RunConfig(set=("embedding_dim",)))
 
 
 def test_inline_engine_is_made_on_the_data_of_the_search(tmp_path: Path) -> None:
@@ -117,7 +120,7 @@ def test_description_of_a_run_is_json_and_says_what_matters(tmp_path: Path) -> N
     )
     dataset = load_dataset(config)
     data, _ = prepare_search(dataset)
-    found = make_space(config).discover(data.spec)
+    found = loaded(space_setup(config)).discover(data.spec)
     text = describe_run(config, ["recsearch", "run"], dataset, data, found)
     assert json.loads(json.dumps(text, allow_nan=False))["schema"] == 1
     assert text["objective"] == {"name": "rmse", "direction": "min"}

@@ -176,7 +176,6 @@ def test_killed_worker_is_replaced_and_the_table_is_that_of_the_local_engine(
     assert sorted(trial.attempt for trial in found) == [1, 1, 1, 2]
     (crash,) = crashes
     assert crash.message.startswith("The Ray worker died (ActorDiedError: The actor died unexpect")
-    assert crash.message.endswith("Out of memory is the usual cause.")
     assert [pid for pid in before if not is_running(pid)] == killed
     assert capfd.readouterr().out == ""
 

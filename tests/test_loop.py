@@ -21,7 +21,7 @@ from recsearch.tuning.overrides import Override
 from recsearch.tuning.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.space import SearchSpace
 from recsearch.tuning.study import Study, trial_seed
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
+from recsearch.tuning.trial import Assignment, Built, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
 SPEC = prepared(Task.RATING).spec
@@ -70,9 +70,11 @@ def ignore(message: Message) -> None:
 
 
 def test_runner_reports_each_epoch_and_returns_the_outcome(runner: TrialRunner) -> None:
-    reported: list[Epoch] = []
+    news: list[Built | Epoch] = []
     assignment = Assignment("0000", "bias", {"fault": "none", "unknown": 3}, 0, 3, seed=5)
-    outcome = runner.run(assignment, reported.append)
+    outcome = runner.run(assignment, news.append)
+    built, *reported = news
+    assert built == Built()
     assert outcome.state is TrialState.COMPLETED
     assert outcome.curve == tuple(reported)
     assert [point.epoch for point in reported] == [1, 2, 3]
