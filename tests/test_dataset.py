@@ -185,6 +185,23 @@ def test_fingerprint_follows_every_byte_of_every_file(tmp_path: Path, ratings: s
     assert load(data=ratings, items=str(items)).fingerprint != before
 
 
+def test_fingerprint_follows_each_file_that_settings_can_name(tmp_path: Path) -> None:
+    rows = {
+        "data": ["user,item,timestamp", *_implicit(range(1, 6))],
+        "users": ["user,age", *[f"{user},{20 + user}" for user in range(1, 11)]],
+        "items": ["item,year", *[f"{item},{1990 + item}" for item in range(1, 10)]],
+        "validation": ["user,item,timestamp", *_implicit(range(6, 7))],
+        "test": ["user,item,timestamp", *_implicit(range(7, 8))],
+        "test_candidates": ["user,item,n1,n2", *[f"{user},7,8,9" for user in range(1, 11)]],
+    }
+    files = {name: write(tmp_path / f"{name}.csv", *lines) for name, lines in rows.items()}
+    seen = {load(**files).fingerprint}
+    for name, path in files.items():
+        Path(path).write_text(Path(path).read_text() + "\n")
+        seen.add(load(**files).fingerprint)
+        assert len(seen) == 2 + list(files).index(name), name
+
+
 def test_fingerprint_of_a_directory_covers_its_files(tmp_path: Path, ratings: str) -> None:
     import pyarrow.csv
     import pyarrow.parquet
