@@ -211,6 +211,7 @@ def test_zeros_among_ratings_are_suspected():
     assert data.notes[-1] == (
         "3 of 12 labels are 0, which often means 'not rated'. If so, pass --missing-label 0."
     )
+    assert "2 of 10 labels are 0" in prepare(loaded_with([0, 0, *range(2, 10)])).notes[-1]  # 20 %
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ TIMES = {
     "BigQuery with fractions": ("2020-09-18 05:17:02.987 UTC", MOMENT, ""),
     "offset": ("2020-09-18T07:17:02+02:00", MOMENT, ""),
     "offset after a space": ("2020-09-18 07:17:02 +0200", MOMENT, ""),
+    "offset of India": ("2020-09-18 10:47:02 +0530", MOMENT, ""),
+    "offset of Newfoundland": ("2020-09-18 02:47:02 -0230", MOMENT, ""),
     "negative offset": ("2020-09-18 00:17:02 -0500", MOMENT, ""),
     "Excel, United States": ("9/18/2020", MIDNIGHT, ""),
     "Excel with a clock": ("9/18/2020 5:17 PM", AFTERNOON, ""),

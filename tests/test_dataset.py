@@ -132,7 +132,7 @@ def test_given_parts_are_used_and_their_notes_are_not_repeated(tmp_path: Path) -
     test_rows = [f"{u},{i},3,sad" for u in range(1, 4) for i in range(6, 10)]
     test = write(tmp_path / "test.csv", header, *test_rows, "1,6,4,sad")
     validation_rows = [f"{u},{i},{1 + i % 2},sad" for u in range(4, 7) for i in range(6, 10)]
-    validation = write(tmp_path / "validation.csv", header, *validation_rows)
+    validation = write(tmp_path / "validation.csv", header, *validation_rows, validation_rows[0])
     data = load(data=train, test=test, validation=validation)
     assert data.split.description == "validation and test parts as given"
     assert pairs(data.split.validation) == {(u, i) for u in range(4, 7) for i in range(6, 10)}
@@ -143,6 +143,8 @@ def test_given_parts_are_used_and_their_notes_are_not_repeated(tmp_path: Path) -
         "Task rating: the labels have 5 distinct values from 1 to 5.",
         "test.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
         "the last in file order was kept. 1 of these pairs have rows with different labels.",
+        "validation.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
+        "the last in file order was kept.",
     )
 
 

@@ -124,6 +124,12 @@ def test_assumption_about_a_file_is_reported(write, name, content, note):
     assert any(note in text for text in load(write(name, content)).notes)
 
 
+def test_commas_of_thousands_or_lists_are_no_decimal_commas(write):
+    table = read_table(write("a.csv", "item;price;sizes\n1;2,5;1,5\n2;1.234,5;36,37,38\n"))
+    assert table["price"].to_pylist() == ["2,5", "1.234,5"]
+    assert table["sizes"].to_pylist() == ["1,5", "36,37,38"]
+
+
 REFUSED = {
     "two.zip": (zipped({"a.csv": text(), "b.csv": text()}), r"has 2 files \(a\.csv, b\.csv\)"),
     "nothing.zip": (zipped({}), r"has 0 files \(none\)"),
