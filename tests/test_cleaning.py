@@ -116,6 +116,13 @@ def test_missing_label_is_dropped_before_the_task_is_detected():
     assert "2 of 14 rows were dropped: label 0 means 'not rated'." in data.notes
 
 
+def test_flags_beyond_single_precision_are_above_all_labels():
+    loaded = loaded_with([1, 2] * 6)
+    assert len(prepare(loaded, missing_label=1e39).interactions) == 12
+    with pytest.raises(DataError, match="0 interactions are left"):
+        prepare(loaded, positive_from=1e39)
+
+
 def test_missing_label_in_every_row_is_a_fault():
     with pytest.raises(DataError, match="All 12 labels equal --missing-label 3: no row is left"):
         prepare(loaded_with([3] * 12), missing_label=3)
@@ -204,6 +211,7 @@ def test_zeros_among_ratings_are_suspected():
     assert data.notes[-1] == (
         "3 of 12 labels are 0, which often means 'not rated'. If so, pass --missing-label 0."
     )
+    assert "2 of 10 labels are 0" in prepare(loaded_with([0, 0, *range(2, 10)])).notes[-1]  # 20 %
 
 
 @pytest.mark.parametrize(

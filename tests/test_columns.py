@@ -35,6 +35,11 @@ def test_more_telling_name_is_taken_of_two():
     assert found == {"user": "user_id", "item": "book_id"}
 
 
+def test_first_column_is_taken_of_two_that_differ_in_case_and_separators():
+    found, _ = find_columns(["userId", "user_id", "Item", "item"], ColumnNames())
+    assert found == {"user": "userId", "item": "Item"}
+
+
 def test_column_named_by_flag_serves_no_second_role():
     found, faults = find_columns(["user_id", "item_id", "rating"], ColumnNames(user="item_id"))
     assert found == {"user": "item_id", "label": "rating"}

@@ -28,6 +28,8 @@ TIMES = {
     "BigQuery with fractions": ("2020-09-18 05:17:02.987 UTC", MOMENT, ""),
     "offset": ("2020-09-18T07:17:02+02:00", MOMENT, ""),
     "offset after a space": ("2020-09-18 07:17:02 +0200", MOMENT, ""),
+    "offset of India": ("2020-09-18 10:47:02 +0530", MOMENT, ""),
+    "offset of Newfoundland": ("2020-09-18 02:47:02 -0230", MOMENT, ""),
     "negative offset": ("2020-09-18 00:17:02 -0500", MOMENT, ""),
     "Excel, United States": ("9/18/2020", MIDNIGHT, ""),
     "Excel with a clock": ("9/18/2020 5:17 PM", AFTERNOON, ""),
@@ -56,6 +58,9 @@ UNREADABLE = {
     "25 hours": (["9/18/2020 25:00", "9/18/2020 1:00"], "row 1: '9/18/2020 25:00' cannot be"),
     "13 PM": (["9/18/2020 13:00 PM"], "row 1: '9/18/2020 13:00 PM' cannot be"),
     "with and without zone": (["18.9.2020 5:17 UTC", "18.9.2020 5:17"], "row 2: '18.9.2020 5:17'"),
+    "beyond int64": (["1600406222", "1e300"], "row 2: '1e+300' cannot be read as a time"),
+    "far before 1970": (["-1e19", "5"], "row 1: '-1e+19' cannot be read as a time"),
+    "the smallest beyond int64": (["9223372036854775808", "5"], "row 1: '9.223372036854776e+18'"),
     "missing": (["2020-09-18", "NULL"], "1 of 2 times in column 'time' are missing: row 2"),
 }
 
@@ -108,6 +113,9 @@ def test_order_of_day_and_month_is_decided_by_any_row(tmp_path):
     path = csv(tmp_path / "a.csv", "user,item,time", ["1,1,9/8/2020", "1,2,30/8/2020"])
     times = load(path).interactions.timestamp
     assert (times[1] - times[0]) == 21 * 86_400  # from 9 August to 30 August
+    path = csv(tmp_path / "b.csv", "user,item,time", ["1,1,12/31/2020", "1,2,1/12/2021"])
+    times = load(path).interactions.timestamp  # 12 may be a month
+    assert (times[1] - times[0]) == 12 * 86_400  # from 31 December to 12 January
 
 
 LABELS = {
@@ -186,6 +194,8 @@ def test_features_of_each_arrow_type_are_read_like_plain_types(tmp_path):
     ("words", "kind", "note"),
     [
         (["unknown"] * 3, ColumnKind.NUMERIC, "3 of 100 cells of column 'price' are no numbers"),
+        (["unknown"] * 5, ColumnKind.NUMERIC, "5 of 100 cells of column 'price' are no numbers"),
+        (["unknown"] * 6, ColumnKind.TEXT, "so the column is read as text"),
         (["unknown"] * 30, ColumnKind.TEXT, "so the column is read as text"),
         (["T8H1N"] * 3, ColumnKind.TEXT, "such as 'T8H1N', so the column is read as text"),
         (["NULL"] * 3, ColumnKind.NUMERIC, ""),

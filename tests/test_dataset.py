@@ -132,7 +132,7 @@ def test_given_parts_are_used_and_their_notes_are_not_repeated(tmp_path: Path) -
     test_rows = [f"{u},{i},3,sad" for u in range(1, 4) for i in range(6, 10)]
     test = write(tmp_path / "test.csv", header, *test_rows, "1,6,4,sad")
     validation_rows = [f"{u},{i},{1 + i % 2},sad" for u in range(4, 7) for i in range(6, 10)]
-    validation = write(tmp_path / "validation.csv", header, *validation_rows)
+    validation = write(tmp_path / "validation.csv", header, *validation_rows, validation_rows[0])
     data = load(data=train, test=test, validation=validation)
     assert data.split.description == "validation and test parts as given"
     assert pairs(data.split.validation) == {(u, i) for u in range(4, 7) for i in range(6, 10)}
@@ -143,6 +143,8 @@ def test_given_parts_are_used_and_their_notes_are_not_repeated(tmp_path: Path) -
         "Task rating: the labels have 5 distinct values from 1 to 5.",
         "test.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
         "the last in file order was kept. 1 of these pairs have rows with different labels.",
+        "validation.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
+        "the last in file order was kept.",
     )
 
 
@@ -183,6 +185,23 @@ def test_fingerprint_follows_every_byte_of_every_file(tmp_path: Path, ratings: s
     assert load(data=ratings).fingerprint != before
     items.write_text(items.read_text().replace("Title 7,", "Title 8,"))
     assert load(data=ratings, items=str(items)).fingerprint != before
+
+
+def test_fingerprint_follows_each_file_that_settings_can_name(tmp_path: Path) -> None:
+    rows = {
+        "data": ["user,item,timestamp", *_implicit(range(1, 6))],
+        "users": ["user,age", *[f"{user},{20 + user}" for user in range(1, 11)]],
+        "items": ["item,year", *[f"{item},{1990 + item}" for item in range(1, 10)]],
+        "validation": ["user,item,timestamp", *_implicit(range(6, 7))],
+        "test": ["user,item,timestamp", *_implicit(range(7, 8))],
+        "test_candidates": ["user,item,n1,n2", *[f"{user},7,8,9" for user in range(1, 11)]],
+    }
+    files = {name: write(tmp_path / f"{name}.csv", *lines) for name, lines in rows.items()}
+    seen = {load(**files).fingerprint}
+    for name, path in files.items():
+        Path(path).write_text(Path(path).read_text() + "\n")
+        seen.add(load(**files).fingerprint)
+        assert len(seen) == 2 + list(files).index(name), name
 
 
 def test_fingerprint_of_a_directory_covers_its_files(tmp_path: Path, ratings: str) -> None:

@@ -125,6 +125,7 @@ def test_dropped_columns_are_named_with_their_reason(tmp_path):
         ("tags", ["a", "b", "a"], ColumnKind.MULTI),
         ("mood", ["a|b", "c", "c", "c", "c"], ColumnKind.MULTI),
         ("mood", ["a|b", "c", "c", "c", "c", "c"], ColumnKind.CATEGORICAL),
+        ("mood", ["a|b", "c", "c", "c", "c", None, ""], ColumnKind.MULTI),
         ("kinds", [["a", "b"], ["a"], []], ColumnKind.MULTI),
         ("kinds", [[1, 2], [1], []], ColumnKind.MULTI),
         ("title", ["a", "b", "a"], ColumnKind.TEXT),

@@ -63,6 +63,16 @@ def test_ids_have_one_type_in_all_parts_of_a_directory(write, tmp_path):
     assert load(tmp_path / "d").interactions.user_id.to_pylist() == ["1", "01"]
 
 
+def test_notes_of_every_part_of_a_directory_are_reported_once(write, tmp_path):
+    write("d/0.csv", "user,item\n1,2\n")
+    for name in ("d/1.csv", "d/2.csv"):
+        write(name, "").write_bytes("user,item\nJos\xe9,2\n".encode("latin-1"))
+    assert load(tmp_path / "d").notes == (
+        "1.csv is not UTF-8; it was read as Latin-1.",
+        "2.csv is not UTF-8; it was read as Latin-1.",
+    )
+
+
 def test_folders_of_partitions_are_columns(tmp_path):
     for user in (3, 12):
         folder = tmp_path / "d" / f"user={user}"

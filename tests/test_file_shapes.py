@@ -124,6 +124,12 @@ def test_assumption_about_a_file_is_reported(write, name, content, note):
     assert any(note in text for text in load(write(name, content)).notes)
 
 
+def test_commas_of_thousands_or_lists_are_no_decimal_commas(write):
+    table = read_table(write("a.csv", "item;price;sizes\n1;2,5;1,5\n2;1.234,5;36,37,38\n"))
+    assert table["price"].to_pylist() == ["2,5", "1.234,5"]
+    assert table["sizes"].to_pylist() == ["1,5", "36,37,38"]
+
+
 REFUSED = {
     "two.zip": (zipped({"a.csv": text(), "b.csv": text()}), r"has 2 files \(a\.csv, b\.csv\)"),
     "nothing.zip": (zipped({}), r"has 0 files \(none\)"),
@@ -161,6 +167,14 @@ def test_file_of_another_shape_is_refused_at_once_in_one_message(write, name):
     assert time.monotonic() - start < 5
     assert len(error.value.faults) == 1
     assert len(str(error.value)) < 1500
+
+
+def test_objects_without_some_keys_have_missing_values(write):
+    some = [{"item": 7}, {"item": 8, "genre": "Drama"}, {"year": 1999, "item": 9}]
+    expected = {"item": [7, 8, 9], "genre": [None, "Drama", None], "year": [None, None, 1999]}
+    lines = "".join(json.dumps(row) + "\n" for row in some)
+    for path in (write("a.json", json.dumps(some)), write("a.jsonl", lines)):
+        assert read_table(path).to_pydict() == expected
 
 
 def test_json_object_is_refused_as_a_table_of_items_in_a_moment(write):
@@ -314,6 +328,9 @@ def test_third_column_of_times_is_not_taken_for_labels(write):
     loaded = load(write("a.txt", "1 2 881250949\n3 4 881250950\n"))
     assert loaded.interactions.timestamp.tolist() == [881250949, 881250950]
     assert not loaded.has_label
+    plays = load(write("b.txt", "1 2 7\n3 4 881250950\n"))  # not all are times
+    assert plays.has_label
+    assert plays.interactions.timestamp is None
 
 
 def test_no_python_function_runs_in_a_thread_of_arrow(write):

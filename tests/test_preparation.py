@@ -67,6 +67,22 @@ def test_numeric_missing_values_are_the_mean() -> None:
     assert encoded_column(not_finite)[1].tolist() == [0.0, 0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("known", [3.0, 1.0 + 1e-3])
+def test_numeric_values_beyond_single_precision_are_missing(known: float) -> None:
+    for values, expected in (
+        ([1.0, known, 1e300], [0.0, -1.0, 1.0, 0.0]),  # as a mark of "missing": DBL_MAX
+        ([1e308, known, -1e308], [0.0, 0.0, 0.0, 0.0]),  # one value only
+        ([1.0, known, 3.4e38], [0.0, -1.0, 1.0, 0.0 if known < 2 else 3.4e38]),
+    ):
+        columns = item_features(ColumnKind.NUMERIC, pa.array(values), (10, 30, 40))
+        np.testing.assert_allclose(encoded_column(columns)[1], expected, rtol=1e-5)
+
+
+def test_mean_label_is_exact_where_single_precision_is_not() -> None:
+    train = interactions([1, 2], [1, 2], [2.0**24, 1.0])
+    assert prepare(train, train, Task.RATING)[0].spec.label_mean == (2**24 + 1) / 2
+
+
 def test_categories_are_numbered_by_frequency_and_0_is_missing() -> None:
     train = interactions([1] * 4, [10, 20, 30, 40])
     values = pa.array(["rare", "often", None, "often"])

@@ -129,6 +129,15 @@ def test_ids_with_a_fraction_are_a_fault(write):
         load(write("a.csv", "user,item\n12.0,1\n1.5,2\n"))
 
 
+def test_float_ids_are_exact_below_2_to_the_53(tmp_path):
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({"user": [2.0**53 - 1, 1.0], "item": [1, 2]}), path)
+    assert ids(load(path))[0] == [2**53 - 1, 1]
+    pa.parquet.write_table(pa.table({"user": [1.0, 2.0**53], "item": [1, 2]}), path)
+    with pytest.raises(DataError, match=r"row 2: 9007199254740992\.0 cannot be a user id"):
+        load(path)
+
+
 def test_ids_that_are_nested_are_a_fault(tmp_path):
     pa.parquet.write_table(pa.table({"user": [[1]], "item": [1]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"holds list values\. Expected one value in each row"):
@@ -195,6 +204,11 @@ def test_labels_that_are_missing_are_a_fault(write):
         load(write("a.csv", "user,item,rating\n1,1,4\n1,2,\n1,3,NaN\n1,4,2\n"))
 
 
+def test_labels_beyond_single_precision_are_a_fault(write):
+    with pytest.raises(DataError, match=r"1 of 3 labels .* missing or not finite: row 2\."):
+        load(write("a.csv", "user,item,label\n1,1,5\n1,2,1e39\n1,3,3e38\n"))
+
+
 def test_labels_true_and_false_are_one_and_zero(write):
     loaded = load(write("a.csv", "user,item,clicked\n1,1,true\n1,2,false\n"))
     assert loaded.interactions.label.tolist() == [1.0, 0.0]
@@ -236,6 +250,13 @@ def test_timestamps_finer_than_seconds_are_divided_with_a_note(write, factor, un
     assert loaded.notes == (
         f"Column 'timestamp' was read as {unit} since 1970 and rounded down to seconds.",
     )
+
+
+def test_milliseconds_before_1970_are_divided_too(write):
+    content = "user,item,timestamp\n1,1,-315619200000\n1,2,-315619199001\n1,3,86400000\n"
+    loaded = load(write("a.csv", content))
+    assert loaded.interactions.timestamp.tolist() == [-315_619_200, -315_619_200, 86_400]
+    assert "was read as milliseconds" in loaded.notes[0]
 
 
 @pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("ms", tz="UTC"), pa.date32()])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsearch.data.contents import HEAD_BYTES, open_content
 from recsearch.data.parsing import first_unparsable, infer_type
 from recsearch.data.readers import read_table
 from recsearch.errors import DataError
@@ -36,6 +37,20 @@ def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(write):
     table = read_table(path)
     assert table["item"].to_pylist() == ["a,b", "c"]
     assert table["note"].to_pylist() == ['x "y" z', "two\nlines"]  # the last row, but closed
+
+
+def test_quoted_delimiters_of_the_header_do_not_count(write):
+    table = read_table(write("a.csv", 'user,item,"tags; as; many; as; given"\n1,2,x\n'))
+    assert table.column_names == ["user", "item", "tags; as; many; as; given"]
+
+
+def test_head_of_a_long_file_ends_with_a_whole_line(write):
+    text = "user,item\r\n" + "1,\u00e9\u00e9\u00e9\r\n" * 150_000
+    content = open_content(write("a.csv", text))
+    assert HEAD_BYTES - 10 < len(content.head) < HEAD_BYTES
+    assert content.head.endswith(b"\n")
+    assert not content.is_whole
+    assert content.read() == text.encode()
 
 
 def test_backslash_escapes_are_understood_when_rows_need_them(write):

@@ -82,6 +82,19 @@ def test_feed_gives_unknown_ids_as_0_and_their_own_columns() -> None:
     np.testing.assert_allclose(fed["item_year"], (year - 2) / np.sqrt(8 / 3), rtol=1e-6)
 
 
+def test_ids_of_each_side_are_bounded_by_their_own_number() -> None:
+    more_users = [(user, 10 + user % 2) for user in range(1, 8)]  # 7 users of 2 items
+    for swapped in (False, True):
+        train, held_out = [(i, u) if swapped else (u, i) for u, i in more_users], (99, 99)
+        data, _ = prepare(interactions(train), interactions([held_out, train[-1]]), Task.IMPLICIT)
+        unknown = data.spec.num_users, data.spec.num_items
+        assert unknown == ((3, 8) if swapped else (8, 3))
+        for side, index in zip(("user", "item"), unknown, strict=True):
+            declared = keras.Input((), dtype="int32", name=f"{side}_id")
+            fed = Feed(data).input(declared, tf.range(index + 1))
+            assert fed.numpy().tolist() == [*range(index), 0]
+
+
 def test_feed_of_data_without_unknown_ids_adds_nothing_to_the_graph() -> None:
     data = make_data([(1, 30)], Task.RATING)
     index = tf.constant([1, 2])

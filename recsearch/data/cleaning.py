@@ -152,7 +152,7 @@ def _rated_rows(loaded: Loaded, missing_label: float | None, notes: list[str]) -
     label = loaded.interactions.label
     if missing_label is None:
         return np.arange(len(label))
-    kept = np.flatnonzero(label != np.float32(missing_label))
+    kept = np.flatnonzero(label != _as_label(missing_label))
     if not len(kept):
         raise DataError(
             loaded.source,
@@ -195,7 +195,7 @@ def _positives(
     label = interactions.label
     positive = np.ones(len(label), dtype=np.bool_)
     if positive_from is not None:
-        positive = label >= np.float32(positive_from)
+        positive = label >= _as_label(positive_from)
         notes.append(
             f"{positive.sum()} of {len(label)} rows are positives: "
             f"their label is at least {positive_from:g}."
@@ -208,6 +208,12 @@ def _positives(
         )
     kept = interactions.take(positive)
     return replace(kept, label=np.ones(len(kept), dtype=np.float32))
+
+
+def _as_label(value: float) -> np.float32:
+    """Returns a value of a flag in the precision of labels; infinite if it is larger than all."""
+    with np.errstate(over="ignore"):
+        return np.float32(value)
 
 
 def _label_faults(

@@ -67,14 +67,15 @@ def _encode_numeric(
     name: str, column: FeatureColumn, num_known: int
 ) -> tuple[ColumnSpec, NDArray[np.float32]]:
     values = column.values.to_numpy(zero_copy_only=False).astype(np.float64)
-    fitted = values[:num_known]
-    fitted = fitted[np.isfinite(fitted)]
-    mean, deviation = (fitted.mean(), fitted.std()) if len(fitted) else (0.0, 0.0)
-    standard = (values - mean) / (deviation if deviation > 0 else 1.0)
+    with np.errstate(over="ignore"):
+        values[~np.isfinite(values.astype(np.float32))] = np.nan  # too large: as good as missing
+        fitted = values[:num_known]
+        fitted = fitted[np.isfinite(fitted)]
+        mean, deviation = (fitted.mean(), fitted.std()) if len(fitted) else (0.0, 0.0)
+        standard = ((values - mean) / (deviation if deviation > 0 else 1.0)).astype(np.float32)
     # A missing value is the mean of the known ones: 0 after standardisation.
-    return ColumnSpec(name, column.kind), np.nan_to_num(standard, posinf=0.0, neginf=0.0).astype(
-        np.float32
-    )
+    standard[~np.isfinite(standard)] = 0.0
+    return ColumnSpec(name, column.kind), standard
 
 
 def _encode_multi(

@@ -33,7 +33,8 @@ def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float3
     elif not _is_numeric(column.type):
         return _not_numeric(name, 0, column[0])
     values = pc.cast(column, pa.float64(), safe=False).to_numpy()
-    label = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # a label too large becomes infinite: a fault below
+        label = values.astype(np.float32)
     broken = ~np.isfinite(label)
     if broken.any():
         return failed(

@@ -18,6 +18,8 @@ DIGITS = ((8, 10**0), (12, 10**4), (14, 10**6), (17, 10**9))
 202009180517, 20200918051702, and with milliseconds."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
+TOO_LARGE = 2.0**63  # from here on, int64 overflows
+
 EXCEL_DAYS = (20_000, 80_000)  # Excel counts days: these are the years 1954 to 2119
 EXCEL_1970 = 25_569  # Excel's number of 1970-01-01
 
@@ -75,6 +77,10 @@ def _from_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64]]:
 def _from_numbers(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.int64]]:
     if not len(values):
         return Checked(_floor(values))
+    beyond = np.abs(values.astype(np.float64)) >= TOO_LARGE
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        return failed(unreadable_time(f"Column '{name}', row {row + 1}: '{values[row]}'"))
     for num_digits, per_day in DIGITS:
         if 10 ** (num_digits - 1) <= values.min() and values.max() < 10**num_digits:
             dates = _from_digits(values, name, num_digits, per_day)
