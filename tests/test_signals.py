@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,8 +32,8 @@ class Started:
 
     def __init__(self, folder: Path) -> None:
         settings = run_settings(folder)
-        self.directory, self.temporary = Path(settings["out"]), folder / "tmp"
-        self.temporary.mkdir()
+        self.directory = Path(settings["out"])
+        self.temporary = Path(tempfile.mkdtemp())  # short: the path of a socket is limited
         space = settings["spaces"][0]
         flags = ["--data", settings["data"], "--task", "rating", "--max-epochs", str(10**6)]
         argv = ["run", space, *flags, "--tuner", "random", "--out", str(self.directory)]
@@ -85,6 +87,7 @@ def started(tmp_path: Path) -> Iterator[Started]:
             os.waitpid(run.pid, 0)
         if run.terminal >= 0:
             os.close(run.terminal)
+        shutil.rmtree(run.temporary)
 
 
 def wait_until_gone(found: Callable[[], list[Path]]) -> None:
