@@ -243,6 +243,7 @@ def run_script(folder: Path, ending: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_script_searches_with_its_own_function_in_worker_processes(tmp_path: Path) -> None:
     done = run_script(tmp_path, 'if __name__ == "__main__":\n    print(search())\n')
     assert done.returncode == 0, done.stderr
@@ -252,6 +253,7 @@ def test_script_searches_with_its_own_function_in_worker_processes(tmp_path: Pat
     assert (first.space, first.values["rate"]) == ("script", 0.75)
 
 
+@pytest.mark.slow
 def test_script_without_a_guard_is_refused_before_it_searches_in_its_workers(
     tmp_path: Path,
 ) -> None:

@@ -28,6 +28,8 @@ from recsearch.cli import main
 from recsearch.report.page import render_report
 from recsearch.results import load_run
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 

@@ -218,6 +218,7 @@ def test_trial_that_takes_too_long_is_stopped_and_leaves_a_fresh_worker(
     assert sum(worker.actor in before for worker in engine._workers) == 1
 
 
+@pytest.mark.slow
 def test_stopped_trial_can_be_continued_and_what_waits_for_a_worker_is_handed_back(
     tmp_path: Path,
     setup: RunnerSetup,
@@ -245,6 +246,7 @@ def test_stopped_trial_can_be_continued_and_what_waits_for_a_worker_is_handed_ba
     assert whole == [*(dict(point.metrics) for point in outcome.curve), *continued]
 
 
+@pytest.mark.slow
 def test_worker_that_cannot_read_the_data_tells_why(
     tmp_path: Path, setup: RunnerSetup, open_engine: Callable[..., RayEngine]
 ) -> None:

@@ -95,7 +95,13 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+QUICK = ("IntegerLookup", "mutable table")
+WITH_MARKS = [
+    pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in LAYERS
+]
+
+
+@pytest.mark.parametrize("layer", WITH_MARKS)
 def test_what_a_layer_holds_is_exported(layer: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     scores = scorer(LAYERS[layer])

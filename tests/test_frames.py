@@ -169,6 +169,7 @@ def test_run_on_a_frame_gives_the_trials_of_its_file(tmp_path: Path, finished_ru
         pd.testing.assert_frame_equal(frames[name], pd.read_csv(settings[name]))
 
 
+@pytest.mark.slow
 def test_run_that_lost_its_frame_cannot_be_resumed_and_says_why(tmp_path: Path) -> None:
     from recsearch.progress import Silent
     from recsearch.run import resume

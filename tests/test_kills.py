@@ -245,6 +245,7 @@ def kill_when(directory: Path, line: str, sign: Callable[[], bool]) -> None:
         os.killpg(run.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_run_killed_while_it_retrains_and_while_it_exports_goes_on_there(
     tmp_path: Path, finished_run: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_memory_that_the_system_does_not_report_is_none(monkeypatch: pytest.Monk
     assert memory_gb() is None
 
 
+@pytest.mark.slow
 def test_whole_run_works_where_the_system_has_no_affinity(tmp_path: Path) -> None:
     script = f"""
 import os, sys

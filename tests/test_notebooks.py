@@ -18,7 +18,10 @@ NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.i
 PLOT = "application/vnd.plotly.v1+json"
 USER = 42  # of whom the notebooks tell
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jupyter's own libraries
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of jupyter's own libraries
+]
 
 
 @dataclass(frozen=True)

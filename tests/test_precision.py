@@ -55,10 +55,10 @@ def trained(made: Any, path: Path | None = None) -> ModelScorer:
     ("policy", "last", "table"),
     [
         ("mixed_float16", None, keras.layers.Embedding),
-        ("mixed_float16", "float32", keras.layers.Embedding),
+        pytest.param("mixed_float16", "float32", keras.layers.Embedding, marks=pytest.mark.slow),
         ("mixed_bfloat16", "float32", Embedding),
-        ("bfloat16", None, keras.layers.Embedding),
-        ("float64", None, keras.layers.Embedding),
+        pytest.param("bfloat16", None, keras.layers.Embedding, marks=pytest.mark.slow),
+        pytest.param("float64", None, keras.layers.Embedding, marks=pytest.mark.slow),
     ],
 )
 def test_model_is_trained_scored_kept_and_exported(policy, last, table, tmp_path: Path) -> None:

@@ -27,6 +27,15 @@ from recsearch.tuning.trial import Objective, TrialState
 NAME = "matrix_factorization"
 NUM_SAMPLES = 3
 CASES = [(name, task) for name in builtin_names() for task in Task]
+WITH_MLP = ("neumf", "wide_deep", "neural_cf")  # their graphs take long to trace
+WITH_MARKS = [
+    pytest.param(
+        name,
+        task,
+        marks=pytest.mark.slow if name in WITH_MLP and task is not Task.RATING else [],
+    )
+    for name, task in CASES
+]
 
 
 def test_every_space_and_task_is_covered() -> None:
@@ -34,7 +43,7 @@ def test_every_space_and_task_is_covered() -> None:
     assert len(CASES) == 5 * 3
 
 
-@pytest.mark.parametrize(("name", "task"), CASES)
+@pytest.mark.parametrize(("name", "task"), WITH_MARKS)
 def test_space_trains_at_its_defaults_and_builds_at_sampled_points(name: str, task: Task) -> None:
     data = prepared(task)
     space = load_space([name])
