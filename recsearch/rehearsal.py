@@ -11,6 +11,7 @@ from recsearch.check import generated_data
 from recsearch.data.interactions import Task
 from recsearch.errors import RecsearchError, SpaceError
 from recsearch.export.saved_model import save_recommender
+from recsearch.final.retraining import restore
 from recsearch.pipeline import Feed
 from recsearch.printable import error_text
 from recsearch.training.scoring import ModelScorer
@@ -49,13 +50,16 @@ def _rehearse(say: Say, setup: SpaceSetup, family: str, task: Task) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
+            saved = Path(folder) / "model.keras"
+            model.save(saved)
+            restore(loaded(setup).build(family, {}, data.spec).recommender.model, saved)
             path = save_recommender(Path(folder), scorer, data, vocabularies)
             tf.saved_model.load(str(path))
         except RecsearchError as error:
             raise SpaceError(f"A model of {family} cannot be exported: {error}") from error
         except Exception as error:
             raise SpaceError(
-                f"A model of {family} cannot be exported as a SavedModel: {error_text(error)}. "
-                "The search was not started. Layers that hold a tf.Variable or a table must be "
-                "attributes of the model."
+                f"A model of {family} cannot be saved and exported: {error_text(error)}. "
+                "The search was not started. Layers need a get_config that works, and those that "
+                "hold a tf.Variable or a table must be attributes of the model."
             ) from error

@@ -1,5 +1,6 @@
 """User code that crashes, exits, blocks or escapes costs one configuration, never the run."""
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -25,7 +26,6 @@ MESSAGES = {
     "fork": "exit code 0",
     "exec": "replaced its program",
     "signals": "all signals are blocked",
-    "memory": "MemoryError",
     "surrogate": r"no file \udcff\x1b[2J",
     "hang": "took longer than 0.1 minutes",
 }
@@ -84,6 +84,29 @@ def test_fault_costs_one_configuration(fault: str, where: str, tmp_path: Path, c
         assert MESSAGES.get(fault, "") in faulty.message
     require_no_process(tmp_path)
     assert "xxx" not in capfd.readouterr().out  # standard output is for results
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+@pytest.mark.parametrize(
+    ("fault", "where", "message"),
+    [
+        ("segfault", "build", "The Ray worker died"),
+        ("exec", "training", "The Ray worker died"),
+        ("exit", "build", "SystemExit: 0"),
+        ("interrupt", "training", "KeyboardInterrupt"),
+        ("surrogate", "build", r"no file \udcff\x1b[2J"),
+    ],
+)
+def test_fault_costs_one_configuration_on_ray_too(
+    fault: str, where: str, message: str, tmp_path: Path
+) -> None:
+    run = search(tmp_path, fault, where, engine="ray", workers=1, max_trials=2)
+    faulty, other = run.state.history
+    assert faulty.state is TrialState.FAILED
+    assert message in faulty.message
+    assert other.score is not None
+    require_no_process(tmp_path)
 
 
 def test_run_whose_builder_crashed_is_resumed_to_its_end(tmp_path: Path) -> None:

@@ -199,3 +199,32 @@ def test_commands_that_look_at_a_space_survive_it(
     said = capsys.readouterr().err
     assert "signal 11, SIGSEGV" in said
     assert said.strip().count("\n") == 0
+
+
+UNSAVED = """
+class Unsaved(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+        def get_config(self):
+            raise TypeError("no description")
+
+    layer = Unsaved()
+"""
+
+
+def test_model_that_cannot_be_saved_is_refused_before_the_search(tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match=r"A model of space cannot be saved .*no description"):
+        search(tmp_path, UNSAVED.strip())
+    assert not (tmp_path / "run").exists()
+
+
+def test_resume_warns_of_an_edited_file_and_not_of_an_unchanged_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = search(tmp_path, "pass", search_only=True).directory
+    capsys.readouterr()
+    for edit, warned in (("pass", False), ("pass  # edited", True)):
+        write_space(tmp_path, edit)
+        assert main(["resume", str(directory), "--max-trials", "2"]) == 0
+        assert ("was edited since the run began" in capsys.readouterr().err) == warned

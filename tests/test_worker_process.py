@@ -69,6 +69,19 @@ def test_child_that_goes_on_does_not_answer_for_its_worker() -> None:
     worker.kill()
 
 
+def replace_program(pipe: Connection) -> None:
+    os.execv(sys.executable, SLEEP)
+
+
+def test_worker_that_replaces_its_program_has_ended() -> None:
+    worker = WorkerProcess(replace_program)
+    try:
+        with pytest.raises(WorkerDiedError, match="replaced its program"):
+            worker.receive_before(time.monotonic() + 60)
+    finally:
+        worker.kill()
+
+
 def answer(pipe: Connection) -> None:
     pipe.send("here")
     time.sleep(600)

@@ -1,5 +1,6 @@
 """Retrains the winner on train + validation, with as many seeds as were asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -70,6 +71,11 @@ def load_scorer(finale: Finale, data: PreparedData, number: int = 0) -> ModelSco
     """
     winner = finale.winner
     model = finale.space.build(winner.space, winner.values, data.spec).recommender.model
-    model.optimizer.build(model.trainable_variables)  # its state is in the file too
-    model.load_weights(finale.model_path(number))
+    restore(model, finale.model_path(number))
     return ModelScorer(model, Feed(data), data.spec)
+
+
+def restore(model: keras.Model, path: Path) -> None:
+    """Reads the weights of a saved model into one that was built anew."""
+    model.optimizer.build(model.trainable_variables)  # its state is in the file too
+    model.load_weights(path)

@@ -163,6 +163,9 @@ def _live(pipe: Connection, token: str, target: Callable[..., None], args: tuple
     _be_the_first_victim()
     mark_worker(token)
     _exit_with_owner(token)
+    # The pipe closes where user code replaces the program; a descriptor that came through the
+    # socket of the fork server would stay open.
+    os.set_inheritable(pipe.fileno(), False)
     # A child that user code forks must not answer in the name of this process.
     os.register_at_fork(after_in_child=pipe.close)
     with suppress(EOFError, OSError, KeyboardInterrupt):  # the owner, or the pipe, has gone
