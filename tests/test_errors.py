@@ -15,6 +15,7 @@ EXIT_CODES = {
     "ConfigError": 2,
     "DataError": 2,
     "SpaceError": 2,
+    "BuildError": 2,
     "InterruptedRunError": 130,
 }
 

@@ -40,6 +40,7 @@ class Started:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.environ["TMPDIR"] = str(self.temporary)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
             os.execv(sys.executable, [sys.executable, "-c", RUN, json.dumps(argv)])
 
     def folders(self) -> list[Path]:

@@ -131,6 +131,8 @@ def test_first_signal_asks_and_the_second_stops_at_once(number: signal.Signals) 
 def test_hangup_only_asks_however_often_it_comes() -> None:
     """Shell and kernel both send it; a Ctrl-C after it still stops at once."""
     engine, said = Listening(), []
+    # The tests themselves may run under nohup, which a run respects.
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     before = signal.getsignal(signal.SIGHUP)
     with stoppable(engine, said.append) as stopped:  # type: ignore[arg-type]  # all it needs
         for _ in range(3):
@@ -139,6 +141,7 @@ def test_hangup_only_asks_however_often_it_comes() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGHUP) is before
+    signal.signal(signal.SIGHUP, ignored)
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def search_without_final_data(config: RunConfig, directory: Path) -> tuple[Any, 
     from recsearch.run import run
 
     observer = WithoutFinalData(directory)
-    with pytest.raises(FileNotFoundError, match="final"):
+    with pytest.raises(SearchError, match="FileNotFoundError.*final"):
         run(config, load_dataset(config), [], observer)
     assert observer.reason
     described = json.loads((directory / "run.json").read_text())
