@@ -20,6 +20,7 @@ from small_run import write_builder
 from recsearch.config import RunConfig, make_config
 from recsearch.data.dataset import Dataset, load_dataset
 from recsearch.directory import prepare_search, write_data
+from recsearch.errors import SearchError
 from recsearch.progress import Silent
 from recsearch.tuning.drivers.decision import Plan
 from recsearch.tuning.journal import read_events
@@ -175,7 +176,7 @@ def search_without_final_data(config: RunConfig, directory: Path) -> tuple[Any, 
     from recsearch.run import run
 
     observer = WithoutFinalData(directory)
-    with pytest.raises(SearchError, match="FileNotFoundError.*final"):
+    with pytest.raises(SearchError, match=r"FileNotFoundError.*final"):
         run(config, load_dataset(config), [], observer)
     assert observer.reason
     described = json.loads((directory / "run.json").read_text())
