@@ -50,6 +50,7 @@ def _rehearse(say: Say, setup: SpaceSetup, family: str, task: Task) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
+            model.optimizer.build(model.trainable_variables)  # as after training
             saved = Path(folder) / "model.keras"
             model.save(saved)
             restore(loaded(setup).build(family, {}, data.spec).recommender.model, saved)
