@@ -13,8 +13,10 @@ import recsearch
 from recsearch.baselines import fit
 from recsearch.cli import main
 from recsearch.data.interactions import Task
+from recsearch.data.store import open_prepared
 from recsearch.final.examples import ExampleMaker
 from recsearch.results import Run
+from recsearch.training.evaluate import evaluate, make_protocol
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,26 @@ def test_verdict_agrees_with_the_comparison(rating_run: Run) -> None:
     assert found["difference"]["value"] == pytest.approx(difference)
     words = {"better": "beats", "worse": "does not beat"}
     assert words.get(found["answer"], "is not distinguishable from") in metrics["verdict"]
+
+
+def test_comparison_is_with_the_best_baseline_where_more_is_better(implicit_run: Run) -> None:
+    metrics = implicit_run.metrics
+    assert metrics is not None
+    name = metrics["objective"]["name"]
+    assert metrics["objective"]["direction"] == "max"
+    values = {each: found[name] for each, found in metrics["baselines"].items()}
+    assert values[metrics["comparison"]["baseline"]] == max(values.values())
+    assert max(values.values()) > min(values.values())
+
+
+def test_baselines_are_tuned_on_the_validation_part(rating_run: Run) -> None:
+    assert rating_run.metrics is not None
+    found = rating_run.metrics["baseline_tuning"]["bias"]
+    data = open_prepared(rating_run.directory / "data" / "search")
+    scorer = fit("bias", data, found["parameters"])
+    measured = evaluate(scorer, data, make_protocol(data, ["rmse"]))["rmse"]
+    assert found["validation"]["rmse"] == pytest.approx(measured, abs=1e-6)
+    assert abs(measured - rating_run.metrics["baselines"]["bias"]["rmse"]) > 1e-3
 
 
 def test_lists_tell_coverage_and_diversity_of_what_is_recommended(implicit_run: Run) -> None:
