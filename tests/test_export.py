@@ -159,6 +159,7 @@ def test_recommend_pads_when_fewer_items_are_left(text: Exported, numbers: Expor
     left = numbers.expected(1)
     answer = numbers.recommend([int(numbers.vocabularies.users.ids[0].as_py())], 200)
     assert answer["item"][0] == left + [-1] * (200 - len(left))
+    assert np.all(answer["score"][0, len(left) :] == -np.inf)  # beyond the catalogue too
 
 
 def test_recommend_for_k_of_0_and_for_nobody_is_empty(numbers: Exported) -> None:

@@ -1,7 +1,9 @@
 """What the end stages measure, part by part: expected values are computed here, without them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -23,6 +25,7 @@ from recsearch.final.examples import ExampleMaker
 from recsearch.final.finale import Finale
 from recsearch.final.look import LIST_LENGTH, LIST_METRICS, TestLook
 from recsearch.final.retraining import retrain
+from recsearch.final.stages import run_stages
 from recsearch.metrics import list_metrics
 from recsearch.training.evaluate import evaluate, make_protocol, recommend
 from recsearch.tuning.builders import SpaceSetup
@@ -156,3 +159,28 @@ def test_retraining_follows_the_seed_of_the_run(
         weights.append(np.array(saved.get_weights()[0]))
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
+
+
+def test_validation_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    write_prepared(tmp_path / "data" / "search", *prepared_with_ids(Task.RATING))
+    curve = tuple(Epoch(n, {"rmse": value}, 0.1) for n, value in ((1, 1.2), (2, 0.9), (3, 1.1)))
+    winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
+    finale = Finale(tmp_path, SpaceSetup(()), RMSE, 0, winner, ("rmse",), "", "")
+    finale.best_dir.mkdir()
+    tested = {
+        "test": {"rmse": 1.0}, "intervals": {"rmse": {"low": None}}, "comparison": None,
+        "baselines": {}, "protocol": "",
+    }  # fmt: skip
+    results: dict[str, dict[str, Any]] = {
+        "baselines_tuned": {"baselines": {}},
+        "retrained": {"epochs": 2, "num_parameters": 1},
+        "tested": tested,
+        "exported": {},
+    }
+    stages = {name: {**result, "seconds": 0.0} for name, result in results.items()}
+    state = SimpleNamespace(stages=stages, test_looks=1)
+    study: Any = SimpleNamespace(state=state)  # all is done: only the files are missing
+    helper: Any = None
+    run_stages(finale, study, helper)
+    written = json.loads((finale.best_dir / "metrics.json").read_text())
+    assert written["validation"] == {"rmse": 0.9}
