@@ -11,6 +11,9 @@ from recsearch.tuning.drivers.decision import Plan
 from recsearch.tuning.replay import SearchState
 from recsearch.tuning.trial import Trial, TrialState
 
+MAX_LINE = 2_000  # characters of a line of progress
+MAX_NAME = 80  # characters of the name of a family in it
+
 LOST = (TrialState.FAILED, TrialState.INFEASIBLE)
 UNDER_WAY = (TrialState.WAITING, TrialState.RUNNING)
 
@@ -63,7 +66,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """Prints the line, without whatever a terminal would obey."""
-        self.console.print(Text(printable_line(text)))
+        self.console.print(Text(printable_line(text, MAX_LINE)))
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Prints the plan."""
@@ -109,20 +112,21 @@ def describe_epoch(trial: Trial) -> str:
     """Returns what the last epoch of a trial came to, in a line."""
     last = trial.curve[-1]
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in last.metrics.items())
-    return (
-        f"trial {trial.trial_id} {trial.space}: epoch {last.epoch} of {trial.epochs}: {metrics} "
-        f"({last.seconds:.1f} s)"
-    )
+    return f"{_name(trial)}: epoch {last.epoch} of {trial.epochs}: {metrics} ({last.seconds:.1f} s)"
+
+
+def _name(trial: Trial) -> str:
+    return f"trial {trial.trial_id} {printable_line(trial.space, MAX_NAME)}"
 
 
 def describe_trial(trial: Trial, state: SearchState) -> str:
     """Returns how a trial stands, in a line."""
     objective = state.objective.name if state.objective else "score"
     if trial.state in LOST:
-        return f"trial {trial.trial_id} {trial.space}: {trial.state}: {trial.message}"
+        return f"{_name(trial)}: {trial.state}: {trial.message}"
     score = "none" if trial.score is None else f"{trial.score:.4f}"
     return (
-        f"trial {trial.trial_id} {trial.space}: {objective} {score} "
+        f"{_name(trial)}: {objective} {score} "
         f"(epoch {trial.best_epoch} of {len(trial.curve)}, {trial.seconds:.1f} s, "
         f"{trial.state.lower().replace('_', ' ')})"
     )
