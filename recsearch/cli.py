@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _complain(text: str) -> None:
-    """Prints an error; whatever a terminal would obey is shown as text."""
+    """Prints an error; commands to the terminal are shown as text."""
     print(f"recsearch: {printable(text)}", file=sys.stderr)
 
 

@@ -65,7 +65,7 @@ class Lines:
         self._verbose = verbose
 
     def say(self, text: str) -> None:
-        """Prints the line, without whatever a terminal would obey."""
+        """Prints the line; commands to the terminal are shown as text."""
         self.console.print(Text(printable_line(text, MAX_LINE)))
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:

@@ -24,7 +24,7 @@ class Family:
     """One builder.
 
     Attributes:
-        name: The choice of `space` that stands for it.
+        name: The choice of `space` that selects it.
         builder: `build(hp, data)` or `build(hp)`.
         reference: What names it: a built-in name, ./file.py:build, or package.module:build.
         precision: Number types that its module set as defaults, or None.
@@ -98,7 +98,7 @@ def _module_by_name(name: str) -> Any:
 
 @contextmanager
 def _import_errors(what: str) -> Iterator[None]:
-    """Turns whatever a module raises on import into one message."""
+    """Turns any error of a module's import into one message."""
     try:
         yield
     except (Exception, SystemExit, KeyboardInterrupt) as error:
