@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_reading_commands_survive_two_thousand_tampered_directories(
 ) -> None:
     found = outcomes(json_of_a_run, tmp_path, range(NUM_QUICK, NUM_QUICK + NUM_SLOW), capsys)
     assert found["report", 0] > NUM_SLOW / 50
-    assert found["log", 0] > 0
+    if find_spec("mlflow") is not None:  # without the extra, each `log` is one sentence, exit code 1
+        assert found["log", 0] > 0
     with capsys.disabled():
         print(sorted(found.items()))
