@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from recsearch.tuning.journal import read_events
+from recsearch.study.journal import read_events
 
 SPACE = Path(__file__).with_name("rival_space.py")
 

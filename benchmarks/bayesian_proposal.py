@@ -12,18 +12,18 @@ import statistics
 import time
 from dataclasses import replace
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
 import keras_tuner  # noqa: E402  after TensorFlow's notes have been kept quiet
 import numpy as np  # noqa: E402
 
+from recsearch.study.decision import Propose  # noqa: E402
+from recsearch.study.trial import Objective, Trial, TrialState  # noqa: E402
 from recsearch.tuning.drivers.bayesian import BayesianDriver  # noqa: E402
-from recsearch.tuning.drivers.decision import Propose  # noqa: E402
 from recsearch.tuning.drivers.encoding import encode  # noqa: E402
-from recsearch.tuning.sampling import defaults, sample  # noqa: E402
-from recsearch.tuning.trial import Objective, Trial, TrialState  # noqa: E402
+from recsearch.tuning.space.sampling import defaults, sample  # noqa: E402
 
 NUM_PROPOSALS = 20
 LOSS = Objective("loss", "min")

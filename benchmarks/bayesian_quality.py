@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -28,11 +28,11 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 import recsearch  # noqa: E402
+from recsearch.study.decision import Driver, Propose  # noqa: E402
+from recsearch.study.trial import Objective, Scalar, Trial, TrialState  # noqa: E402
 from recsearch.tuning.drivers.bayesian import BayesianDriver  # noqa: E402
-from recsearch.tuning.drivers.decision import Driver, Propose  # noqa: E402
 from recsearch.tuning.drivers.random import RandomDriver  # noqa: E402
-from recsearch.tuning.sampling import count_configurations  # noqa: E402
-from recsearch.tuning.trial import Objective, Scalar, Trial, TrialState  # noqa: E402
+from recsearch.tuning.space.sampling import count_configurations  # noqa: E402
 
 LOSS = Objective("loss", "min")
 Score = Callable[[Mapping[str, Scalar]], float]

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -29,11 +29,11 @@ from recsearch.data.columns import ColumnNames  # noqa: E402
 from recsearch.data.interactions import Interactions, Task  # noqa: E402
 from recsearch.data.preparation import PreparedData, prepare  # noqa: E402
 from recsearch.data.readers import load_interactions  # noqa: E402
+from recsearch.evaluation.protocol import evaluate, make_protocol  # noqa: E402
 from recsearch.pipeline import Feed  # noqa: E402
-from recsearch.training.evaluate import evaluate, make_protocol  # noqa: E402
-from recsearch.training.scoring import ModelScorer  # noqa: E402
-from recsearch.tuning.space import load_space  # noqa: E402
-from recsearch.tuning.threads import use_one_thread  # noqa: E402
+from recsearch.scoring.model_scorer import ModelScorer  # noqa: E402
+from recsearch.tuning.engines.threads import use_one_thread  # noqa: E402
+from recsearch.tuning.space.search_space import load_space  # noqa: E402
 
 NUM_USERS, NUM_ITEMS, ITEMS_A_USER = 6040, 3706, 165
 METRICS = ("ndcg@10", "hr@10")

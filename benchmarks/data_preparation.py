@@ -21,9 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from recsearch.config import RunConfig
-from recsearch.data.dataset import load_dataset
-from recsearch.directory import prepare_search, write_data
+from recsearch.config.run_config import RunConfig
+from recsearch.workflow.dataset import load_dataset
+from recsearch.workflow.directory import prepare_search, write_data
 
 NUM_ROWS = 25_000_000
 NUM_USERS, NUM_ITEMS = 162_541, 59_047

@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -28,7 +28,7 @@ from recsearch.data.vocabulary import DataSpec  # noqa: E402
 from recsearch.nn import Embedding, Pairs, Recommender, id_inputs, make_optimizer  # noqa: E402
 from recsearch.pipeline import Pipeline  # noqa: E402
 from recsearch.training.fit import Fitter  # noqa: E402
-from recsearch.tuning.threads import use_one_thread  # noqa: E402
+from recsearch.tuning.engines.threads import use_one_thread  # noqa: E402
 
 SMALL_TABLES = (1_600, 1_000)  # users, items: as in MovieLens-100K
 KERAS_STEPS = 5

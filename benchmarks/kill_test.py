@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState, replay
+from recsearch.study.trial import TrialState
 from recsearch.tuning.drivers.hyperband import hyperband_brackets
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import SearchState, replay
-from recsearch.tuning.trial import TrialState
 
 MAX_EPOCHS = 9
 POLL_SECONDS = 0.005

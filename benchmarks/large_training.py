@@ -22,9 +22,9 @@ from pathlib import Path
 
 from data_preparation import NUM_ROWS, write_ratings
 
-from recsearch.config import RunConfig
-from recsearch.data.dataset import load_dataset
-from recsearch.directory import prepare_search, write_data
+from recsearch.config.run_config import RunConfig
+from recsearch.workflow.dataset import load_dataset
+from recsearch.workflow.directory import prepare_search, write_data
 
 SMALLER = 100
 
@@ -39,14 +39,14 @@ def prepare(num_rows: int, folder: str) -> None:
 
 def train(folder: str, num_epochs: int, answers: "Queue[tuple[float, int]]") -> None:
     """Puts (thousands of examples a second, resident bytes) of each epoch into `answers`."""
-    from recsearch.quiet import import_tensorflow
+    from recsearch.system.tensorflow_import import import_tensorflow
 
     import_tensorflow(lean=True)
     from recsearch.data.store import open_prepared
     from recsearch.pipeline import Pipeline
     from recsearch.training.fit import Fitter
-    from recsearch.tuning.space import load_space
-    from recsearch.tuning.threads import use_one_thread
+    from recsearch.tuning.engines.threads import use_one_thread
+    from recsearch.tuning.space.search_space import load_space
 
     use_one_thread()
     data = open_prepared(Path(folder) / "data" / "search")

@@ -14,7 +14,7 @@ import statistics
 import time
 from pathlib import Path
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -29,8 +29,8 @@ from recsearch.data.readers import load_interactions  # noqa: E402
 from recsearch.data.synthetic import generate  # noqa: E402
 from recsearch.pipeline import Pipeline  # noqa: E402
 from recsearch.training.fit import Fitter  # noqa: E402
-from recsearch.tuning.space import load_space  # noqa: E402
-from recsearch.tuning.threads import use_one_thread  # noqa: E402
+from recsearch.tuning.engines.threads import use_one_thread  # noqa: E402
+from recsearch.tuning.space.search_space import load_space  # noqa: E402
 
 TASK = Task.IMPLICIT
 NUM_NEGATIVES = 4

@@ -25,7 +25,7 @@ import pyarrow as pa
 from recsearch.baselines import applicable, fit, tune
 from recsearch.data.interactions import Candidates, Interactions, Task
 from recsearch.data.preparation import PreparedData, prepare
-from recsearch.training.evaluate import evaluate, make_protocol
+from recsearch.evaluation.protocol import evaluate, make_protocol
 
 RANKING = ("hr@10", "ndcg@10")
 ERRORS = ("rmse", "mae")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -26,10 +26,10 @@ import tensorflow as tf  # noqa: E402
 
 from recsearch.data.interactions import Interactions, Task  # noqa: E402
 from recsearch.data.preparation import prepare  # noqa: E402
-from recsearch.export.saved_model import save_recommender  # noqa: E402
 from recsearch.pipeline import Feed  # noqa: E402
-from recsearch.training.scoring import ModelScorer  # noqa: E402
-from recsearch.tuning.space import load_space  # noqa: E402
+from recsearch.scoring.model_scorer import ModelScorer  # noqa: E402
+from recsearch.serving.saved_model import save_recommender  # noqa: E402
+from recsearch.tuning.space.search_space import load_space  # noqa: E402
 
 NUM_USERS, SEEN_A_USER, K = 20_000, 100, 10
 

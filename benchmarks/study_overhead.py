@@ -18,23 +18,23 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
 import keras_tuner  # noqa: E402  after TensorFlow's notes have been kept quiet
 
-from recsearch.tuning.drivers.decision import Driver  # noqa: E402
-from recsearch.tuning.drivers.hyperband import HyperbandDriver  # noqa: E402
-from recsearch.tuning.drivers.random import RandomDriver  # noqa: E402
-from recsearch.tuning.study import Study  # noqa: E402
-from recsearch.tuning.trial import (  # noqa: E402
+from recsearch.study.decision import Driver  # noqa: E402
+from recsearch.study.study import Study  # noqa: E402
+from recsearch.study.trial import (  # noqa: E402
     Assignment,
     Epoch,
     Objective,
     Outcome,
     TrialState,
 )
+from recsearch.tuning.drivers.hyperband import HyperbandDriver  # noqa: E402
+from recsearch.tuning.drivers.random import RandomDriver  # noqa: E402
 
 LOSS = Objective("loss", "min")
 NUM_HYPERPARAMETERS = 6

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 
 import_tensorflow()
 
@@ -31,13 +31,13 @@ from recsearch.data.interactions import Task  # noqa: E402
 from recsearch.data.preparation import PreparedData, Vocabularies, prepare  # noqa: E402
 from recsearch.data.store import write_prepared  # noqa: E402
 from recsearch.data.synthetic import generate  # noqa: E402
+from recsearch.study.study import Study  # noqa: E402
+from recsearch.study.trial import Assignment, Objective  # noqa: E402
 from recsearch.training.fit import Fitter, ModelFitter  # noqa: E402
 from recsearch.tuning import runner as trial  # noqa: E402
 from recsearch.tuning.drivers.random import RandomDriver  # noqa: E402
-from recsearch.tuning.space import SearchSpace, load_space  # noqa: E402
-from recsearch.tuning.study import Study  # noqa: E402
-from recsearch.tuning.threads import use_one_thread  # noqa: E402
-from recsearch.tuning.trial import Assignment, Objective  # noqa: E402
+from recsearch.tuning.engines.threads import use_one_thread  # noqa: E402
+from recsearch.tuning.space.search_space import SearchSpace, load_space  # noqa: E402
 
 FAMILY = "matrix_factorization"
 EPOCHS = 2

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from recsearch.tuning.journal import read_events
+from recsearch.study.journal import read_events
 
 FIXED = ("embedding_dim=32", "dropout=0.0", "optimizer=adam", "batch_size=256")
 

@@ -10,17 +10,18 @@ Names are imported when they are first used, so that `import recsearch` costs no
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from recsearch.version import __version__
+
 if TYPE_CHECKING:
-    from recsearch.api import compare, search
+    from recsearch.api.search import compare, search
     from recsearch.results import Run
     from recsearch.results import load_run as load
 
-__all__ = ["Run", "compare", "load", "search"]
-__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "compare", "load", "search"]
 
 _HOMES = {
-    "search": ("recsearch.api", "search"),
-    "compare": ("recsearch.api", "compare"),
+    "search": ("recsearch.api.search", "search"),
+    "compare": ("recsearch.api.search", "compare"),
     "load": ("recsearch.results", "load_run"),
     "Run": ("recsearch.results", "Run"),
 }

@@ -15,7 +15,7 @@ from recsearch.data.interactions import Interactions
 
 if TYPE_CHECKING:
     from recsearch.results import Run
-    from recsearch.tuning.study import Study
+    from recsearch.study.study import Study
 
 
 @dataclass(frozen=True)

@@ -26,15 +26,15 @@ from simulation import LOSS, square
 from table_lookup import TableEngine
 
 from recsearch.errors import RunDirectoryError
+from recsearch.study.decision import Driver
+from recsearch.study.journal import read_events
+from recsearch.study.replay import replay
+from recsearch.study.study import Study
+from recsearch.study.trial import TrialState
 from recsearch.tuning.drivers.bayesian import BayesianDriver
-from recsearch.tuning.drivers.decision import Driver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
-from recsearch.tuning.journal import read_events
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.replay import replay
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import TrialState
 
 TOLD = 3  # exit status of a child that ended with one clear error
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from recsearch.host import host_id
-from recsearch.report.predictions import binned_predictions
-from recsearch.tuning.journal import Journal
+from recsearch.evaluation.predictions import binned_predictions
+from recsearch.study.journal import Journal
+from recsearch.system.host import host_id
 
 HOSTILE = "</script><script>alert(1)</script>"
 

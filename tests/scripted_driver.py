@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Propose
-from recsearch.tuning.trial import Trial
+from recsearch.study.decision import Decision, Finish, Plan, Propose
+from recsearch.study.trial import Trial
 
 
 @dataclass

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import keras_tuner
 import numpy as np
 
-from recsearch.tuning.drivers.decision import Decision, Driver, Finish, Promote, Propose, Wait
-from recsearch.tuning.trial import Epoch, Objective, Scalar, Trial, TrialState, best_epoch
+from recsearch.study.decision import Decision, Driver, Finish, Promote, Propose, Wait
+from recsearch.study.trial import Epoch, Objective, Scalar, Trial, TrialState, best_epoch
 
 LOSS = Objective("loss", "min")
 Evaluate = Callable[[str, Mapping[str, Scalar], int], float]

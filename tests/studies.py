@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scripted_driver import ScriptedDriver
 
-from recsearch.tuning.drivers.decision import Propose
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Policy, TrialState
+from recsearch.study.decision import Propose
+from recsearch.study.journal import read_events
+from recsearch.study.study import Study
+from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, Policy, TrialState
 
 RMSE = Objective("rmse", "min")
 FINAL = Propose("mf", {"dim": 8}, epochs=2)

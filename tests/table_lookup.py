@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recsearch.files import whole_file
+from recsearch.study.trial import Assignment, Epoch, Outcome, Scalar, TrialState
+from recsearch.system.files import whole_file
 from recsearch.tuning.engines.engine import Message
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, Scalar, TrialState
 
 EPOCH_SECONDS = 0.25
 

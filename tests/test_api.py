@@ -15,13 +15,13 @@ import pytest
 from small_run import BUILDER, run_settings, write_builder, write_ratings
 
 import recsearch
-from recsearch.api import as_arguments
-from recsearch.arguments import plain
-from recsearch.cli import main
-from recsearch.config import RunConfig, make_config
+from recsearch.api.search import as_arguments
+from recsearch.cli.parser import main
+from recsearch.config.arguments import plain
+from recsearch.config.run_config import RunConfig, make_config
+from recsearch.config.settings import Settings
 from recsearch.errors import ConfigError, SpaceError, UsageError
-from recsearch.settings import Settings
-from recsearch.tuning.references import reference_of
+from recsearch.tuning.space.references import reference_of
 
 
 def module_level(hp: Any, data: Any) -> None:
@@ -188,7 +188,7 @@ def test_text_that_can_be_no_path_is_a_usage_error(
 
 def test_function_becomes_the_reference_of_its_file_or_module(tmp_path: Path) -> None:
     assert reference_of(module_level) == f"{Path(__file__).resolve()}:module_level"
-    assert reference_of(plain) == "recsearch.arguments:plain"
+    assert reference_of(plain) == "recsearch.config.arguments:plain"
     assert reference_of("neumf") == "neumf"
     assert reference_of(tmp_path / "mine.py") == f"{tmp_path}/mine.py"
 
@@ -212,7 +212,7 @@ import recsearch
 def build(hp, data): pass
 try:
     recsearch.search(build)
-except recsearch.api.UsageError as error:
+except recsearch.api.search.UsageError as error:
     print(error)
 """
     printed = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -270,7 +270,7 @@ def test_unknown_name_in_set_names_the_argument(tmp_path: Path) -> None:
 
 
 def test_run_file_takes_tables_and_arrays(tmp_path: Path) -> None:
-    from recsearch.config import read_toml
+    from recsearch.config.run_config import read_toml
 
     path = tmp_path / "run.toml"
     path.write_text('spaces = "neumf"\n[set]\ndim = [8, 16]\nbias = true\n')

@@ -5,26 +5,26 @@ import pytest
 from prepared import prepared
 from small_run import write_builder, write_ratings
 
-from recsearch.assembly import (
+from recsearch.config.run_config import RunConfig, make_config
+from recsearch.data.interactions import Task
+from recsearch.data.store import write_prepared
+from recsearch.errors import SpaceError, UsageError
+from recsearch.study.trial import Objective
+from recsearch.tuning.drivers.bayesian import BayesianDriver
+from recsearch.tuning.drivers.hyperband import HyperbandDriver
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.engines.builders import loaded
+from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.objective import make_objective, trial_metrics
+from recsearch.workflow.assembly import (
     DEFAULT_MAX_TRIALS,
     describe_run,
     make_driver,
     make_engine,
     space_setup,
 )
-from recsearch.config import RunConfig, make_config
-from recsearch.data.dataset import load_dataset
-from recsearch.data.interactions import Task
-from recsearch.data.store import write_prepared
-from recsearch.directory import prepare_search
-from recsearch.errors import SpaceError, UsageError
-from recsearch.tuning.builders import loaded
-from recsearch.tuning.drivers.bayesian import BayesianDriver
-from recsearch.tuning.drivers.hyperband import HyperbandDriver
-from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.engines.inline import InlineEngine
-from recsearch.tuning.objective import make_objective, trial_metrics
-from recsearch.tuning.trial import Objective
+from recsearch.workflow.dataset import load_dataset
+from recsearch.workflow.directory import prepare_search
 
 
 @pytest.mark.parametrize(

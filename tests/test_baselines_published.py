@@ -10,7 +10,7 @@ import pytest
 from recsearch.baselines import fit
 from recsearch.data.interactions import Candidates, Interactions, Task
 from recsearch.data.preparation import PreparedData, prepare
-from recsearch.training.evaluate import evaluate, make_protocol
+from recsearch.evaluation.protocol import evaluate, make_protocol
 
 
 def interactions(rows: pd.DataFrame, user: str, item: str, label: str | None) -> Interactions:

@@ -10,22 +10,22 @@ from callback_models import recommender, small_model
 from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
 
-from recsearch.check import check_space
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SpaceError
-from recsearch.final.finale import Finale
-from recsearch.final.retraining import retrain
+from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Recommender, make_optimizer
 from recsearch.nn.recommender import as_recommender
+from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 from recsearch.training.callbacks import EpochCallbacks
-from recsearch.training.evaluate import make_protocol
 from recsearch.training.fit import Fitter
-from recsearch.tuning.builders import SpaceSetup
-from recsearch.tuning.families import Family
-from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
+from recsearch.tuning.engines.builders import SpaceSetup
+from recsearch.tuning.engines.runner import TrialRunner
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.search_space import SearchSpace
+from recsearch.workflow.check import check_space
+from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.retraining import retrain
 
 STEPS = 3  # 1,200 ratings, 400 a batch
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from small_run import write_builder
 
-from recsearch.check import generated_data
-from recsearch.cli import main
+from recsearch.cli.parser import main
 from recsearch.data.interactions import Task
+from recsearch.workflow.check import generated_data
 
 MODEL = """
 import keras

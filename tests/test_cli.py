@@ -9,8 +9,8 @@ import pytest
 from small_run import write_builder, write_ratings
 
 import recsearch
-from recsearch.cli import main, make_parser
-from recsearch.tuning.builtin import builtin_names
+from recsearch.cli.parser import main, make_parser
+from recsearch.tuning.space.builtin import builtin_names
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (

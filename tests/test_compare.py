@@ -8,9 +8,9 @@ import pytest
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
 import recsearch
-from recsearch.cli import main
+from recsearch.cli.parser import main
 from recsearch.errors import RunDirectoryError, UsageError
-from recsearch.report.compare import RunComparison, compare_runs, render_comparison
+from recsearch.report.compare_page import RunComparison, compare_runs, render_comparison
 from recsearch.results import load_run
 
 

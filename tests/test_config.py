@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from recsearch.config import DEFAULT_SPACES, RunConfig, make_config, read_toml
+from recsearch.config.run_config import DEFAULT_SPACES, RunConfig, make_config, read_toml
 from recsearch.errors import ConfigError, UsageError
 
 

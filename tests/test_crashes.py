@@ -21,10 +21,10 @@ from crashing import TOLD, Campaign, Disk
 from table_lookup import TableEngine, table_loss, write_state
 from test_run import same_results
 
-from recsearch.cli import main
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import replay
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, Trial, TrialState
+from recsearch.cli.parser import main
+from recsearch.study.journal import read_events
+from recsearch.study.replay import replay
+from recsearch.study.trial import Assignment, Epoch, Outcome, Trial, TrialState
 
 QUICK = [
     [Campaign("hyperband", "hyperband")],

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from recsearch.cli import main
-from recsearch.config import make_config
+from recsearch.cli.parser import main
+from recsearch.config.run_config import make_config
 from recsearch.data.cleaning import prepare_task
 from recsearch.data.columns import ColumnNames
-from recsearch.data.dataset import load_dataset
 from recsearch.data.features import load_features
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.readers import Loaded, load_interactions
 from recsearch.errors import DataError, UsageError
+from recsearch.workflow.dataset import load_dataset
 
 MOMENT = 1_600_406_222  # 2020-09-18 05:17:02 UTC
 MIDNIGHT = MOMENT - MOMENT % 86_400

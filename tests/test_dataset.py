@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from small_run import NUM_ITEMS, NUM_ROWS, write_item_titles, write_ratings
 
-from recsearch.config import RunConfig, make_config
-from recsearch.data.dataset import Dataset, item_titles, load_dataset
+from recsearch.config.run_config import RunConfig, make_config
 from recsearch.data.interactions import Interactions, Task
 from recsearch.errors import DataError, UsageError
+from recsearch.workflow.dataset import Dataset, item_titles, load_dataset
 
 
 def load(**settings) -> Dataset:

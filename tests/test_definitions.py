@@ -17,7 +17,7 @@ from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.encoding import encode, neighbour
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.sampling import allows, defaults, enumerate_configurations, sample
+from recsearch.tuning.space.sampling import allows, defaults, enumerate_configurations, sample
 
 SPEC = prepared(Task.RATING).spec
 

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 from small_run import write_item_titles, write_ratings
 
-from recsearch.config import RunConfig, make_config
-from recsearch.data.dataset import Dataset, load_dataset
+from recsearch.config.run_config import RunConfig, make_config
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.store import open_prepared, read_vocabularies
-from recsearch.directory import absolute_paths, new_directory, prepare_search, write_data
 from recsearch.errors import UsageError
+from recsearch.workflow.dataset import Dataset, load_dataset
+from recsearch.workflow.directory import absolute_paths, new_directory, prepare_search, write_data
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from planted_run import RUN
 
 from recsearch.exchange.domains import Choices, Interval, domains, trial_values
-from recsearch.tuning.trial import Scalar, Trial
+from recsearch.study.trial import Scalar, Trial
 
 
 def number(name: str, low: float, high: float, kind: str = "Float", log: bool = False) -> Any:

@@ -20,6 +20,9 @@ from simulation import (
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from recsearch.errors import ConfigError
+from recsearch.study.decision import Finish, Plan, Propose, Wait
+from recsearch.study.seen_configurations import configuration_key
+from recsearch.study.trial import Objective, Trial, TrialState
 from recsearch.tuning.drivers.bayesian import (
     BayesianDriver,
     Observations,
@@ -29,12 +32,9 @@ from recsearch.tuning.drivers.bayesian import (
     scheduled_parts,
     targets,
 )
-from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
 from recsearch.tuning.drivers.encoding import encode, neighbour, to_unit, tunable
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.sampling import as_hyperparameters, defaults, sample
-from recsearch.tuning.trial import Objective, Trial, TrialState
-from recsearch.tuning.tried import configuration_key
+from recsearch.tuning.space.sampling import as_hyperparameters, defaults, sample
 
 SPACE = two_families()
 SQUARE = square()

@@ -9,10 +9,10 @@ from keras_tuner.oracles import HyperbandOracle
 from simulation import LOSS, num_foreseen, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
-from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
+from recsearch.study.decision import Finish, Promote, Propose, Wait
+from recsearch.study.seen_configurations import configuration_key
+from recsearch.study.trial import Epoch, Trial, TrialState
 from recsearch.tuning.drivers.hyperband import HyperbandDriver, hyperband_brackets
-from recsearch.tuning.trial import Epoch, Trial, TrialState
-from recsearch.tuning.tried import configuration_key
 
 SPACE = two_families()
 THIRTY = thirty_configurations()

@@ -4,10 +4,10 @@ import pytest
 from simulation import LOSS, num_foreseen, run_search, thirty_configurations, two_families
 
 from recsearch.errors import ConfigError
-from recsearch.tuning.drivers.decision import Finish, Plan, Propose, Wait
+from recsearch.study.decision import Finish, Plan, Propose, Wait
+from recsearch.study.seen_configurations import configuration_key
+from recsearch.study.trial import Trial, TrialState
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.trial import Trial, TrialState
-from recsearch.tuning.tried import configuration_key
 
 SPACE = two_families()
 THIRTY = thirty_configurations()

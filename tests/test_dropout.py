@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsearch.nn.dropout import ByteMask, use_byte_masks
+from recsearch.nn.byte_dropout import ByteMask, use_byte_masks
 
 ONES = np.ones((256, 24), np.float32)
 

@@ -23,6 +23,8 @@ import recsearch
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import UsageError
+from recsearch.study.study import Study
+from recsearch.study.trial import Epoch, Objective, Outcome, Trial, TrialState
 from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines import cluster as cluster_module
 from recsearch.tuning.engines import ray as ray_module
@@ -30,11 +32,9 @@ from recsearch.tuning.engines.cluster import Cluster
 from recsearch.tuning.engines.engine import Engine, Message
 from recsearch.tuning.engines.local import LocalEngine
 from recsearch.tuning.engines.ray import RayEngine
+from recsearch.tuning.engines.runner import RunnerSetup
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.runner import RunnerSetup
-from recsearch.tuning.space import load_space
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Epoch, Objective, Outcome, Trial, TrialState
+from recsearch.tuning.space.search_space import load_space
 
 # Not by `importorskip`: the engine sets what Ray reads when it is imported.
 pytestmark = pytest.mark.skipif(
@@ -73,8 +73,8 @@ OWNER = """
 import sys, time
 from recsearch.tuning.engines.cluster import Cluster
 from recsearch.tuning.engines.ray import RayEngine
-from recsearch.tuning.runner import RunnerSetup
-from recsearch.tuning.trial import Assignment
+from recsearch.tuning.engines.runner import RunnerSetup
+from recsearch.study.trial import Assignment
 
 space, data, *address = sys.argv[1:]
 engine = RayEngine(RunnerSetup((space,), (), data, ("rmse",), 0), 1, Cluster(*address, 0.5)

@@ -13,14 +13,14 @@ from scripted_driver import ScriptedDriver
 
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
-from recsearch.tuning.drivers.decision import Propose
+from recsearch.study.decision import Propose
+from recsearch.study.study import Study
+from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, TrialState
 from recsearch.tuning.engines.engine import Engine, Message
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 BUILDER = """
 import os, signal
@@ -52,8 +52,8 @@ def build(hp, data):
 OWNER = """
 import multiprocessing, sys
 from recsearch.tuning.engines.local import LocalEngine
-from recsearch.tuning.runner import RunnerSetup
-from recsearch.tuning.trial import Assignment, Epoch
+from recsearch.tuning.engines.runner import RunnerSetup
+from recsearch.study.trial import Assignment, Epoch
 
 print("top", flush=True)
 space, data = sys.argv[1:]

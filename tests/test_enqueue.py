@@ -6,7 +6,7 @@ import pytest
 from simulation import thirty_configurations, two_families
 
 from recsearch.errors import SpaceError
-from recsearch.tuning.enqueue import parse_configuration
+from recsearch.tuning.space.enqueue import parse_configuration
 
 
 def test_text_gives_typed_values_and_the_rest_are_defaults() -> None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from simulation import two_families
 
-from recsearch.estimate import Capacity, measured_cost, remaining_seconds
-from recsearch.tuning.drivers.decision import Driver, Plan
+from recsearch.console.estimate import Capacity, measured_cost, remaining_seconds
+from recsearch.study.decision import Driver, Plan
+from recsearch.study.history import History
+from recsearch.study.replay import SearchState
+from recsearch.study.study import Study
+from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.history import History
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 
 LOSS = Objective("loss", "min")
 

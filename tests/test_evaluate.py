@@ -8,8 +8,8 @@ import pytest
 from recsearch.data.interactions import Encoded, Task
 from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems
 from recsearch.data.vocabulary import DataSpec
-from recsearch.training import evaluate as module
-from recsearch.training.evaluate import (
+from recsearch.evaluation import protocol as module
+from recsearch.evaluation.protocol import (
     Protocol,
     evaluate,
     headline,

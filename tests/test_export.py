@@ -14,12 +14,12 @@ from prepared import prepared_with_ids
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
 from recsearch.errors import ExportError
-from recsearch.export.card import write_card
-from recsearch.export.saved_model import ServedRecommender, save_recommender
-from recsearch.export.verify import NUM_QUESTIONS, K, verify_export
 from recsearch.nn import bag_inputs
 from recsearch.pipeline import Feed
-from recsearch.training.scoring import ModelScorer
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.serving.card import write_card
+from recsearch.serving.saved_model import ServedRecommender, save_recommender
+from recsearch.serving.verify import NUM_QUESTIONS, K, verify_export
 
 
 def make_scorer(data: PreparedData, seed: int = 0, scale: float = 1.0) -> ModelScorer:

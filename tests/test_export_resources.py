@@ -12,9 +12,9 @@ from prepared import pipeline, prepared_with_ids
 
 from recsearch.data.interactions import Task
 from recsearch.errors import ExportError
-from recsearch.export.saved_model import save_recommender
-from recsearch.export.verify import verify_export
-from recsearch.training.scoring import ModelScorer
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.serving.saved_model import save_recommender
+from recsearch.serving.verify import verify_export
 
 DATA, VOCABULARIES = prepared_with_ids(Task.RATING)
 NUM_ITEMS = DATA.spec.num_items

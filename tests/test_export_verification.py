@@ -14,10 +14,10 @@ from test_export import Exported, with_text_ids
 
 from recsearch.data.interactions import Task
 from recsearch.errors import ExportError
-from recsearch.export import verify
-from recsearch.export.saved_model import ServedRecommender
 from recsearch.pipeline import Feed
-from recsearch.training.scoring import ModelScorer
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.serving import verify
+from recsearch.serving.saved_model import ServedRecommender
 
 Answers = dict[str, Any]
 

@@ -10,10 +10,10 @@ from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
 from recsearch.results import Measurement, Run, measure
-from recsearch.tuning.history import History
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Objective, Trial
+from recsearch.study.history import History
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Objective, Trial
 
 
 def slices_of(state: SearchState, space: list[Range] = RUN["space"]) -> dict[str, Slice]:

@@ -10,9 +10,9 @@ from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.drawing.hyperparameters import MISSING_PLACE
 from recsearch.report.figures import Axis, Range
-from recsearch.tuning.history import History
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Objective, Scalar, Trial
+from recsearch.study.history import History
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Objective, Scalar, Trial
 
 SPACE: list[Range] = [
     {"name": "mine/rate", "kind": "Float", "min_value": 0.001, "max_value": 1, "sampling": "log"},

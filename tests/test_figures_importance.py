@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range
 from recsearch.report.figures.ped_anova import Regime, best_trials, density, importance
-from recsearch.tuning.history import History
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Objective, Scalar, Trial
+from recsearch.study.history import History
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Objective, Scalar, Trial
 
 SPACE: list[Range] = [
     {"name": "a/rate", "kind": "Float", "min_value": 1e-4, "max_value": 1e-1, "sampling": "log"},

@@ -5,10 +5,10 @@ from planted_run import JournalByHand
 
 from recsearch.report import drawing, figures
 from recsearch.results import Training, measure
-from recsearch.tuning.history import History
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Trial, TrialState
+from recsearch.study.history import History
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Trial, TrialState
 
 
 def read(directory: Path) -> tuple[SearchState, tuple[Training, ...]]:

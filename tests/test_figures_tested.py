@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_run import HOSTILE, METRICS
 
+from recsearch.evaluation.predictions import binned_predictions
 from recsearch.report import drawing, figures
-from recsearch.report.predictions import binned_predictions
 
 LABELS = np.array([1, 1, 3, 5], dtype=np.float32)
 SCORES = np.array([1.5, 2.5, 3.0, 4.0], dtype=np.float32)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsearch.errors import RunDirectoryError
-from recsearch.files import (
+from recsearch.system.files import (
     json_safe,
     lock_directory,
     make_durable,
@@ -27,7 +27,7 @@ from recsearch.files import (
 HOLDER = """
 import sys, time
 from pathlib import Path
-from recsearch.files import lock_directory
+from recsearch.system.files import lock_directory
 with lock_directory(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)
@@ -36,7 +36,7 @@ with lock_directory(Path(sys.argv[1])):
 WRITER = """
 import sys
 from pathlib import Path
-from recsearch.files import write_text
+from recsearch.system.files import write_text
 write_text(Path(sys.argv[1]), "quick")
 """
 

@@ -11,12 +11,12 @@ from small_run import run_settings, write_item_titles, write_ratings
 
 import recsearch
 from recsearch.baselines import fit
-from recsearch.cli import main
+from recsearch.cli.parser import main
 from recsearch.data.interactions import Task
 from recsearch.data.store import open_prepared
-from recsearch.final.examples import ExampleMaker
+from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.results import Run
-from recsearch.training.evaluate import evaluate, make_protocol
+from recsearch.workflow.final.examples import ExampleMaker
 
 
 @pytest.fixture(scope="module")

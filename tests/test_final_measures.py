@@ -14,24 +14,24 @@ from prepared import prepared, prepared_with_ids
 from small_run import write_ratings
 
 from recsearch.baselines import fit
-from recsearch.config import RunConfig
-from recsearch.data.dataset import load_dataset
+from recsearch.config.run_config import RunConfig
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
-from recsearch.directory import prepare_final, prepare_search
-from recsearch.final.alone import baselines_table, measure_baselines
-from recsearch.final.baselines import fitted_baselines
-from recsearch.final.examples import ExampleMaker
-from recsearch.final.finale import Finale
-from recsearch.final.look import LIST_LENGTH, LIST_METRICS, TestLook
-from recsearch.final.retraining import retrain
-from recsearch.final.stages import run_stages
+from recsearch.evaluation.protocol import evaluate, make_protocol, recommend
 from recsearch.metrics import list_metrics
-from recsearch.training.evaluate import evaluate, make_protocol, recommend
-from recsearch.tuning.builders import SpaceSetup
-from recsearch.tuning.families import Family
-from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.trial import Epoch, Objective, Trial, TrialState
+from recsearch.study.trial import Epoch, Objective, Trial, TrialState
+from recsearch.tuning.engines.builders import SpaceSetup
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.search_space import SearchSpace
+from recsearch.workflow.baselines_only import baselines_table, measure_baselines
+from recsearch.workflow.dataset import load_dataset
+from recsearch.workflow.directory import prepare_final, prepare_search
+from recsearch.workflow.final.baselines import fitted_baselines
+from recsearch.workflow.final.examples import ExampleMaker
+from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.retraining import retrain
+from recsearch.workflow.final.stages import run_stages
+from recsearch.workflow.final.test_once import LIST_LENGTH, LIST_METRICS, TestLook
 
 RMSE = Objective("rmse", "min")
 

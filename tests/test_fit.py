@@ -19,7 +19,7 @@ from recsearch.nn import (
     make_optimizer,
 )
 from recsearch.training.fit import Fitter
-from recsearch.tuning.space import load_space
+from recsearch.tuning.space.search_space import load_space
 
 
 def dot_model(dropout: float = 0.0, model_class=keras.Model) -> keras.Model:

@@ -11,10 +11,10 @@ import pytest
 from small_run import run_settings, write_item_titles, write_ratings
 
 import recsearch
-from recsearch.config import make_config
-from recsearch.data.dataset import Dataset, load_dataset
+from recsearch.config.run_config import make_config
 from recsearch.data.frames import Frame, source_of
 from recsearch.errors import DataError, UsageError
+from recsearch.workflow.dataset import Dataset, load_dataset
 
 
 @pytest.fixture
@@ -171,8 +171,8 @@ def test_run_on_a_frame_gives_the_trials_of_its_file(tmp_path: Path, finished_ru
 
 @pytest.mark.slow
 def test_run_that_lost_its_frame_cannot_be_resumed_and_says_why(tmp_path: Path) -> None:
-    from recsearch.progress import Silent
-    from recsearch.run import resume
+    from recsearch.console.progress import Silent
+    from recsearch.workflow.flow import resume
 
     settings = run_settings(tmp_path / "files", max_trials=1, tuner="random", max_epochs=1)
     frame = pd.read_csv(settings["data"])

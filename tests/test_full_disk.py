@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from planted_run import plant_run
 
-from recsearch.cli import main
+from recsearch.cli.parser import main
 
 
 def mount(*words: str) -> bool:
@@ -59,7 +59,7 @@ def test_read_only_directory_ends_with_one_message(
 def test_export_on_a_full_disk_is_the_error_of_a_full_disk(small_disk: Path) -> None:
     import tensorflow as tf
 
-    from recsearch.export.saved_model import full_disk_as_os_error
+    from recsearch.serving.saved_model import full_disk_as_os_error
 
     module = tf.Module()
     module.table = tf.Variable(tf.zeros([100_000]))
@@ -70,7 +70,7 @@ def test_export_on_a_full_disk_is_the_error_of_a_full_disk(small_disk: Path) -> 
 def test_other_errors_of_an_export_stay_as_they_are(tmp_path: Path) -> None:
     import tensorflow as tf
 
-    from recsearch.export.saved_model import full_disk_as_os_error
+    from recsearch.serving.saved_model import full_disk_as_os_error
 
     with pytest.raises(tf.errors.NotFoundError), full_disk_as_os_error(tmp_path):
         tf.io.read_file(str(tmp_path / "absent"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recsearch.nn.fused import fuse
+from recsearch.nn.fused_adam import fuse
 from recsearch.nn.optimizers import SparseAdam
 
 

@@ -1,12 +1,12 @@
-"""Tests of recsearch.nn.splitting; tests/test_splitting.py is about splits of data."""
+"""Tests of recsearch.scoring.by_side; tests/test_splitting.py is about splits of data."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from recsearch.nn.pairwise import Affine, OneSide, Product, RowWise, WeightedProduct
-from recsearch.nn.splitting import SplitModel, split_by_side
+from recsearch.scoring.all_pairs import Affine, OneSide, Product, RowWise, WeightedProduct
+from recsearch.scoring.by_side import SplitModel, split_by_side
 
 NUM_USERS, NUM_ITEMS = 7, 9
 

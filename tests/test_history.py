@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsearch.tuning.history import History
-from recsearch.tuning.trial import Epoch, Objective, Trial, TrialState
-from recsearch.tuning.tried import Tried
+from recsearch.study.history import History
+from recsearch.study.seen_configurations import Tried
+from recsearch.study.trial import Epoch, Objective, Trial, TrialState
 
 LOSS = Objective("loss", "min")
 KNOWN = frozenset({"mlp/layers", "mlp/units"})

@@ -7,7 +7,7 @@ from prepared import prepared
 
 from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError
-from recsearch.tuning.space import load_space
+from recsearch.tuning.space.search_space import load_space
 
 SPEC = prepared(Task.RATING).spec
 

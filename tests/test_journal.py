@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.tuning.journal import SCHEMA, Journal, JournalFollower, read_events
+from recsearch.study.journal import SCHEMA, Journal, JournalFollower, read_events
 
 
 @pytest.fixture

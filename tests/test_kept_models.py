@@ -12,13 +12,13 @@ import tensorflow as tf
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
+from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Embedding, Pairs, Recommender
-from recsearch.training.evaluate import make_protocol
-from recsearch.tuning import kept_models
-from recsearch.tuning.families import Family
-from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.trial import Assignment, Outcome
+from recsearch.study.trial import Assignment, Outcome
+from recsearch.tuning.engines import kept_models
+from recsearch.tuning.engines.runner import TrialRunner
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.search_space import SearchSpace
 
 
 class Noise(keras.layers.Layer):

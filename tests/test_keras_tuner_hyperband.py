@@ -18,10 +18,10 @@ from defects import (
 )
 from two_systems import PlainKerasTuner, Recsearch, Settings, run
 
-from recsearch.tuning.drivers.decision import Wait
+from recsearch.study.decision import Wait
+from recsearch.study.trial import Epoch, Outcome, TrialState
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.trial import Epoch, Outcome, TrialState
 
 pytestmark = STOCK_WARNINGS
 SLOW_SECONDS = 0.3

@@ -17,18 +17,18 @@ from prepared import prepared_with_ids
 from small_run import run_settings
 from test_run import command, cut_after, events, same_results
 
+from recsearch.console.progress import Silent
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
-from recsearch.final.stages import STAGES
-from recsearch.progress import Silent
-from recsearch.run import resume
+from recsearch.study.study import MAX_CRASHES, Study
+from recsearch.study.trial import Objective, Outcome, Trial, TrialState
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.engines.runner import RunnerSetup
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.runner import RunnerSetup
-from recsearch.tuning.study import MAX_CRASHES, Study
-from recsearch.tuning.trial import Objective, Outcome, Trial, TrialState
+from recsearch.workflow.final.stages import STAGES
+from recsearch.workflow.flow import resume
 
 BUILDER = '''
 """Trains in steps of 400 ratings; a file beside it counts down to the death of the process."""

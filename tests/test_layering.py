@@ -151,14 +151,14 @@ def test_light_modules_do_not_import_tensorflow_at_module_level() -> None:
     [
         "import recsearch; recsearch.load",
         "import recsearch; recsearch.search",
-        "import recsearch.cli, recsearch.commands",
+        "import recsearch.cli.parser, recsearch.cli.commands",
         "import recsearch.results, recsearch.report.page",
-        "import recsearch.progress, recsearch.live_table, recsearch.watching",
-        "import recsearch.exchange.tensorboard_log, recsearch.report.compare",
+        "import recsearch.console.progress, recsearch.console.live_table, recsearch.console.watching",
+        "import recsearch.exchange.tensorboard_log, recsearch.report.compare_page",
         "import recsearch; recsearch.compare",
-        "import recsearch.data.dataset",
+        "import recsearch.workflow.dataset",
         "import recsearch.baselines",
-        "from recsearch.tuning.builtin import builtin_names; builtin_names()",
+        "from recsearch.tuning.space.builtin import builtin_names; builtin_names()",
     ],
 )
 def test_tensorflow_is_not_loaded_in_passing(statement: str) -> None:

@@ -10,18 +10,18 @@ from scripted_driver import ScriptedDriver
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SearchError
+from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Pretraining, Recommender
-from recsearch.training.evaluate import make_protocol
-from recsearch.tuning.drivers.decision import Promote, Propose, Wait
+from recsearch.study.decision import Promote, Propose, Wait
+from recsearch.study.study import Study, trial_seed
+from recsearch.study.trial import Assignment, Built, Epoch, Objective, Outcome, TrialState
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.inline import InlineEngine
-from recsearch.tuning.families import Family
+from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.overrides import Override
-from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.study import Study, trial_seed
-from recsearch.tuning.trial import Assignment, Built, Epoch, Objective, Outcome, TrialState
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.overrides import Override
+from recsearch.tuning.space.search_space import SearchSpace
 
 RMSE = Objective("rmse", "min")
 SPEC = prepared(Task.RATING).spec

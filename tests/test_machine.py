@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from recsearch.machine import memory_gb, num_cores, peak_memory_mb
+from recsearch.system.resources import memory_gb, num_cores, peak_memory_mb
 
 
 def test_cores_are_those_that_the_process_may_use() -> None:
     script = """
 import os
-from recsearch.machine import num_cores
+from recsearch.system.resources import num_cores
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 print(num_cores())
 """

@@ -11,11 +11,11 @@ from misbehaving import FAULTS, write_builder
 from small_run import write_ratings
 
 import recsearch
+from recsearch.console.progress import Silent
 from recsearch.errors import SpaceError
-from recsearch.progress import Silent
 from recsearch.results import Run
-from recsearch.run import resume
-from recsearch.tuning.trial import TrialState
+from recsearch.study.trial import TrialState
+from recsearch.workflow.flow import resume
 
 HARMLESS = ("output", "surroundings")
 MESSAGES = {

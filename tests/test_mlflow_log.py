@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from planted_run import plant_run
 
-from recsearch.cli import main
+from recsearch.cli.parser import main
 from recsearch.errors import UsageError
 from recsearch.results import load_run
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from keras_tuner.engine import hyperparameters as kt
 
 from recsearch.errors import SpaceError
-from recsearch.tuning.overrides import Override
+from recsearch.tuning.space.overrides import Override
 
 DIM = kt.Int("mf/dim", 8, 128, step=2, sampling="log", default=32)
 RATE = kt.Float("mf/rate", 1e-4, 1e-1, sampling="log", default=1e-2)

@@ -4,7 +4,7 @@ import pytest
 from small_run import run_settings
 
 import recsearch
-from recsearch.tuning.trial import Epoch, Objective, Patience
+from recsearch.study.trial import Epoch, Objective, Patience
 
 RMSE = Objective("rmse", "min")
 

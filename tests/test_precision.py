@@ -9,15 +9,15 @@ import pytest
 from prepared import pipeline, prepared_with_ids
 
 from recsearch.data.interactions import Task
-from recsearch.export.saved_model import save_recommender
-from recsearch.export.verify import verify_export
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
 from recsearch.nn.recommender import Recommender
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.serving.saved_model import save_recommender
+from recsearch.serving.verify import verify_export
 from recsearch.training.fit import Fitter
-from recsearch.training.scoring import ModelScorer
-from recsearch.tuning.precision import Precision
-from recsearch.tuning.space import load_space
+from recsearch.tuning.space.precision import Precision
+from recsearch.tuning.space.search_space import load_space
 
 DATA, VOCABULARIES = prepared_with_ids(Task.RATING)
 SPEC = DATA.spec

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsearch.printable import MESSAGE_LIMIT, printable, printable_line
+from recsearch.text.printable import MESSAGE_LIMIT, printable, printable_line
 
 
 @pytest.mark.parametrize(

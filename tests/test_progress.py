@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from planted_run import JournalByHand, plant_run
 
-from recsearch.estimate import Capacity
-from recsearch.live_table import LiveTable
-from recsearch.progress import (
+from recsearch.console.estimate import Capacity
+from recsearch.console.live_table import LiveTable
+from recsearch.console.progress import (
     Lines,
     Silent,
     describe_end,
@@ -15,10 +15,10 @@ from recsearch.progress import (
     describe_seconds,
     describe_trial,
 )
-from recsearch.tuning.drivers.decision import Plan
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import SearchState, replay
-from recsearch.tuning.trial import TrialState
+from recsearch.study.decision import Plan
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState, replay
+from recsearch.study.trial import TrialState
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import pytest
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
+from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Embedding, Pairs, Recommender, make_optimizer
-from recsearch.training.evaluate import make_protocol
+from recsearch.study.study import Study, trial_seed
+from recsearch.study.trial import Assignment, Epoch, Objective, Trial, TrialState
 from recsearch.tuning.drivers.hyperband import Bracket, HyperbandDriver, hyperband_brackets
 from recsearch.tuning.engines.inline import InlineEngine
-from recsearch.tuning.families import Family
+from recsearch.tuning.engines.runner import TrialRunner
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.space import SearchSpace
-from recsearch.tuning.study import Study, trial_seed
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Trial, TrialState
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.search_space import SearchSpace
 
 RMSE = Objective("rmse", "min")
 STEPS = 3  # 1,200 ratings, 400 a batch

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from recsearch.baselines import fit
-from recsearch.config import make_config
-from recsearch.data.dataset import load_dataset
+from recsearch.config.run_config import make_config
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import concatenate, prepare
-from recsearch.training.evaluate import evaluate, make_protocol
+from recsearch.evaluation.protocol import evaluate, make_protocol
+from recsearch.workflow.dataset import load_dataset
 
 
 def test_popularity_on_the_lists_of_ncf_gives_the_published_numbers(shared_data: Path) -> None:

@@ -3,7 +3,7 @@ import sys
 
 PROBE = """
 import os, sys
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 import_tensorflow()
 assert "tensorflow" in sys.modules and "keras" in sys.modules
 import tensorflow as tf
@@ -25,7 +25,7 @@ def test_tensorflow_says_nothing_and_later_errors_are_shown() -> None:
 
 LEAN = """
 import sys
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 import_tensorflow(lean=True)
 assert "keras_tuner" in sys.modules
 print("sklearn" in sys.modules)

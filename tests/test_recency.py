@@ -14,9 +14,9 @@ from recsearch.data.preparation import PreparedData
 from recsearch.nn import Bags, RecentBag, mean_target
 from recsearch.nn.recency import recency_weight
 from recsearch.pipeline import Pipeline
+from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.training.fit import Fitter
-from recsearch.training.scoring import ModelScorer
-from recsearch.tuning.space import load_space
+from recsearch.tuning.space.search_space import load_space
 
 NUM_USERS, NUM_ITEMS = 121, 41  # with the unknown 0
 LENGTH = 8  # of a history

@@ -1,8 +1,8 @@
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.tuning.replay import replay
-from recsearch.tuning.trial import Objective, TrialState
+from recsearch.study.replay import replay
+from recsearch.study.trial import Objective, TrialState
 
 STUDY = {"event": "study", "time": 100.0, "schema": 1, "objective": "auc", "direction": "max"}
 

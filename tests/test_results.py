@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
 from recsearch.errors import RunDirectoryError, UsageError
-from recsearch.report.wording import count_text, duration_text, number_text
 from recsearch.results import (
     Measurement,
     Run,
@@ -19,7 +18,9 @@ from recsearch.results import (
     trials_table,
     write_trials_csv,
 )
-from recsearch.tuning.trial import Trial
+from recsearch.study.trial import Trial
+from recsearch.study.wording import count_text
+from recsearch.text.wording import duration_text, number_text
 
 
 def test_trials_has_one_row_a_trial_and_hyperparameters_in_order(run: Run) -> None:

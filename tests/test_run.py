@@ -16,17 +16,17 @@ import pytest
 from small_run import HYPERBAND, run_settings, write_builder, write_ratings
 
 import recsearch
-from recsearch.cli import main
+from recsearch.cli.parser import main
+from recsearch.console.progress import Silent
 from recsearch.data.store import open_prepared
-from recsearch.files import lock_directory
-from recsearch.final.stages import STAGES
-from recsearch.progress import Silent
 from recsearch.results import Run, load_run
-from recsearch.run import resume
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.study import trial_seed
-from recsearch.tuning.trial import Assignment, TrialState
+from recsearch.study.journal import read_events
+from recsearch.study.study import trial_seed
+from recsearch.study.trial import Assignment, TrialState
+from recsearch.system.files import lock_directory
+from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
+from recsearch.workflow.final.stages import STAGES
+from recsearch.workflow.flow import resume
 
 RUN_FILES = {
     "best/MODEL_CARD.md",

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from planted_run import RUN, plant_run
 
-from recsearch.cli import main
+from recsearch.cli.parser import main
 from recsearch.errors import RunDirectoryError
-from recsearch.files import lock_directory, require_no_links, whole_file
-from recsearch.host import host_id
 from recsearch.results import load_run
-from recsearch.tuning.journal import Journal, JournalFollower, read_events
+from recsearch.study.journal import Journal, JournalFollower, read_events
+from recsearch.system.files import lock_directory, require_no_links, whole_file
+from recsearch.system.host import host_id
 
 SECRET = "root:a secret that must not be printed\n"
 READING = (

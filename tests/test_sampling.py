@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from simulation import layered_space, thirty_configurations, two_families
 
 from recsearch.errors import SpaceError
-from recsearch.tuning.sampling import (
+from recsearch.study.seen_configurations import Tried, configuration_key
+from recsearch.study.trial import Trial, TrialState
+from recsearch.tuning.space.sampling import (
     as_hyperparameters,
     count_configurations,
     defaults,
@@ -22,8 +24,6 @@ from recsearch.tuning.sampling import (
     tried_configurations,
     untried_default,
 )
-from recsearch.tuning.trial import Trial, TrialState
-from recsearch.tuning.tried import Tried, configuration_key
 
 SPACE = two_families()
 LAYERS = layered_space()

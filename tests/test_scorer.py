@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.scorer import KnownOnly, for_held_out
+from recsearch.evaluation.scorer import KnownOnly, for_held_out
 
 
 class Echo:

@@ -9,10 +9,10 @@ from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
 from recsearch.nn.recommender import scores_pairs
-from recsearch.training import scoring
-from recsearch.training.scoring import ModelScorer
-from recsearch.tuning.builtin import builtin_names
-from recsearch.tuning.space import load_space
+from recsearch.scoring import model_scorer as scoring
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.tuning.space.builtin import builtin_names
+from recsearch.tuning.space.search_space import load_space
 
 USERS = np.array([0, 3, 1, 80, 3], np.int32)  # the unknown one, and one twice
 DATA = prepared(Task.IMPLICIT)

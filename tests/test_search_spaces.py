@@ -9,20 +9,20 @@ import pytest
 from prepared import pipeline, prepared
 
 from recsearch.data.interactions import Task
+from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Bags, Negatives
 from recsearch.nn.recommender import scores_pairs
-from recsearch.training.evaluate import make_protocol
+from recsearch.scoring.model_scorer import ModelScorer
+from recsearch.study.study import Study
+from recsearch.study.trial import Objective, TrialState
 from recsearch.training.fit import Fitter
-from recsearch.training.scoring import ModelScorer
-from recsearch.tuning.builtin import builtin_names
 from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.engines.runner import TrialRunner
 from recsearch.tuning.loop import Budget, search
-from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.sampling import sample
-from recsearch.tuning.space import load_space
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Objective, TrialState
+from recsearch.tuning.space.builtin import builtin_names
+from recsearch.tuning.space.sampling import sample
+from recsearch.tuning.space.search_space import load_space
 
 NAME = "matrix_factorization"
 NUM_SAMPLES = 3

@@ -9,10 +9,10 @@ from prepared import prepared
 from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Negatives, Pairs, Recommender
-from recsearch.tuning import builtin
-from recsearch.tuning.families import Family
-from recsearch.tuning.overrides import Override
-from recsearch.tuning.space import SearchSpace, load_space
+from recsearch.tuning.space import builtin
+from recsearch.tuning.space.families import Family
+from recsearch.tuning.space.overrides import Override
+from recsearch.tuning.space.search_space import SearchSpace, load_space
 
 SPEC = prepared(Task.RATING).spec
 

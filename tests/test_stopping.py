@@ -12,18 +12,18 @@ from scripted_driver import ScriptedDriver
 from small_run import run_settings, write_builder
 
 from recsearch import search as search_for_the_best
+from recsearch.console.progress import Silent
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import RunDirectoryError
-from recsearch.progress import Silent
-from recsearch.tuning.drivers.decision import Propose
+from recsearch.study.decision import Propose
+from recsearch.study.study import Study
+from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, TrialState
 from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 from recsearch.tuning.loop import Budget, search, stoppable
-from recsearch.tuning.runner import RunnerSetup, TrialRunner
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Assignment, Epoch, Objective, Outcome, TrialState
 
 RMSE = Objective("rmse", "min")
 EPOCHS = 4
@@ -244,7 +244,7 @@ def test_full_disk_ends_the_search_and_fails_no_trial(
 
 
 def test_resume_with_another_search_space_is_refused(tmp_path: Path) -> None:
-    from recsearch.run import resume
+    from recsearch.workflow.flow import resume
 
     settings = run_settings(tmp_path / "files", tuner="random", max_trials=1, max_epochs=1)
     run = search_for_the_best(**settings)

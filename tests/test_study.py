@@ -5,15 +5,15 @@ import pytest
 from scripted_driver import ScriptedDriver
 from studies import CRASHED, DONE, FINAL, RMSE, RUNG_0, SAVED, events_of, next_assignment, run
 
-from recsearch.tuning.drivers.decision import Finish, Promote, Propose, Wait
-from recsearch.tuning.study import (
+from recsearch.study.decision import Finish, Promote, Propose, Wait
+from recsearch.study.study import (
     MAX_CRASHES,
     MAX_FRUITLESS_SESSIONS,
     MAX_STARTS,
     Study,
     trial_seed,
 )
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.study.trial import Assignment, Epoch, Outcome, TrialState
 
 
 def test_trial_from_proposal_to_score(open_study, tmp_path: Path) -> None:

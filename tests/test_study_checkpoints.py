@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from studies import DONE, FINAL, RUNG_0, SAVED, checkpoints, events_of, next_assignment, run
 
-from recsearch.tuning.drivers.decision import Promote
-from recsearch.tuning.trial import Epoch, Outcome, TrialState
+from recsearch.study.decision import Promote
+from recsearch.study.trial import Epoch, Outcome, TrialState
 
 
 def test_promotion_continues_the_same_trial_from_its_checkpoint(open_study, tmp_path: Path) -> None:

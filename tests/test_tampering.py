@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tampering import FILES, tamper
 
-from recsearch.cli import main
-from recsearch.files import lock_directory
+from recsearch.cli.parser import main
+from recsearch.system.files import lock_directory
 
 NUM_SLOW = 2_000
 NUM_QUICK = 120
@@ -87,7 +87,7 @@ def test_reading_commands_survive_two_thousand_tampered_directories(
 ) -> None:
     found = outcomes(json_of_a_run, tmp_path, range(NUM_QUICK, NUM_QUICK + NUM_SLOW), capsys)
     assert found["report", 0] > NUM_SLOW / 50
-    if find_spec("mlflow") is not None:  # without the extra, each `log` is one sentence, exit code 1
+    if find_spec("mlflow") is not None:  # without the extra, each `log` exits with 1
         assert found["log", 0] > 0
     with capsys.disabled():
         print(sorted(found.items()))

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from planted_run import METRICS, JournalByHand, plant_run
 
-from recsearch.cli import main
-from recsearch.export.card import write_card
-from recsearch.live_table import LiveTable
-from recsearch.progress import Lines
+from recsearch.cli.parser import main
+from recsearch.console.live_table import LiveTable
+from recsearch.console.progress import Lines
 from recsearch.results import load_run
-from recsearch.text_table import text_table
-from recsearch.tuning.drivers.decision import Plan
+from recsearch.serving.card import write_card
+from recsearch.study.decision import Plan
+from recsearch.text.text_table import text_table
 
 ATTACK = "\x1b]0;owned\x07\x1b[2J\rgone \u202efdp.exe \ud83d half"
 COMMANDS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from small_run import write_builder
 
-from recsearch.config import RunConfig, make_config
-from recsearch.data.dataset import Dataset, load_dataset
-from recsearch.directory import prepare_search, write_data
+from recsearch.config.run_config import RunConfig, make_config
+from recsearch.console.progress import Silent
 from recsearch.errors import SearchError
-from recsearch.progress import Silent
-from recsearch.tuning.drivers.decision import Plan
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.replay import SearchState
+from recsearch.study.decision import Plan
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState
+from recsearch.workflow.dataset import Dataset, load_dataset
+from recsearch.workflow.directory import prepare_search, write_data
 
 NUM_USERS, NUM_ITEMS = 12, 15
 LABELS = {"rating": (1, 5), "implicit": (1, 1), "click": (0, 1)}
@@ -173,7 +173,7 @@ def search_without_final_data(config: RunConfig, directory: Path) -> tuple[Any, 
     Returns:
         What run.json says of the search, and the journal without times.
     """
-    from recsearch.run import run
+    from recsearch.workflow.flow import run
 
     observer = WithoutFinalData(directory)
     with pytest.raises(SearchError, match=r"FileNotFoundError.*final"):

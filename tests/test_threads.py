@@ -4,7 +4,7 @@ import sys
 PROBE = """
 import logging, os
 import tensorflow as tf
-from recsearch.tuning.threads import use_one_thread
+from recsearch.tuning.engines.threads import use_one_thread
 logging.basicConfig(level=logging.INFO)
 threading = tf.config.threading
 for has_run in (False, True):  # each in a process of its own: nothing has run before the fork

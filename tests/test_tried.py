@@ -1,6 +1,6 @@
 """Whether a proposal repeats a trial."""
 
-from recsearch.tuning.tried import Tried, configuration_key
+from recsearch.study.seen_configurations import Tried, configuration_key
 
 KNOWN = frozenset({"mlp/layers", "mlp/units_1", "mlp/rate"})
 

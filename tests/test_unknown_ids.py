@@ -12,9 +12,9 @@ from keras import layers
 from recsearch.baselines.popularity import fit_popularity
 from recsearch.data.interactions import ColumnKind, FeatureColumn, Features, Interactions, Task
 from recsearch.data.preparation import PreparedData, prepare
+from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.pipeline import Feed
-from recsearch.training.evaluate import evaluate, make_protocol
-from recsearch.training.scoring import ModelScorer
+from recsearch.scoring.model_scorer import ModelScorer
 
 TRAIN = [(1, 10), (1, 20), (2, 20), (2, 30), (3, 30), (3, 20)]
 YEAR = {10: 0.0, 20: 2.0, 30: 4.0, 40: 6.0, 50: 8.0, 60: 10.0}

@@ -8,13 +8,13 @@ import pytest
 from small_run import write_ratings
 
 import recsearch
-import recsearch.run
-from recsearch.cli import main
+import recsearch.workflow.flow
+from recsearch.cli.parser import main
+from recsearch.console.progress import Silent
 from recsearch.errors import RecsearchError, SearchError, SpaceError
-from recsearch.progress import Silent
 from recsearch.results import Run, load_run
-from recsearch.run import resume
-from recsearch.tuning.trial import TrialState
+from recsearch.study.trial import TrialState
+from recsearch.workflow.flow import resume
 
 SPACE = """
 import os, random, resource, signal, sys
@@ -85,14 +85,14 @@ def search(folder: Path, code: str, **changes: Any) -> Run:
 def test_fault_in_an_end_stage_is_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
-    finish = recsearch.run._finish
+    finish = recsearch.workflow.flow._finish
 
     def finish_badly(*args: Any) -> None:
         (tmp_path / "final").touch()
         finish(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(recsearch.run, "_finish", finish_badly)
+        patch.setattr(recsearch.workflow.flow, "_finish", finish_badly)
         with pytest.raises(SearchError, match=rf"'retrained' of trial 000\d .*{message}") as raised:
             search(tmp_path, code)
     assert "\n" not in str(raised.value)

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from recsearch.final.verdict import verdict
-from recsearch.tuning.trial import Objective
+from recsearch.study.trial import Objective
+from recsearch.workflow.final.verdict import verdict
 
 
 def compared(answer: str, low: float | None = -0.06, note: str = "") -> dict[str, Any]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from planted_run import plant_run
 
-from recsearch.cli import main
+from recsearch.cli.parser import main
+from recsearch.console.progress import Lines, Silent
+from recsearch.console.watching import watch
 from recsearch.errors import RunDirectoryError
-from recsearch.progress import Lines, Silent
-from recsearch.watching import watch
 
 MESSAGE = "trial 0000 neumf: rmse 0.9000 (epoch 2 of 3, 2.5 s, completed)"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from recsearch.errors import BuildError, SpaceError
-from recsearch.printable import error_text
+from recsearch.text.printable import error_text
 from recsearch.tuning.engines.helper import CallError, HelperProcess, InlineHelper
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess
 

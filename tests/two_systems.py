@@ -20,15 +20,10 @@ from keras_tuner.src.engine import tuner_utils
 from keras_tuner.src.engine.objective import create_objective
 from threadpoolctl import threadpool_limits
 
-from recsearch.files import lock_directory
 from recsearch.metrics import find_metric
-from recsearch.tuning.drivers.bayesian import BayesianDriver
-from recsearch.tuning.drivers.decision import Finish, Wait
-from recsearch.tuning.drivers.hyperband import HyperbandDriver
-from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.hyperparameters import TrackedHyperParameters
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import (
+from recsearch.study.decision import Finish, Wait
+from recsearch.study.study import Study
+from recsearch.study.trial import (
     Assignment,
     Epoch,
     Objective,
@@ -37,6 +32,11 @@ from recsearch.tuning.trial import (
     TrialState,
     best_epoch,
 )
+from recsearch.system.files import lock_directory
+from recsearch.tuning.drivers.bayesian import BayesianDriver
+from recsearch.tuning.drivers.hyperband import HyperbandDriver
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.space.hyperparameters import TrackedHyperParameters
 
 Builder = Callable[[keras_tuner.HyperParameters], None]
 """Reads hyperparameters as a model builder does, and builds nothing."""

@@ -1,7 +1,7 @@
 """Simple models that a search has to beat, tuned in a minute each and without TensorFlow.
 
-Each is a `recsearch.scorer.Scorer`. `applicable` tells which of them suit a task, `tune` chooses
-the parameters of one on the validation part, `fit` makes it.
+Each is a `recsearch.evaluation.scorer.Scorer`. `applicable` lists the baselines of a task, `tune`
+chooses the parameters of one on the validation part, `fit` builds it.
 """
 
 from recsearch.baselines.content import item_vectors

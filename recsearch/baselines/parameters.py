@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from recsearch.scorer import Scorer
+from recsearch.evaluation.scorer import Scorer
 
 Parameters = Mapping[str, int | float | str | bool]
 """Name of a parameter of a baseline -> its value."""

@@ -10,7 +10,7 @@ from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.baselines.table import find_baseline
 from recsearch.data.preparation import PreparedData
 from recsearch.errors import UsageError
-from recsearch.scorer import Scorer
+from recsearch.evaluation.scorer import Scorer
 
 TIME_LIMIT = 60.0
 """Seconds after which no further configuration of a baseline is begun."""

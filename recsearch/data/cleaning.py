@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import carried
 from recsearch.data.duplicates import last_of_each_pair
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.readers import Loaded
+from recsearch.data.validated import carried
 from recsearch.errors import ConfigError, DataError
 
 MIN_USERS = 2

@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsearch.data.checked import carried
 from recsearch.data.columns import (
     ColumnNames,
     bare_name,
@@ -20,6 +19,7 @@ from recsearch.data.ids import read_ids
 from recsearch.data.interactions import FeatureColumn, Features
 from recsearch.data.mixed_columns import words_as_missing
 from recsearch.data.tables import read_source
+from recsearch.data.validated import carried
 from recsearch.errors import DataError
 
 

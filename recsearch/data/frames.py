@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from recsearch.arguments import shown
 from recsearch.errors import DataError, UsageError
+from recsearch.text.shown import shown
 
 _HASHED_ROWS = 1 << 20
 

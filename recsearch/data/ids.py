@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked, describe_rows, failed
 from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, empty_to_null, first_unparsable
 from recsearch.data.plain_types import plain_column
+from recsearch.data.validated import Checked, describe_rows, failed
 
 TEXT_ID = pa.dictionary(pa.int32(), pa.string())
 

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked, describe_rows, failed
 from recsearch.data.parsing import first_unparsable, infer_type
 from recsearch.data.plain_types import plain_column
+from recsearch.data.validated import Checked, describe_rows, failed
 
 
 def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float32]]:

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsearch.data.checked import Checked, failed
 from recsearch.data.parsing import first_unparsable
+from recsearch.data.validated import Checked, failed
 
 
 def plain_column(column: pa.ChunkedArray, name: str) -> Checked[pa.ChunkedArray]:

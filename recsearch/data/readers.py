@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked, carried
 from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
 from recsearch.data.frames import Source
@@ -19,6 +18,7 @@ from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.labels import read_labels
 from recsearch.data.tables import SourceTable, read_source
 from recsearch.data.timestamps import read_timestamps
+from recsearch.data.validated import Checked, carried
 from recsearch.errors import DataError
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked, failed
 from recsearch.data.parsing import first_unparsable
+from recsearch.data.validated import Checked, failed
 
 ISO_KINDS = (pa.timestamp("ns"), pa.timestamp("ns", tz="UTC"))  # without and with a zone
 

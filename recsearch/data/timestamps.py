@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.checked import Checked, describe_rows, failed
 from recsearch.data.parsing import MISSING_WORDS, first_unparsable
 from recsearch.data.plain_types import plain_column
 from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable_time
+from recsearch.data.validated import Checked, describe_rows, failed
 
 UNITS = ((1e17, "nanoseconds", 10**9), (1e14, "microseconds", 10**6), (1e11, "milliseconds", 10**3))
 """(from which median on, unit, units per second). 1e11 seconds would be the year 5138."""

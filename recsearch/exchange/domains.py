@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recsearch.tuning.trial import Scalar, Trial
+from recsearch.study.trial import Scalar, Trial
 
 FAMILY = "space"
 """The name under which the family of a trial is told, beside its hyperparameters."""

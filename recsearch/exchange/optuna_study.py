@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from recsearch.errors import UsageError
 from recsearch.exchange.domains import Choices, Domain, domains, trial_values
 from recsearch.exchange.times import TrialTimes, trial_times
-from recsearch.tuning.journal import read_events
-from recsearch.tuning.trial import Trial, TrialState
+from recsearch.study.journal import read_events
+from recsearch.study.trial import Trial, TrialState
 
 if TYPE_CHECKING:
     from optuna.study import Study

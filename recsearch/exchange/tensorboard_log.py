@@ -30,9 +30,9 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from recsearch.exchange.domains import FAMILY, Choices, Domain, domains, trial_values
-from recsearch.tuning.journal import Event, JournalFollower
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Trial, TrialState, best_epoch
+from recsearch.study.journal import Event, JournalFollower
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Trial, TrialState, best_epoch
 
 FOLDER = "tensorboard"
 FILE = "events.out.tfevents.recsearch"

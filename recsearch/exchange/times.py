@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from recsearch.tuning.journal import Event
+from recsearch.study.journal import Event
 
 
 @dataclass

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from recsearch.errors import UsageError
-from recsearch.nn.fused import AdamStep
+from recsearch.nn.fused_adam import AdamStep
 
 
 def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recsearch.report.content import Cell, Table, cell
-from recsearch.report.wording import duration_text, number_text, value_text
-from recsearch.text_table import text_table
-from recsearch.tuning.trial import Objective
+from recsearch.study.trial import Objective
+from recsearch.text.text_table import text_table
+from recsearch.text.wording import duration_text, number_text, value_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsearch.report.compare import Entry, RunComparison
+    from recsearch.report.compare_page import Entry, RunComparison
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the time of the shortest search: when the best so far is told."""

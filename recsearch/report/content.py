@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.report.figures import winner_name
-from recsearch.report.wording import count_text, duration_text, number_text
 from recsearch.results import Run
-from recsearch.tuning.trial import Objective, Trial, TrialState
+from recsearch.study.trial import Objective, Trial, TrialState
+from recsearch.study.wording import count_text
+from recsearch.text.wording import duration_text, number_text
 
 MAX_ROWS = 2_000  # of the leaderboard: a browser sorts them without a pause
 MAX_FAILURES = 50

@@ -3,8 +3,8 @@
 from statistics import median
 
 from recsearch.report.content import Facts
-from recsearch.report.wording import duration_text, number_text
 from recsearch.results import Run
+from recsearch.text.wording import duration_text, number_text
 
 STAGES = {
     "baselines_tuned": "tuning the baselines",

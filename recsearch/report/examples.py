@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recsearch.report.wording import number_text
+from recsearch.text.wording import number_text
 
 MOST_ITEMS = 10
 """Items of a user that are shown of each list."""

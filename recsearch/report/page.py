@@ -16,13 +16,13 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from recsearch.files import unwritable, write_text
 from recsearch.report import content, quality
 from recsearch.report.cost import cost
 from recsearch.report.examples import examples
 from recsearch.report.gallery import gallery
 from recsearch.report.packing import packed
 from recsearch.results import Run
+from recsearch.system.files import unwritable, write_text
 
 _HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from recsearch.report.content import Facts, Table, cell
 from recsearch.report.figures import winner_name
-from recsearch.report.wording import number_text
+from recsearch.text.wording import number_text
 
 SLICE_KINDS = {
     "user_activity": "training interactions of the user",

@@ -4,8 +4,8 @@ Reading needs no TensorFlow; only `Run.recommender` and `Run.recommend` import i
 """
 
 from recsearch.results.reading import load_run
+from recsearch.results.record import ForeignModelWarning, Run
 from recsearch.results.records import Measurement, Training, measure
-from recsearch.results.run import ForeignModelWarning, Run
 from recsearch.results.stored import resumable_config, stored_config
 from recsearch.results.tables import curves_table, trials_table, write_trials_csv
 

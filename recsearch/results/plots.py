@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsearch.errors import RunDirectoryError
 from recsearch.results.records import Measurement, Training
-from recsearch.tuning.replay import SearchState
+from recsearch.study.replay import SearchState
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

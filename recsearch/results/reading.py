@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from recsearch.arguments import path_fault, shown
 from recsearch.errors import RunDirectoryError, UsageError
-from recsearch.files import open_in_run, require_no_links
 from recsearch.results import shapes
+from recsearch.results.record import Run
 from recsearch.results.records import measure
-from recsearch.results.run import Run
-from recsearch.shapes import Mismatch, Shape, kind_of, parse_json, require_flat
-from recsearch.tuning.journal import read_events
+from recsearch.study.journal import read_events
+from recsearch.system.files import open_in_run, require_no_links
+from recsearch.text.json_shapes import Mismatch, Shape, kind_of, parse_json, require_flat
+from recsearch.text.shown import path_fault, shown
 
 SCHEMA = 1
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from recsearch.tuning.journal import Event
-from recsearch.tuning.replay import SearchState
+from recsearch.study.journal import Event
+from recsearch.study.replay import SearchState
 
 INTERRUPTED = "INTERRUPTED"
 """How a training ended that did not reach its last epoch and began anew later: its worker died, or

@@ -6,7 +6,7 @@ Keys that some version did not write may be missing; whoever needs one asks `Run
 from datetime import datetime
 from typing import Any
 
-from recsearch.shapes import (
+from recsearch.text.json_shapes import (
     Mismatch,
     anything,
     boolean,

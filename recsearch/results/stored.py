@@ -1,8 +1,8 @@
 """The settings that a run directory holds, as a command that goes on with the run needs them."""
 
-from recsearch.config import RunConfig, make_config
+from recsearch.config.run_config import RunConfig, make_config
 from recsearch.errors import ConfigError, RunDirectoryError
-from recsearch.results.run import Run
+from recsearch.results.record import Run
 
 
 def stored_config(run: Run) -> RunConfig:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from recsearch.files import write_text
-from recsearch.tuning.trial import Scalar, Trial
+from recsearch.study.trial import Scalar, Trial
+from recsearch.system.files import write_text
 
 if TYPE_CHECKING:
-    from recsearch.results.run import Run
+    from recsearch.results.record import Run
 
 _COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
     "trial_id": ("string", lambda trial: trial.trial_id),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.errors import RunDirectoryError
-from recsearch.files import whole_file
+from recsearch.system.files import whole_file
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from recsearch.nn.dropout import use_byte_masks
-from recsearch.nn.fused import fuse
+from recsearch.nn.byte_dropout import use_byte_masks
+from recsearch.nn.fused_adam import fuse
 from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Pipeline, Training
 from recsearch.pipeline.examples import Batch

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from recsearch.errors import SearchError
-from recsearch.files import disk_full
-from recsearch.quiet import detach_from_terminal
-from recsearch.tuning.drivers.decision import Finish, Wait
+from recsearch.study.decision import Finish, Wait
+from recsearch.study.study import Study
+from recsearch.study.trial import Epoch, Outcome, TrialState
+from recsearch.system.files import disk_full
+from recsearch.system.tensorflow_import import detach_from_terminal
 from recsearch.tuning.engines.engine import Engine, Message
-from recsearch.tuning.study import Study
-from recsearch.tuning.trial import Epoch, Outcome, TrialState
 
 HOPELESS_FAILURES = 3  # when so many trials have failed and none succeeded, the search stops
 

@@ -3,7 +3,7 @@
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
-from recsearch.tuning.trial import Objective
+from recsearch.study.trial import Objective
 
 
 def make_objective(name: str | None, task: Task) -> Objective:

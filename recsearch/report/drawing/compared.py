@@ -2,10 +2,10 @@
 
 import plotly.graph_objects as go
 
-from recsearch.report.compare import Entry, RunComparison
+from recsearch.report.compare_page import Entry, RunComparison
 from recsearch.report.drawing.style import COLOURS, NEUTRAL, new_figure, or_empty, plain
 from recsearch.report.figures.points import score_title, time_unit
-from recsearch.report.wording import duration_text, number_text
+from recsearch.text.wording import duration_text, number_text
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 

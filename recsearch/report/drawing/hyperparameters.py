@@ -18,7 +18,7 @@ from recsearch.report.drawing.style import (
     style,
 )
 from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, Slice
-from recsearch.report.wording import number_text
+from recsearch.text.wording import number_text
 
 MISSING_PLACE = -0.14
 """Where a line crosses an axis whose hyperparameter its trial does not have."""

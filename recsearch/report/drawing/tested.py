@@ -18,7 +18,7 @@ from recsearch.report.drawing.style import (
     style,
 )
 from recsearch.report.figures import Comparison, Predictions
-from recsearch.report.wording import number_text
+from recsearch.text.wording import number_text
 
 TITLE_LETTERS = 36
 """Of a line of a title, so that it fits the plot on a phone."""

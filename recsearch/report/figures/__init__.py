@@ -20,7 +20,7 @@ from recsearch.report.figures.tested import (
     popularity,
     predictions,
 )
-from recsearch.report.figures.workers import Bar, Timeline, timeline
+from recsearch.report.figures.timeline import Bar, Timeline, timeline
 
 __all__ = [
     "Axis",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import UsageError
-from recsearch.report.wording import number_text
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Scalar, Trial
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Scalar, Trial
+from recsearch.text.wording import number_text
 
 Range = Mapping[str, Any]
 """A hyperparameter of run.json: its full name, kind, sampling and values."""

@@ -20,8 +20,8 @@ from recsearch.report.figures.points import (
     score_title,
     trial_label,
 )
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Trial
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Trial
 
 MOST_AXES = 9
 """Hyperparameters in parallel coordinates: more cannot be told apart."""

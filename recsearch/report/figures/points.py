@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recsearch.report.wording import number_text, value_text
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Objective, Scalar, Trial
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Objective, Scalar, Trial
+from recsearch.text.wording import number_text, value_text
 
 LONGEST_VALUE = 60
 """Characters of a value that a hover shows."""

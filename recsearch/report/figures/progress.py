@@ -13,8 +13,8 @@ from recsearch.report.figures.points import (
     trial_label,
 )
 from recsearch.results import Measurement
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Objective, Trial, TrialState
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Objective, Trial, TrialState
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from recsearch.report.figures.points import score_title, short_label
 from recsearch.results import Training
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Trial, best_epoch
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Trial, best_epoch
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from recsearch.report.figures.axes import (
 )
 from recsearch.report.figures.importance import importances
 from recsearch.report.figures.points import score_of, score_title, trial_label
-from recsearch.tuning.replay import SearchState
-from recsearch.tuning.trial import Trial
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import Trial
 
 CELLS = 41
 """Grid points along an axis of numbers."""

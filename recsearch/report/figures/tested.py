@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.report.figures.points import score_title, winner_name
-from recsearch.tuning.trial import Objective
+from recsearch.study.trial import Objective
 
 LIST_TITLES = {
     "coverage": "coverage: share of the catalogue that is recommended to anybody",
@@ -95,7 +95,7 @@ def popularity(metrics: Mapping[str, Any]) -> tuple[Comparison, ...]:
 def predictions(metrics: Mapping[str, Any]) -> Predictions:
     """Returns predicted against actual ratings, from `predictions` in best/metrics.json.
 
-    It holds what `recsearch.report.predictions.binned_predictions` returns.
+    It holds what `recsearch.evaluation.predictions.binned_predictions` returns.
     """
     told = metrics.get("predictions") or {}
     arrays = {

@@ -29,17 +29,17 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from recsearch.tuning.drivers.decision import Decision, Plan, Propose
+from recsearch.study.decision import Decision, Plan, Propose
+from recsearch.study.seen_configurations import Configuration
+from recsearch.study.trial import Objective, Trial, TrialState
 from recsearch.tuning.drivers.encoding import encode, neighbour, tunable
 from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
-from recsearch.tuning.sampling import (
+from recsearch.tuning.space.sampling import (
     enumerate_configurations,
     sample,
     tried_configurations,
     untried_default,
 )
-from recsearch.tuning.trial import Objective, Trial, TrialState
-from recsearch.tuning.tried import Configuration
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.tuning.sampling import (
+from recsearch.study.seen_configurations import Configuration
+from recsearch.study.trial import Scalar
+from recsearch.tuning.space.sampling import (
     complete,
     full_values,
     is_active,
     possible_values,
     random_value,
 )
-from recsearch.tuning.trial import Scalar
-from recsearch.tuning.tried import Configuration
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

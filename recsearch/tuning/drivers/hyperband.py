@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recsearch.errors import ConfigError
-from recsearch.tuning.drivers.decision import Decision, Finish, Plan, Promote, Propose, Wait
-from recsearch.tuning.history import History
-from recsearch.tuning.sampling import (
+from recsearch.study.decision import Decision, Finish, Plan, Promote, Propose, Wait
+from recsearch.study.history import History
+from recsearch.study.trial import Objective, Trial, TrialState
+from recsearch.tuning.space.sampling import (
     count_configurations,
     next_configuration,
     tried_configurations,
 )
-from recsearch.tuning.trial import Objective, Trial, TrialState
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

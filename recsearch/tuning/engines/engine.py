@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from recsearch.tuning.trial import Assignment, Epoch, Outcome, TrialState
+from recsearch.study.trial import Assignment, Epoch, Outcome, TrialState
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from recsearch import errors
 from recsearch.errors import RecsearchError, UsageError
-from recsearch.printable import error_text
+from recsearch.text.printable import error_text
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess
 
 Say = Callable[[str | None], None]
@@ -165,7 +165,7 @@ def _rebuilt(raised: _Raised) -> Exception:
 
 def _serve(pipe: Connection) -> None:
     """The life of the process: one call after another until the pipe closes."""
-    from recsearch.tuning.threads import use_one_thread
+    from recsearch.tuning.engines.threads import use_one_thread
 
     use_one_thread()
     home = os.getcwd()

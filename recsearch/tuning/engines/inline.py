@@ -1,8 +1,8 @@
 """Runs assignments in the calling process, unprotected: for debugging a builder."""
 
+from recsearch.study.trial import Assignment, Built, Epoch
 from recsearch.tuning.engines.engine import Message
-from recsearch.tuning.runner import TrialRunner
-from recsearch.tuning.trial import Assignment, Built, Epoch
+from recsearch.tuning.engines.runner import TrialRunner
 
 
 class InlineEngine:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from recsearch.printable import error_text
+from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
+from recsearch.text.printable import error_text
 from recsearch.tuning.engines.engine import Deadline, Message
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess, wait_for
 from recsearch.tuning.engines.worker import prepare
-from recsearch.tuning.trial import Assignment, Built, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
-    from recsearch.tuning.runner import RunnerSetup
+    from recsearch.tuning.engines.runner import RunnerSetup
 
 
 @dataclass

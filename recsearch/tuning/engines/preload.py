@@ -6,13 +6,13 @@ be forked. Importing it is what costs seconds, and that is done here once for al
 
 import gc
 
-from recsearch.quiet import import_tensorflow
+from recsearch.system.tensorflow_import import import_tensorflow
 from recsearch.tuning.engines.leftovers import remove_with_owner
 
 remove_with_owner()
 import_tensorflow(lean=True)
 
-import recsearch.tuning.runner  # noqa: E402, F401  the import is the purpose
+import recsearch.tuning.engines.runner  # noqa: E402, F401  the import is the purpose
 
 # What was imported stays: workers need neither search it for garbage, nor copy its pages for that.
 gc.collect()

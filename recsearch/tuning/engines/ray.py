@@ -17,14 +17,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from recsearch.printable import error_text
+from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
+from recsearch.text.printable import error_text
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
 from recsearch.tuning.engines.engine import Deadline, Message
 from recsearch.tuning.engines.worker import prepare
-from recsearch.tuning.trial import Assignment, Built, Epoch, Outcome, TrialState
 
 if TYPE_CHECKING:
-    from recsearch.tuning.runner import RunnerSetup, TrialRunner
+    from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 
 logger = logging.getLogger(__name__)
 

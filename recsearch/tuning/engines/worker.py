@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recsearch.tuning.runner import RunnerSetup, TrialRunner
+    from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 
 
 def prepare(setup: "RunnerSetup") -> "TrialRunner":
@@ -11,8 +11,8 @@ def prepare(setup: "RunnerSetup") -> "TrialRunner":
 
     TensorFlow is imported here, and not with this module: the owner must not wait for it.
     """
-    from recsearch.tuning.runner import TrialRunner
-    from recsearch.tuning.threads import use_one_thread
+    from recsearch.tuning.engines.runner import TrialRunner
+    from recsearch.tuning.engines.threads import use_one_thread
 
     use_one_thread()
     return TrialRunner.of(setup)

@@ -1,0 +1,112 @@
+"""Values from Python or TOML in the form of the settings: dicts, paths and numpy's numbers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recsearch.text.shown import shown
+
+PATHS = ("data", "users", "items", "test", "validation", "test_candidates", "out")
+"""Settings that are a path."""
+
+
+def plain(name: str, value: Any) -> Any:
+    """Returns the value of a setting as text, numbers and lists of text.
+
+    Args:
+        name: Of the setting. `set` and `enqueue` take dicts, and one text for a list of one.
+        value: As given by the caller, who keeps it unchanged.
+
+    Raises:
+        ValueError: If a dict holds a value that the setting cannot express.
+
+    Example:
+        >>> plain("set", {"units": [16, 32], "learning_rate": (1e-4, 1e-2), "bias": True})
+        ['units=16,32', 'learning_rate=0.0001:0.01', 'bias=true']
+    """
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if name == "set":
+        return _listed(value, _overrides)
+    if name == "enqueue":
+        return _listed(value, _configuration)
+    if name == "spaces":
+        return _listed(value, lambda one: [plain("", one)])
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    """Returns a number of numpy as a number of Python; anything else as it is."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "dtype") and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+def _listed(value: Any, texts: Any) -> Any:
+    """Returns the texts of one value or of a list of them; anything else as it is."""
+    if isinstance(value, str | Mapping | os.PathLike):
+        return texts(value)
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in texts(one)]
+    return value
+
+
+def _overrides(value: Any) -> list[Any]:
+    """Returns NAME=VALUE for each entry of a dict; anything else as one element."""
+    if not isinstance(value, Mapping):
+        return [value]
+    return [f"{_name(name)}={_range_or_choices(name, one)}" for name, one in value.items()]
+
+
+def _range_or_choices(name: str, value: Any) -> str:
+    value = _number(value)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, tuple) and len(value) == 2 and not any(map(_is_text, value)):
+        return ":".join(_text(name, one) for one in value)
+    if isinstance(value, tuple):
+        raise ValueError(
+            f"{{{name!r}: {shown(value)}}}: a tuple is a range of numbers, (low, high). "
+            "Give choices as a list."
+        )
+    if isinstance(value, list) and value:
+        return ",".join(_text(name, one) for one in value)
+    return _text(name, value)
+
+
+def _configuration(value: Any) -> list[Any]:
+    """Returns NAME=VALUE,... of one dict; anything else as one element."""
+    if not isinstance(value, Mapping):
+        return [plain("", value)]
+    pairs = [(_name(name), _text(name, one)) for name, one in value.items()]
+    for name, text in pairs:
+        if "," in text:
+            raise ValueError(
+                f"{{{name!r}: {shown(text)}}}: a value with a comma cannot be given here. "
+                "Write the configuration into a .json file and give its path."
+            )
+    return [",".join(f"{name}={text}" for name, text in pairs)]
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not name.strip() or any(c in name for c in "=,"):
+        raise ValueError(f"expected names of hyperparameters. Received {shown(name)}.")
+    return name
+
+
+def _text(name: str, value: Any) -> str:
+    value = _number(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str) and value.strip():
+        return value
+    raise ValueError(
+        f"{{{name!r}: {shown(value)}}}: expected a number, a text or a bool; in `set` also a list "
+        "of choices or a range (low, high)."
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | bool | Sequence)

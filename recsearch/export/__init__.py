@@ -1,1 +1,0 @@
-"""The finished model as files: a SavedModel that takes raw ids, proof that it works, a card."""

@@ -1,0 +1,83 @@
+"""What ran when: the trainings of a search on lanes of time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recsearch.report.figures.points import time_unit
+from recsearch.results import Training
+from recsearch.study.replay import SearchState
+from recsearch.study.trial import TrialState
+from recsearch.text.wording import duration_text
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One training.
+
+    Attributes:
+        lane: From 0.
+        start: In the unit of the timeline.
+        end: Likewise.
+        ending: In words: "completed", "promoted", "stopped early", "failed", ...
+        label: Lines of plain text that name the trial.
+    """
+
+    lane: int
+    start: float
+    end: float
+    ending: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The trainings over time.
+
+    Attributes:
+        unit: Of the time: "seconds", "minutes" or "hours" of the run.
+        num_lanes: The most trainings that ran at one time.
+        bars: One a training, as they began. The journal does not name the worker: a training is
+            put on the first lane that is free, so that lanes stand for workers, but need not be
+            the same ones all the time.
+    """
+
+    unit: str
+    num_lanes: int
+    bars: tuple[Bar, ...]
+
+
+def timeline(trainings: Sequence[Training], state: SearchState) -> Timeline:
+    """Returns the trainings on as many lanes as ran at one time."""
+    divisor, unit = time_unit(max((training.end for training in trainings), default=0.0))
+    last = {training.trial_id: training for training in trainings}
+    free_from: list[float] = []
+    bars = []
+    for training in sorted(trainings, key=lambda training: (training.start, training.end)):
+        lane = _first_free(free_from, training.start)
+        free_from[lane : lane + 1] = [training.end]
+        ending = _ending(training, last[training.trial_id], state)
+        label = _label(training, ending, state)
+        bars.append(Bar(lane, training.start / divisor, training.end / divisor, ending, label))
+    return Timeline(unit, len(free_from), tuple(bars))
+
+
+def _first_free(free_from: Sequence[float], start: float) -> int:
+    free = (lane for lane, time in enumerate(free_from) if time <= start)
+    return next(free, len(free_from))
+
+
+def _ending(training: Training, last: Training, state: SearchState) -> str:
+    """Returns how a training ended; a pause is told by what came of it."""
+    if training.state != TrialState.PAUSED:
+        return training.state.lower().replace("_", " ")
+    if training is not last:
+        return "promoted"
+    now = state.trials[training.trial_id].state
+    return "stopped early" if now is TrialState.STOPPED_EARLY else "paused"
+
+
+def _label(training: Training, ending: str, state: SearchState) -> str:
+    space = state.trials[training.trial_id].space
+    duration = duration_text(training.end - training.start)
+    epochs = f"to epoch {training.epochs}"
+    return f"trial {training.trial_id}, {space}\n{epochs}: {ending} after {duration}"

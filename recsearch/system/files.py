@@ -1,0 +1,236 @@
+"""Writing files that are either whole or absent, and the safe opening of a run's files.
+
+No link in a run directory is followed: a directory that came from elsewhere must not make the
+user's process read, overwrite or delete a file in another place.
+"""
+
+import errno
+import fcntl
+import json
+import math
+import os
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from recsearch.errors import RunDirectoryError
+from recsearch.text.printable import printable_line
+
+DEEPEST = 16
+"""Levels of folders in a run directory; a run makes five."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that mean that there is no room."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yields a file that gets its name when the block ends: no reader ever sees half of it.
+
+    It is written beside its place, in `.<name>.<pid>.partial`, so that two processes never write
+    into one file; then it is renamed. File and name survive a loss of power. A block that fails
+    leaves nothing; a process that is killed leaves the partial file.
+
+    Args:
+        path: The file; its directory is made if it does not exist.
+    """
+    make_directory(path.parent)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with _open_new(beside) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)  # above all on a full disk
+        raise
+    _sync(path.parent)
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Opens a file that does not exist yet; one that a killed process has left is deleted."""
+    try:
+        return path.open("xb")  # never through a link
+    except FileExistsError:
+        path.unlink()
+        return path.open("xb")
+
+
+def make_directory(directory: Path) -> None:
+    """Makes a directory, and those above it; their names survive a loss of power."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _sync(directory.parent)
+
+
+def make_durable(directory: Path) -> None:
+    """Makes all files and names under a directory survive a loss of power."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            _sync(Path(folder) / name)
+        _sync(Path(folder))
+
+
+def rename_durably(old: Path, new: Path) -> None:
+    """Renames a directory; what it holds, and its new name, survive a loss of power."""
+    make_durable(old)
+    old.rename(new)
+    _sync(new.parent)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file in UTF-8, whole or not at all; returns its path.
+
+    Half of a surrogate pair, which has no encoding (it stands for a byte of a file name that is
+    not UTF-8), is written as Python would write it in a program.
+    """
+    with whole_file(path) as file:
+        file.write(text.encode(errors="backslashreplace"))
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Writes strict JSON (NaN and infinities as null), readable by people; whole or not at all."""
+    return write_text(path, json.dumps(json_safe(value), indent=2, allow_nan=False) + "\n")
+
+
+def json_safe(value: Any) -> Any:
+    """Returns the value with every NaN and infinity as None: strict JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: json_safe(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(inner) for inner in value]
+    return value
+
+
+def open_in_run(path: Path, mode: str, buffering: int = -1) -> IO[Any]:
+    """Opens a file of a run directory, but neither through a link nor one that is no file.
+
+    Args:
+        path: The file.
+        mode: "rb", "ab" or "a+"; the latter two make the file.
+        buffering: As of `open`.
+
+    Raises:
+        RunDirectoryError: If the path is a link, a directory, a pipe, a socket or a device.
+        OSError: If it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        # O_NONBLOCK: to open a pipe that nobody writes into would wait forever.
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+    try:
+        file = open(path, mode, buffering, opener=opener)  # noqa: SIM115  # the caller closes it
+    except OSError as error:
+        if path.is_symlink() or error.errno in (errno.EISDIR, errno.ENXIO):
+            raise _no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _no_file(path)
+    return file
+
+
+def require_no_links(directory: Path) -> None:
+    """Refuses a run directory that contains a link, a pipe, a socket or a device, at any depth.
+
+    The path of the directory itself may lead through links.
+
+    Raises:
+        RunDirectoryError: That names the first one, or if the tree is deeper than a run's.
+    """
+    pending = [(directory, 0)]
+    while pending:
+        folder, depth = pending.pop()
+        if depth > DEEPEST:
+            raise RunDirectoryError(
+                f"{directory} is not a run directory of recsearch: it contains folders more than "
+                f"{DEEPEST} levels deep."
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((folder / entry.name, depth + 1))
+                elif not entry.is_file(follow_symlinks=False):
+                    raise _no_file(folder / entry.name)
+
+
+def _no_file(path: Path) -> RunDirectoryError:
+    kind = "a symbolic link" if path.is_symlink() else "not a regular file"
+    return RunDirectoryError(
+        f"{path} is {kind}. A run directory may only contain regular files and folders. Replace it "
+        "with a copy of the file if you trust it."
+    )
+
+
+def unwritable(path: Path, error: OSError) -> RunDirectoryError:
+    """Returns the error to raise when a file of a run cannot be written."""
+    if error.errno in FULL:
+        return RunDirectoryError(
+            f"{path} cannot be written: the disk is full. Nothing that was finished is lost: make "
+            "room, then repeat the command."
+        )
+    return RunDirectoryError(
+        f"{path} cannot be written: {error.strerror or error}. Make the directory writable, or "
+        "work on a copy of it."
+    )
+
+
+def disk_full(directory: Path) -> RunDirectoryError:
+    """Returns the error to raise when a run finds no more room on the disk."""
+    return RunDirectoryError(
+        f"The disk of {directory} is full. Nothing that was finished is lost: make room, then "
+        f"continue with `recsearch resume {directory}`."
+    )
+
+
+@contextmanager
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Makes this process the owner of a run directory for the duration of the block.
+
+    The file `lock` names the owner for people. What counts is the kernel's lock on it, which ends
+    with the process, however it ends: a stale one cannot be. Partial files that a killed owner has
+    left are deleted.
+
+    Raises:
+        RunDirectoryError: If another process owns it, it contains a link, or it is read-only.
+    """
+    require_no_links(directory)
+    lock = directory / "lock"
+    try:
+        opened = open_in_run(lock, "a+")
+    except OSError as error:
+        raise unwritable(lock, error) from error
+    with opened as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = printable_line(file.read(200).strip()) or "unknown"
+            raise RunDirectoryError(
+                f"{directory} is in use by another recsearch process ({owner}). "
+                "Wait for it to end, or give another --out."
+            ) from None
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}, since {datetime.now():%F %T}\n")
+        file.flush()
+        for left in (*directory.glob(".*.partial"), *directory.glob("best/.*.partial")):
+            left.unlink(missing_ok=True)
+        yield

@@ -1,0 +1,193 @@
+"""Finds all hyperparameters of a search space by running its builders at chosen configurations."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+from recsearch.errors import BuildError, SpaceError
+from recsearch.study.trial import Scalar
+from recsearch.text.printable import printable
+from recsearch.tuning.space.definitions import separate_ranges
+from recsearch.tuning.space.overrides import Override
+from recsearch.tuning.space.sampling import ROOT
+
+MAX_LOST_POINTS = 3  # of a family: then its discovery ends with the names that are known
+
+Probe = Callable[[str, Mapping[str, Scalar]], keras_tuner.HyperParameters]
+"""(family, values) -> the hyperparameters that its builder reads there.
+
+Raises `BuildError` if the builder fails there.
+"""
+
+
+def shown(values: Mapping[str, Scalar]) -> str:
+    """Returns a configuration as people read it."""
+    return ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
+
+
+def discover(
+    families: Sequence[str],
+    overrides: Sequence[Override],
+    probe: Probe,
+    samples: int = 10,
+    on_lost: Callable[[BuildError], None] | None = None,
+) -> keras_tuner.HyperParameters:
+    """Returns all hyperparameters of all families.
+
+    Each family is built at its defaults, at the extremes and choices of each hyperparameter, and
+    at `samples` random points, until no new name appears.
+
+    Args:
+        families: Their names, in order.
+        overrides: Each must match a hyperparameter.
+        probe: Runs a builder.
+        samples: Random points per round.
+        on_lost: Gets the error of a builder at another point than its defaults, which ends only
+            the probing of this point; None raises it.
+
+    Raises:
+        SpaceError: If a builder fails (with the values), or an override fits no hyperparameter.
+    """
+    merged = keras_tuner.HyperParameters()
+    merged.Choice(ROOT, list(families))
+    for family in families:
+        found = _Discovery(family, probe, samples, on_lost).run()
+        merged.merge(found, overwrite=False)
+    _require_text(merged)
+    _refuse_unknown_overrides(overrides, merged)
+    return merged
+
+
+class _Discovery:
+    """The discovery of one family."""
+
+    def __init__(
+        self,
+        family: str,
+        probe: Probe,
+        samples: int,
+        on_lost: Callable[[BuildError], None] | None,
+    ) -> None:
+        self.family = family
+        self.samples = samples
+        self._probe = probe
+        self._on_lost = on_lost
+        self._num_lost = 0
+        self._probed: list[keras_tuner.HyperParameters] = []
+
+    def run(self) -> keras_tuner.HyperParameters:
+        """Returns the hyperparameters, each range under the conditions that it needs."""
+        first = self._probe(self.family, {})
+        found = keras_tuner.HyperParameters.from_config(first.get_config())
+        self._probed = [first]
+        # The extremes are few, so they come first, until they show nothing new.
+        sampled = partial(_sampled_points, samples=self.samples)
+        while self._shows_more(found, _extreme_points) or self._shows_more(found, sampled):
+            pass
+        return separate_ranges(found, self._probed, self._at)
+
+    def _shows_more(
+        self, found: Any, points: Callable[[list[Any], str], list[dict[str, Scalar]]]
+    ) -> bool:
+        known = len(found.space)
+        for point in points([hp for hp in found.space if hp.name != ROOT], self.family):
+            self._probed.append(self._tried(point))
+            found.merge(self._probed[-1], overwrite=False)
+        return len(found.space) > known
+
+    def _at(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
+        """Returns what a builder reads at values by full name."""
+        return self._tried({_bare(name, self.family): value for name, value in point.items()})
+
+    def _tried(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
+        """Returns what a builder reads; nothing where it fails, if this is allowed."""
+        if self._num_lost >= MAX_LOST_POINTS:
+            return keras_tuner.HyperParameters()
+        try:
+            return self._probe(self.family, point)
+        except BuildError as error:
+            if self._on_lost is None:
+                raise
+            self._num_lost += 1
+            self._on_lost(error)
+            return keras_tuner.HyperParameters()
+
+
+def _bare(full_name: str, family: str) -> str:
+    return full_name.removeprefix(f"{family}/")
+
+
+def _extreme_points(hyperparameters: list[Any], family: str) -> list[dict[str, Scalar]]:
+    """Returns points at which every extreme and every choice of each hyperparameter occurs.
+
+    One point serves all hyperparameters at once: the k-th takes the k-th telling value of each. A
+    conditional one needs points of its own, at which its parents make it active.
+    """
+    free = {_bare(hp.name, family): _telling_values(hp) for hp in hyperparameters}
+    longest = max(map(len, free.values()), default=0)
+    points = [{name: vs[k % len(vs)] for name, vs in free.items()} for k in range(longest)]
+    for hp in hyperparameters:
+        parents = {_bare(c.name, family): c.values[0] for c in hp.conditions if c.name != ROOT}
+        if parents:
+            name = _bare(hp.name, family)
+            points += [parents | {name: value} for value in _telling_values(hp)]
+    return points
+
+
+def _sampled_points(
+    hyperparameters: list[Any], family: str, samples: int
+) -> list[dict[str, Scalar]]:
+    """Returns random points; what is inactive at a point is ignored by Keras Tuner."""
+    seeds = np.random.default_rng(0).integers(2**31, size=(samples, len(hyperparameters)))
+    return [
+        {
+            _bare(hp.name, family): hp.random_sample(int(seed))
+            for hp, seed in zip(hyperparameters, row, strict=True)
+        }
+        for row in seeds
+    ]
+
+
+def _telling_values(hp: Any) -> list[Scalar]:
+    """Returns the values at which a builder may show something new: choices, or both ends."""
+    config = hp.get_config()
+    if "min_value" in config:
+        return [config["min_value"], config["max_value"]]
+    return list(hp.values)
+
+
+def _require_text(found: Any) -> None:
+    """Refuses names and values that no file can hold: those of files that are not UTF-8."""
+    for hp in found.space:
+        for text in (hp.name, *(v for v in _telling_values(hp) if isinstance(v, str))):
+            if not _is_unicode(text):
+                raise SpaceError(
+                    f"The hyperparameter {printable(hp.name)} has a text that is not valid Unicode "
+                    f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
+                    "number, such as the position of a file in a list."
+                )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_unknown_overrides(overrides: Sequence[Override], found: Any) -> None:
+    names = [hp.name for hp in found.space]
+    for override in overrides:
+        if not any(override.matches(name) for name in names):
+            bare = sorted({name.partition("/")[2] for name in names if "/" in name})
+            close = difflib.get_close_matches(override.name.rpartition("/")[2], bare)
+            hint = f"Did you mean {' or '.join(close)}? " if close else ""
+            raise SpaceError(
+                f"--set {override.name}={override.text}: no hyperparameter of this name. {hint}"
+                f"There are: {', '.join(bare)}."
+            )

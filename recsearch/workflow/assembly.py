@@ -1,0 +1,189 @@
+"""Puts a search together as the settings say: space, driver, engine, description."""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recsearch.config.run_config import RunConfig
+from recsearch.data.interactions import Task
+from recsearch.data.preparation import PreparedData
+from recsearch.data.vocabulary import DataSpec
+from recsearch.evaluation.protocol import trial_protocol
+from recsearch.study.decision import Driver
+from recsearch.study.trial import Objective
+from recsearch.system.host import host_id
+from recsearch.system.resources import memory_gb, num_cores
+from recsearch.tuning.drivers.hyperband import HyperbandDriver
+from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.engines.builders import Builders, SpaceSetup, loaded
+from recsearch.tuning.engines.cluster import Cluster, require_answer
+from recsearch.tuning.engines.engine import BUILD_SECONDS, Engine
+from recsearch.tuning.engines.helper import HelperProcess, InlineHelper
+from recsearch.tuning.engines.inline import InlineEngine
+from recsearch.tuning.engines.local import LocalEngine
+from recsearch.tuning.engines.ray import RayEngine
+from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
+from recsearch.tuning.objective import make_objective, trial_metrics
+from recsearch.tuning.space.description import describe_space
+from recsearch.tuning.space.families import family_names
+from recsearch.tuning.space.overrides import Override
+from recsearch.workflow.dataset import Dataset
+
+DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
+
+
+def require_families(config: RunConfig) -> None:
+    """Refuses references that name no builder, without importing one.
+
+    Raises:
+        SpaceError: If there is no such space or file, or two families have one name.
+    """
+    family_names(config.spaces)
+
+
+@contextmanager
+def open_builders(config: RunConfig, say: Callable[[str], None]) -> Iterator[Builders]:
+    """Yields the builders that the settings name; they run in a process that ends with the block.
+
+    Args:
+        config: The settings.
+        say: Gets the warning of `--engine inline`, where they run in this process.
+    """
+    setup = space_setup(config)
+    if config.engine == "inline":
+        say("builders run inside this process: one that crashes or blocks takes the run with it")
+        loaded.cache_clear()  # a file may have been edited since an earlier run of this process
+        yield Builders(setup, InlineHelper())
+        return
+    seconds = BUILD_SECONDS if config.trial_minutes is None else 60 * config.trial_minutes
+    with HelperProcess() as helper:
+        yield Builders(setup, helper, min(seconds, BUILD_SECONDS))
+
+
+def space_setup(config: RunConfig) -> SpaceSetup:
+    """Returns the search space that the settings name."""
+    return SpaceSetup(config.spaces, tuple(Override.parse(text) for text in config.set))
+
+
+def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -> Driver:
+    """Returns the driver over the discovered hyperparameters."""
+    if config.tuner == "hyperband":
+        return HyperbandDriver(
+            hyperparameters,
+            objective,
+            config.seed,
+            config.max_epochs,
+            min_epochs=config.min_epochs,
+            max_trials=config.max_trials,
+        )
+    max_trials = config.max_trials or DEFAULT_MAX_TRIALS
+    settings = (hyperparameters, objective, config.seed, max_trials, config.max_epochs)
+    if config.tuner == "random":
+        return RandomDriver(*settings)
+    # Here, because its Gaussian process imports scikit-learn: a second that others need not wait.
+    from recsearch.tuning.drivers.bayesian import BayesianDriver
+
+    return BayesianDriver(*settings)
+
+
+def require_engine(config: RunConfig) -> None:
+    """Refuses what shows itself before the engine starts: that its cluster does not answer.
+
+    Raises:
+        UsageError: If nothing answers at the address.
+    """
+    if config.address is not None:
+        require_answer(config.address)
+
+
+def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> Engine:
+    """Returns the engine, its workers starting."""
+    setup = RunnerSetup(
+        spaces=config.spaces,
+        overrides=space_setup(config).overrides,
+        data_dir=str(data_dir),
+        metrics=metrics,
+        seed=config.seed,
+        max_parameters=config.max_parameters,
+        validation_users=config.validation_users,
+    )
+    if config.engine == "inline":
+        return InlineEngine(TrialRunner.of(setup))
+    if config.engine == "ray":
+        cluster = Cluster(config.address, config.cpus_per_trial, config.gpus_per_trial)
+        return RayEngine(setup, config.workers, cluster, config.trial_minutes)
+    return LocalEngine(setup, config.workers, config.trial_minutes)
+
+
+def describe_run(
+    config: RunConfig,
+    command: Sequence[str],
+    dataset: Dataset,
+    searched: PreparedData,
+    hyperparameters: Any,
+) -> dict[str, Any]:
+    """Returns what run.json says of a run."""
+    objective = make_objective(config.objective, dataset.task)
+    metrics = trial_metrics(objective, dataset.task)
+    protocol = trial_protocol(searched, metrics, config.seed, config.validation_users)
+    return {
+        "schema": 1,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(command),
+        "config": config.to_json(),
+        "versions": _versions(),
+        "machine": _machine(),
+        "data": _describe_data(config, dataset, searched.spec),
+        "objective": asdict(objective),
+        "plan": describe_plan(config, hyperparameters, dataset.task),
+        "validation_protocol": protocol.description,
+        "space": describe_space(hyperparameters),
+    }
+
+
+def describe_plan(config: RunConfig, hyperparameters: Any, task: Task) -> dict[str, Any]:
+    """Returns what run.json says of the search to come."""
+    objective = make_objective(config.objective, task)
+    return asdict(make_driver(config, hyperparameters, objective).plan())
+
+
+def _versions() -> dict[str, str]:
+    packages = ("recsearch", "tensorflow", "keras", "keras-tuner", "numpy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {**versions, "python": platform.python_version()}
+
+
+def _machine() -> dict[str, Any]:
+    memory = memory_gb()
+    return {
+        "cores": num_cores(),
+        "memory_gb": None if memory is None else round(memory, 1),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "host": host_id(),
+    }
+
+
+def _describe_data(config: RunConfig, dataset: Dataset, spec: DataSpec) -> dict[str, Any]:
+    split = dataset.split
+    parts = {name: len(getattr(split, name)) for name in ("train", "validation", "test")}
+    return {
+        "path": config.data,
+        "fingerprint": dataset.fingerprint,
+        "task": str(dataset.task),
+        "num_interactions": sum(parts.values()),
+        "num_users": spec.num_users - 1,
+        "num_items": spec.num_items - 1,
+        "label_mean": spec.label_mean,
+        "label_min": spec.label_min,
+        "label_max": spec.label_max,
+        "columns": dataset.columns,
+        "features": [column.name for column in spec.columns],
+        "notes": list(dataset.notes),
+        "split": split.description,
+        **parts,
+    }

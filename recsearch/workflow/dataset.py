@@ -1,0 +1,191 @@
+"""From settings to a split data set: everything that is read of the user's files, in one value."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from recsearch.config.arguments import PATHS
+from recsearch.config.run_config import RunConfig
+from recsearch.data.cleaning import TaskData, prepare_task
+from recsearch.data.columns import ColumnNames
+from recsearch.data.features import load_features, title_column
+from recsearch.data.frames import Frame, Source, source_of
+from recsearch.data.given_parts import split_given
+from recsearch.data.interactions import Features, Interactions, Split, Task
+from recsearch.data.readers import Loaded, load_candidates, load_interactions
+from recsearch.data.splitting import needs_timestamps, resolve_split_method, split_interactions
+from recsearch.data.synthetic import generate
+from recsearch.data.validated import carried
+from recsearch.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that are ready to be prepared for models.
+
+    Attributes:
+        task: What is to be learned.
+        split: Train, validation and test.
+        users: User table, or None.
+        items: Item table, or None.
+        columns: Role -> name of the column that it was found in.
+        notes: What was decided and dropped on the way, for people.
+        fingerprint: SHA-256 of the files' bytes, or of the tables' values: other data have another.
+        seed: Of the run; what is drawn while data are prepared follows from it.
+    """
+
+    task: Task
+    split: Split
+    users: Features | None
+    items: Features | None
+    columns: dict[str, str]
+    notes: tuple[str, ...]
+    fingerprint: str
+    seed: int = 0
+
+
+def load_dataset(config: RunConfig, frames: Mapping[str, Frame] | None = None) -> Dataset:
+    """Reads, checks and splits the data that the settings name.
+
+    Args:
+        config: The settings.
+        frames: Setting -> table, for those tables that are in memory and not in a file.
+
+    Raises:
+        DataError: If a file cannot be used; all its faults together.
+        UsageError: If the settings do not suit the data.
+    """
+    if config.data is None:
+        return _generated(config)
+    names = ColumnNames(
+        config.user_column,
+        config.item_column,
+        config.label_column,
+        config.timestamp_column,
+        config.no_header,
+    )
+    sources = _sources(config, frames or {})
+    loaded = load_interactions(sources["data"], names)
+    data = prepare_task(loaded, _task(config), config.positive_from, config.missing_label)
+    notes = list(data.notes)
+    with carried(notes):
+        users, user_notes = _table(sources.get("users"), "user", names, data.interactions.user_id)
+        notes += user_notes
+        items, item_notes = _table(sources.get("items"), "item", names, data.interactions.item_id)
+        notes += item_notes
+        split, part_notes = _split(config, sources, data, names, loaded)
+    notes += (*part_notes, *split.notes, *_cold_notes(config))
+    fingerprint = _fingerprint(sources.values())
+    return Dataset(
+        data.task, split, users, items, loaded.columns, tuple(notes), fingerprint, config.seed
+    )
+
+
+def _task(config: RunConfig) -> Task | None:
+    return None if config.task is None else Task(config.task)
+
+
+def _generated(config: RunConfig) -> Dataset:
+    """Returns the embedded data set, for the task that was asked for, or ratings."""
+    made = generate()
+    loaded = Loaded(made.interactions, {}, True, (), source="the embedded data set")
+    data = prepare_task(loaded, _task(config) or Task.RATING, config.positive_from, None)
+    split = split_interactions(data.interactions, config.split, data.task, config.seed)
+    told = "No --data was given: these are the embedded data, generated with seed 0."
+    notes = (told, *data.notes, *split.notes)
+    digest = hashlib.sha256(made.interactions.label.tobytes()).hexdigest()
+    return Dataset(data.task, split, made.users, made.items, {}, notes, digest, config.seed)
+
+
+def _table(
+    source: Source | None, role: str, names: ColumnNames, like: pa.Array
+) -> tuple[Features | None, tuple[str, ...]]:
+    return (None, ()) if source is None else load_features(source, role, names, like)
+
+
+def _split(
+    config: RunConfig,
+    sources: Mapping[str, Source],
+    data: TaskData,
+    names: ColumnNames,
+    loaded: Loaded,
+) -> tuple[Split, tuple[str, ...]]:
+    if "test" not in sources:
+        method = _method(config, data, loaded)
+        return split_interactions(data.interactions, method, data.task, config.seed), ()
+    test, test_notes = _part(config, sources["test"], data, names)
+    validation: Interactions | None = None
+    validation_notes: tuple[str, ...] = ()
+    if "validation" in sources:
+        validation, validation_notes = _part(config, sources["validation"], data, names)
+    candidates = None
+    if "test_candidates" in sources:
+        candidates = load_candidates(sources["test_candidates"], names, data.interactions)
+    split = split_given(data.interactions, test, validation, candidates, data.task, config.seed)
+    return split, (*test_notes, *validation_notes)
+
+
+def _cold_notes(config: RunConfig) -> tuple[str, ...]:
+    """Returns a note if held-out users (items) have no columns to be told apart by."""
+    tables = {"cold-users": ("users", config.users), "cold-items": ("items", config.items)}
+    what, path = tables.get(config.split or "", ("", ""))
+    if path is not None:
+        return ()
+    return (
+        f"Without --{what} no model can tell the held-out {what} of a {config.split} split apart: "
+        "it scores them all alike.",
+    )
+
+
+def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
+    """Returns how to split; an error about times begins with why the file's times are not used."""
+    has_timestamp = data.interactions.timestamp is not None
+    if not loaded.time_fault or has_timestamp:
+        return resolve_split_method(config.split, data.task, has_timestamp)
+    method = resolve_split_method(config.split, data.task, has_timestamp=True)
+    if needs_timestamps(method):
+        raise UsageError(
+            f"{loaded.time_fault} A {method} split needs these times; "
+            "to split without them, pass --split random."
+        )
+    return method
+
+
+def _part(
+    config: RunConfig, source: Source, data: TaskData, names: ColumnNames
+) -> tuple[Interactions, tuple[str, ...]]:
+    """Reads a given test or validation part, as the training part was read."""
+    loaded = load_interactions(source, names, like=data.interactions)
+    part = prepare_task(loaded, data.task, config.positive_from, config.missing_label, is_part=True)
+    own = [note for note in part.notes if note not in data.notes]
+    return part.interactions, tuple(f"{loaded.source}: {note}" for note in own)
+
+
+def _sources(config: RunConfig, frames: Mapping[str, Frame]) -> dict[str, Source]:
+    """Returns setting -> where its table is, for the settings that name one."""
+    named = {name: getattr(config, name) for name in PATHS if name != "out"}
+    return {n: source_of(n, text, frames) for n, text in named.items() if text is not None}
+
+
+def _fingerprint(sources: Iterable[Source]) -> str:
+    digest = hashlib.sha256()
+    for source in sources:
+        if isinstance(source, Frame):
+            digest.update(source.digest)
+            continue
+        files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+        for file in files:
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def item_titles(items: Features | None) -> pa.Table | None:
+    """Returns a table of `id` and `title` to show items by, or None if there are no titles."""
+    name = title_column(items) if items is not None else None
+    if items is None or name is None:
+        return None
+    ids = items.id.dictionary_decode() if pa.types.is_dictionary(items.id.type) else items.id
+    return pa.table({"id": ids, "title": items.columns[name].values})

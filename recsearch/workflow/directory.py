@@ -1,0 +1,127 @@
+"""A run directory: making it, filling data/, and settings that hold from anywhere."""
+
+import shutil
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from recsearch.config.arguments import PATHS
+from recsearch.config.run_config import RunConfig
+from recsearch.data.interactions import Task
+from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, prepare
+from recsearch.data.store import write_prepared
+from recsearch.data.validation_lists import draw_lists
+from recsearch.errors import UsageError
+from recsearch.system.files import make_directory, rename_durably
+from recsearch.workflow.dataset import Dataset, item_titles
+
+MAX_NAME = 100
+"""Characters of the spaces' names in the name of a run directory; a file system takes 255 bytes."""
+
+
+def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
+    """Returns what the search may see: the training part, and validation held out.
+
+    Where the test part is ranked in given lists, so is the validation part, in lists of the same
+    length that are drawn here.
+    """
+    split = dataset.split
+    data, vocabularies = prepare(
+        split.train, split.validation, dataset.task, users=dataset.users, items=dataset.items
+    )
+    if split.candidates is not None and dataset.task is Task.IMPLICIT:
+        lists = draw_lists(data, split.candidates.num_negatives, dataset.seed)
+        data = replace(data, candidates=lists)
+    return data, vocabularies
+
+
+def write_data(
+    directory: Path, dataset: Dataset, searched: tuple[PreparedData, Vocabularies]
+) -> None:
+    """Writes data/: `search` without the test part, `final` with it; whole or not at all."""
+    beside = directory / "data.partial"
+    shutil.rmtree(beside, ignore_errors=True)  # what a killed process left half-written
+    write_prepared(beside / "search", *searched)
+    write_prepared(beside / "final", *prepare_final(dataset))
+    titles = item_titles(dataset.items)
+    if titles is not None:
+        pq.write_table(titles, beside / "titles.parquet")
+    rename_durably(beside, directory / "data")
+
+
+def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
+    """Returns train + validation as arrays, with the test part held out."""
+    split = dataset.split
+    return prepare(
+        concatenate(split.train, split.validation),
+        split.test,
+        dataset.task,
+        users=dataset.users,
+        items=dataset.items,
+        candidates=split.candidates,
+    )
+
+
+def new_directory(config: RunConfig) -> Path:
+    """Makes the directory of a new run and returns it.
+
+    Raises:
+        UsageError: If `--out` names one that holds something, or that cannot be made.
+    """
+    if config.out is not None:
+        directory = Path(config.out)
+        if directory.is_dir() and not _is_unused(directory):
+            raise UsageError(
+                f"{directory} exists and is not empty; nothing is ever overwritten. Continue it "
+                f"with `recsearch resume {directory}`, or give another --out."
+            )
+    else:
+        names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
+        names = names[:MAX_NAME]
+        directory = _unused(Path("runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{names}")
+    try:
+        make_directory(directory)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be made: {error}. Give another --out.") from error
+    return directory
+
+
+def _is_unused(directory: Path) -> bool:
+    """Returns whether nothing is there but what a run leaves that is killed before its run.json."""
+    return all(path.name == "lock" or path.suffix == ".partial" for path in directory.iterdir())
+
+
+def _unused(path: Path) -> Path:
+    """Returns the path, or the first one of path-2, path-3, ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def absolute_paths(config: RunConfig, in_memory: Collection[str] = ()) -> RunConfig:
+    """Returns the settings with absolute paths, so that a resume may start anywhere.
+
+    Args:
+        config: The settings.
+        in_memory: Settings that name no path, but a table of the calling process.
+    """
+    paths = {n: getattr(config, n) for n in PATHS if n != "out" and n not in in_memory}
+    found: dict[str, Any] = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}
+    spaces = tuple(_absolute_reference(space) for space in config.spaces)
+    enqueue = tuple(
+        str(Path(text).resolve()) if text.endswith(".json") else text for text in config.enqueue
+    )
+    return replace(config, spaces=spaces, enqueue=enqueue, **found)
+
+
+def _absolute_reference(reference: str) -> str:
+    location, colon, attribute = reference.partition(":")
+    if not location.endswith(".py"):
+        return reference
+    return f"{Path(location).resolve()}{colon}{attribute}"

@@ -1,0 +1,16 @@
+"""What takes seconds before a run can begin, done side by side."""
+
+from recsearch.system.tensorflow_import import import_tensorflow
+from recsearch.tuning.engines.process import start_fork_server
+
+
+def import_tensorflow_for(engine: str, lean: bool = False) -> None:
+    """Imports TensorFlow in this process, and meanwhile where the workers will be forked from.
+
+    Args:
+        engine: As in the settings.
+        lean: As in `import_tensorflow`.
+    """
+    if engine == "local":
+        start_fork_server()
+    import_tensorflow(lean)
