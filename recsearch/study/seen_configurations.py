@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from recsearch.study.full_name import FullName
 from recsearch.study.trial import Scalar
 
 Configuration = tuple[str, dict[str, Scalar]]
@@ -66,7 +67,7 @@ class Tried:
         return bool(self._groups.get(family, {}).get(frozenset()))
 
     def _names(self, family: str, values: Mapping[str, Scalar]) -> frozenset[str]:
-        return frozenset(name for name in values if f"{family}/{name}" in self._known)
+        return frozenset(name for name in values if str(FullName(family, name)) in self._known)
 
 
 def _rounded(values: Mapping[str, Scalar], names: Iterable[str]) -> frozenset[tuple[str, Scalar]]:
