@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions, Split, Task
+from recsearch.data.task import SPLIT_METHODS
 from recsearch.errors import DataError, UsageError
 
-SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
 HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
 MIN_INTERACTIONS = 10  # fewer would leave a held-out part of 10 % empty
 MIN_COLD = 10  # users or items of a cold split, for the same reason
