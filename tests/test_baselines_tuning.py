@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recsearch.baselines import TooLargeError, fit, tune
 from recsearch.baselines.parameters import Parameters
-from recsearch.baselines.table import BASELINES
+from recsearch.baselines.registry import BASELINES
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
 

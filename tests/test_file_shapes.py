@@ -207,7 +207,7 @@ def test_workbook_and_database_are_refused_with_the_line_that_converts_them(writ
 
 
 def test_zip_file_that_unpacks_to_too_much_is_refused(write, monkeypatch):
-    monkeypatch.setattr("recsearch.data.contents.MOST_UNPACKED", 1000)
+    monkeypatch.setattr("recsearch.data.contents.MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(DataError, match=r"5,000 bytes unpacked\. At most 1,000"):
         load(write("bomb.zip", zipped({"a.csv": "0" * 5000})))
 

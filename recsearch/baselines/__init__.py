@@ -4,9 +4,9 @@ Each is a `recsearch.evaluation.scorer.Scorer`. `applicable` lists the baselines
 chooses the parameters of one on the validation part, `fit` builds it.
 """
 
-from recsearch.baselines.content import item_vectors
+from recsearch.baselines.grid_search import Tuned, fit, tune
 from recsearch.baselines.matrices import TooLargeError
-from recsearch.baselines.table import applicable
-from recsearch.baselines.tuning import Tuned, fit, tune
+from recsearch.baselines.registry import applicable
+from recsearch.baselines.tfidf import item_vectors
 
 __all__ = ["TooLargeError", "Tuned", "applicable", "fit", "item_vectors", "tune"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData
 
@@ -68,7 +68,7 @@ class Bias:
         return self.clip(self.mean + self.user_bias[user][:, None] + self.item_bias[None, :])
 
 
-def prepare_bias(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_bias(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits the bias model at `reg_user` and `reg_item`."""
     spec = data.spec
 

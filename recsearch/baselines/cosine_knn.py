@@ -21,7 +21,7 @@ from recsearch.baselines.matrices import (
     paired_sums,
 )
 from recsearch.baselines.neighbours import CosineNeighbours
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 
@@ -69,7 +69,7 @@ class UserKnn:
         return scores
 
 
-def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits item neighbours at `num_neighbours`, `shrink` and `weighting`.
 
     With a `half_life` the user's items count by their recency in the sums, not for similarities.
@@ -95,7 +95,7 @@ def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -
     )
 
 
-def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits user neighbours at `num_neighbours`, `shrink` and `weighting`.
 
     Args and errors are those of `prepare_item_knn`.

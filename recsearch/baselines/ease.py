@@ -24,7 +24,7 @@ from recsearch.baselines.matrices import (
     interaction_matrix,
     row_blocks,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData
 
@@ -135,7 +135,7 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     return Ease(gram.interactions[:, 1:], weight)
 
 
-def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits EASE at an `l2`; the co-occurrences are counted here, once.
 
     With a `half_life` the user's items count by their recency in the scores, not in the weights.

@@ -30,7 +30,7 @@ from recsearch.baselines.matrices import (
     check_memory,
     interaction_matrix,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 GRID: tuple[Parameters, ...] = tuple(
@@ -59,7 +59,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Settings:
+class IalsSettings:
     """One configuration.
 
     Attributes:
@@ -75,7 +75,7 @@ class Settings:
     sweeps: int
 
 
-def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits iALS at `factors`, `l2`, `unobserved_weight` and `sweeps`.
 
     With a `half_life` users are solved for once more at the end, by the recency of their items.
@@ -85,7 +85,7 @@ def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
     factors = lru_cache(maxsize=1)(lambda settings: fit_ials(interactions, met_by, settings))
 
     def fit(parameters: Parameters) -> Factors:
-        settings = Settings(
+        settings = IalsSettings(
             factors=int(parameters["factors"]),
             l2=float(parameters["l2"]),
             unobserved_weight=float(parameters["unobserved_weight"]),
@@ -101,7 +101,7 @@ def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
 
 
 def fit_ials(
-    interactions: sparse.csr_array, met_by: sparse.csr_array, settings: Settings
+    interactions: sparse.csr_array, met_by: sparse.csr_array, settings: IalsSettings
 ) -> Factors:
     """Returns the vectors after `sweeps` sweeps from a seeded start.
 
@@ -133,7 +133,7 @@ def fit_ials(
 
 
 def solve_rows(
-    matrix: sparse.csr_array, other: NDArray[np.float32], settings: Settings
+    matrix: sparse.csr_array, other: NDArray[np.float32], settings: IalsSettings
 ) -> NDArray[np.float32]:
     """Returns the best vectors of the rows for fixed vectors of the columns, [R, D] float32.
 
@@ -170,7 +170,7 @@ def solve_rows(
     return solved
 
 
-def _check_size(interactions: sparse.csr_array, settings: Settings) -> None:
+def _check_size(interactions: sparse.csr_array, settings: IalsSettings) -> None:
     """Raises TooLargeError if it would take too long, or too much memory."""
     num_users, num_items = interactions.shape
     factors = settings.factors

@@ -7,5 +7,5 @@ from recsearch.evaluation.scorer import Scorer
 Parameters = Mapping[str, int | float | str | bool]
 """Name of a parameter of a baseline -> its value."""
 
-Fitter = Callable[[Parameters], Scorer]
+FitFunction = Callable[[Parameters], Scorer]
 """Fits at one configuration; holds what all configurations have in common."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded, Task
 from recsearch.data.preparation import PreparedData
 
@@ -39,7 +39,7 @@ class Popularity:
         return np.tile(self.item_score, (len(user), 1))
 
 
-def prepare_popularity(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_popularity(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits popularity, which has no parameters."""
     return lambda _: fit_popularity(data.train, data.spec.num_items, data.spec.task)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from recsearch.baselines.factors import Factors
 from recsearch.baselines.matrices import by_recency, check_memory, interaction_matrix
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 GRID: tuple[Parameters, ...] = tuple(
@@ -25,7 +25,7 @@ NUM_POWER_ITERATIONS = 15  # with fewer, the last triples are visibly not the ex
 SEED = 0
 
 
-def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits PureSVD at a number of `factors`.
 
     One decomposition of the largest rank is made here; a smaller one is its beginning. A number of

@@ -29,7 +29,7 @@ from recsearch.baselines.matrices import (
     mean_matrix,
     row_blocks,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 NUM_STORED = 500
@@ -96,17 +96,21 @@ class ResidualKnn:
         return np.divide(total, norm, out=np.zeros_like(total), where=norm > 0)
 
 
-def prepare_residual_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_residual_item_knn(
+    data: PreparedData, configurations: Sequence[Parameters]
+) -> FitFunction:
     """Returns what fits item neighbours on residuals; `prepare_residual_knn` says the rest."""
     return prepare_residual_knn(data, "items")
 
 
-def prepare_residual_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_residual_user_knn(
+    data: PreparedData, configurations: Sequence[Parameters]
+) -> FitFunction:
     """Returns what fits user neighbours on residuals; `prepare_residual_knn` says the rest."""
     return prepare_residual_knn(data, "users")
 
 
-def prepare_residual_knn(data: PreparedData, side: Side) -> Fitter:
+def prepare_residual_knn(data: PreparedData, side: Side) -> FitFunction:
     """Returns what fits neighbours on residuals at `num_neighbours` and `shrink`.
 
     The similarity of two items is the correlation of their residuals over the users who rated

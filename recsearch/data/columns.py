@@ -35,7 +35,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
 """Role -> the names under which it is found."""
 
 SHOWN_NAMES = 6
-MOST_LISTED = 30
+MAX_LISTED = 30
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def normalised_name(column: str) -> str:
 
 def list_names(names: Sequence[str]) -> str:
     """Returns names for a message, the first ones of very many."""
-    if len(names) <= MOST_LISTED:
+    if len(names) <= MAX_LISTED:
         return ", ".join(names)
-    return f"{', '.join(names[:MOST_LISTED])}, ... ({len(names)} in all)"
+    return f"{', '.join(names[:MAX_LISTED])}, ... ({len(names)} in all)"
 
 
 def find_columns(

@@ -16,7 +16,7 @@ CHUNK_BYTES = 1 << 24
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second of a zip file without files
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-MOST_UNPACKED = 2 << 30  # a table from a zip file is unpacked into memory
+MAX_UNPACKED_BYTES = 2 << 30  # a table from a zip file is unpacked into memory
 NO_TABLE = ("__MACOSX/", ".")  # entries of a zip file that are no data
 EMPTY = "The file is empty. Expected a header line and rows of data."
 
@@ -155,10 +155,10 @@ def _unzip(path: Path) -> tuple[bytes, str]:
                 f"The zip file has {len(entries)} files ({shown or 'none'}). Expected exactly one "
                 "table; unpack it and pass the file that you mean."
             )
-        if fault is None and entries[0].file_size > MOST_UNPACKED:
+        if fault is None and entries[0].file_size > MAX_UNPACKED_BYTES:
             fault = (
                 f"{names[0]} in the zip file has {entries[0].file_size:,} bytes unpacked. At most "
-                f"{MOST_UNPACKED:,} are unpacked into memory; unpack the file and pass it."
+                f"{MAX_UNPACKED_BYTES:,} are unpacked into memory; unpack the file and pass it."
             )
         if fault is not None:
             raise DataError(str(path), [fault])

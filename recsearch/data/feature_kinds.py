@@ -25,7 +25,7 @@ MULTI_FRACTION = 0.2  # of the values contain "|"
 
 FEW_CATEGORIES = 50
 CATEGORY_FRACTION = 0.05  # of the rows
-MOST_CATEGORIES = 5000
+MAX_CATEGORICAL_VALUES = 5000
 
 IDENTIFIER_FRACTION = 0.9  # of the values are distinct
 IDENTIFIER_NAME = re.compile(r"(id|isbn|isbn10|isbn13|asin|ean|upc|url)$")
@@ -145,7 +145,7 @@ def _is_identifier(name: str, distinct: int, present: int) -> bool:
 
 
 def _few(distinct: int, rows: int) -> bool:
-    return distinct <= min(MOST_CATEGORIES, max(FEW_CATEGORIES, CATEGORY_FRACTION * rows))
+    return distinct <= min(MAX_CATEGORICAL_VALUES, max(FEW_CATEGORIES, CATEGORY_FRACTION * rows))
 
 
 def _count_with(text: pa.Array, mark: str) -> int:

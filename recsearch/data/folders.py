@@ -13,7 +13,7 @@ from recsearch.errors import DataError
 
 TABLE_ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson")
 COMPRESSED = (".gz", ".bz2", ".zst")
-MOST_ENTRIES = 10_000  # a larger directory is most likely a mistake, such as /
+MAX_ENTRIES = 10_000  # a larger directory is most likely a mistake, such as /
 
 
 def list_parts(path: Path) -> list[Path]:
@@ -31,11 +31,11 @@ def list_parts(path: Path) -> list[Path]:
     for folder, folders, names in os.walk(path, followlinks=False):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
         seen += len(folders) + len(names)
-        if seen > MOST_ENTRIES:
+        if seen > MAX_ENTRIES:
             raise DataError(
                 str(path),
                 [
-                    f"The directory has more than {MOST_ENTRIES:,} entries. Expected a file, or a "
+                    f"The directory has more than {MAX_ENTRIES:,} entries. Expected a file, or a "
                     "directory of the files of one table."
                 ],
             )

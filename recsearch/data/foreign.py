@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 WIDE = 5  # columns besides the ids: fewer are a table of its own kind
-MOST_COLUMNS = 10_000
+MAX_COLUMNS = 10_000
 
 _SAVE = '.to_parquet("data.parquet", index=False)'
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
@@ -97,7 +97,7 @@ def columns_fault(path: Path, count: int) -> str:
     """Returns the refusal of a table with too many columns."""
     melt = f"{_read(path)}{_melt('user')}.dropna(){_SAVE}"
     return (
-        f"The table has {count:,} columns; at most {MOST_COLUMNS:,} are read. "
+        f"The table has {count:,} columns; at most {MAX_COLUMNS:,} are read. "
         f"This looks like a user x item matrix. {_to(melt)}"
     )
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from recsearch.data.columns import list_names
 from recsearch.data.contents import Content, decode
-from recsearch.data.foreign import MOST_COLUMNS, columns_fault
+from recsearch.data.foreign import MAX_COLUMNS, columns_fault
 from recsearch.data.headerless import (
     RATING_COLUMNS,
     SOME_ROWS,
@@ -96,7 +96,7 @@ def detect_layout(content: Content, expected: Expected) -> Layout:
     delimiter = separator[1] if separator else detect_delimiter(line, some)
     quoted = delimiter not in ("::", BLANKS) and not content.name.endswith(ATOMIC_SUFFIXES)
     cells, *below = _cells([line, *some], delimiter, quoted)
-    if len(cells) > MOST_COLUMNS:
+    if len(cells) > MAX_COLUMNS:
         raise DataError(str(content.path), [columns_fault(content.path, len(cells))])
     if cells and lacks_header(cells, below, expected):
         return _headerless(content, Layout(delimiter, (), first, quoted), cells, below, expected)

@@ -12,7 +12,7 @@ from recsearch.data.columns import list_names
 from recsearch.data.contents import EMPTY, Content, decode, open_content
 from recsearch.data.delimited import read_delimited, typed
 from recsearch.data.folders import add_partitions, list_parts, type_partitions
-from recsearch.data.foreign import MOST_COLUMNS, columns_fault
+from recsearch.data.foreign import MAX_COLUMNS, columns_fault
 from recsearch.data.frames import Frame, Source
 from recsearch.data.headerless import Expected, Holds
 from recsearch.data.item_lists import looks_like_lists, read_lists
@@ -116,7 +116,7 @@ def _read_parquet(path: Path) -> pa.Table:
     try:
         with pa.parquet.ParquetFile(path) as file:
             count = file.metadata.num_columns
-        if count > MOST_COLUMNS:
+        if count > MAX_COLUMNS:
             raise DataError(str(path), [columns_fault(path, count)])
         # Without `partitioning`, a folder named "user=3" above the file would add a column.
         table = pa.parquet.read_table(path, partitioning=None)

@@ -19,22 +19,27 @@ from recsearch.metrics.pairs import PROBABILITY_MARGIN
 from recsearch.metrics.ranks import rank_in_lists, rank_positives, top_items
 from recsearch.metrics.results import PairResults, RankingResults, Results
 from recsearch.metrics.slices import Slice, popularity_thirds, slice_results
-from recsearch.metrics.uncertainty import Comparison, Interval, bootstrap_interval, compare
+from recsearch.metrics.uncertainty import (
+    ConfidenceInterval,
+    PairedComparison,
+    bootstrap_interval,
+    compare_results,
+)
 
 __all__ = [
     "CUTOFFS",
     "PROBABILITY_MARGIN",
-    "Comparison",
+    "ConfidenceInterval",
     "Direction",
-    "Interval",
     "Metric",
     "PairResults",
+    "PairedComparison",
     "RankingResults",
     "Recommended",
     "Results",
     "Slice",
     "bootstrap_interval",
-    "compare",
+    "compare_results",
     "deepest_cutoff",
     "default_objective",
     "find_metric",

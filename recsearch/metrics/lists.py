@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 
-CELLS_A_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
+CELLS_PER_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _diversity(lists: Recommended) -> float:
     size = lists.is_item.sum(axis=1)
     users = np.flatnonzero(size >= 2)
     cosines = np.empty(len(users))
-    block = max(1, CELLS_A_BLOCK // max(vectors.shape[1], 1))
+    block = max(1, CELLS_PER_BLOCK // max(vectors.shape[1], 1))
     for begin in range(0, len(users), block):
         part = users[begin : begin + block]
         total, own = np.zeros((len(part), vectors.shape[1])), np.zeros(len(part))
@@ -141,10 +141,10 @@ def _diversity(lists: Recommended) -> float:
 
 ListFunction = Callable[[Recommended], float]
 
-LIST_FAMILIES: dict[str, Family[ListFunction]] = {
+LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "coverage",
             "lists",
             "max",
@@ -153,7 +153,7 @@ LIST_FAMILIES: dict[str, Family[ListFunction]] = {
             "the catalogue is the training items; an item in one list counts as covered",
             _coverage,
         ),
-        Family(
+        MetricFamily(
             "gini",
             "lists",
             "min",
@@ -163,7 +163,7 @@ LIST_FAMILIES: dict[str, Family[ListFunction]] = {
             " recommended equally often, 1 - 1/N if one alone is",
             _gini,
         ),
-        Family(
+        MetricFamily(
             "novelty",
             "lists",
             "max",
@@ -173,7 +173,7 @@ LIST_FAMILIES: dict[str, Family[ListFunction]] = {
             " as if one had it",
             _novelty,
         ),
-        Family(
+        MetricFamily(
             "popularity",
             "lists",
             "min",
@@ -182,7 +182,7 @@ LIST_FAMILIES: dict[str, Family[ListFunction]] = {
             "a share in [0, 1] in place of their count; mean within each list, then over users",
             _popularity,
         ),
-        Family(
+        MetricFamily(
             "diversity",
             "lists",
             "max",

@@ -38,7 +38,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Family(Generic[FunctionT_co]):
+class MetricFamily(Generic[FunctionT_co]):
     """A metric before its cutoff is known, with the function that measures it.
 
     Attributes:

@@ -8,13 +8,13 @@ from typing import Any
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
 from recsearch.metrics.lists import LIST_FAMILIES
-from recsearch.metrics.metric import Family, Kind, Metric
+from recsearch.metrics.metric import Kind, Metric, MetricFamily
 from recsearch.metrics.pairs import PAIR_FAMILIES
 from recsearch.metrics.rankings import RANKING_FAMILIES
 
 CUTOFFS = (5, 10, 20)
 
-_WITH_CUTOFF: Mapping[str, Family[Any]] = {**RANKING_FAMILIES, **LIST_FAMILIES}
+_WITH_CUTOFF: Mapping[str, MetricFamily[Any]] = {**RANKING_FAMILIES, **LIST_FAMILIES}
 
 
 def find_metric(name: str) -> Metric:

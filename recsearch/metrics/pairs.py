@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 from recsearch.metrics.weighting import Weighted, WeightedMean
 
 PROBABILITY_MARGIN = 1e-7
@@ -22,7 +22,7 @@ PROBABILITY_MARGIN = 1e-7
 
 
 @dataclass(frozen=True)
-class Pairs:
+class LabelledScores:
     """Labelled pairs with finite scores, in double precision.
 
     Attributes:
@@ -55,22 +55,22 @@ class Pairs:
         return click
 
 
-def _rmse(pairs: Pairs) -> Weighted:
+def _rmse(pairs: LabelledScores) -> Weighted:
     mean = pairs.mean_over_pairs(np.square(pairs.score - pairs.label))
     return lambda weights: np.sqrt(mean(weights))
 
 
-def _mae(pairs: Pairs) -> Weighted:
+def _mae(pairs: LabelledScores) -> Weighted:
     return pairs.mean_over_pairs(np.abs(pairs.score - pairs.label))
 
 
-def _log_loss(pairs: Pairs) -> Weighted:
+def _log_loss(pairs: LabelledScores) -> Weighted:
     probability = np.clip(pairs.score, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
     likelihood = np.where(pairs.is_click, probability, 1.0 - probability)
     return pairs.mean_over_pairs(-np.log(likelihood))
 
 
-def _auc(pairs: Pairs) -> Weighted:
+def _auc(pairs: LabelledScores) -> Weighted:
     """Returns the area, computed from one sort of the scores however many weightings there are."""
     order = np.argsort(pairs.score, kind="stable")
     score, owner, click = pairs.score[order], pairs.owner[order], pairs.is_click[order]
@@ -89,7 +89,7 @@ def _auc(pairs: Pairs) -> Weighted:
     return lambda weights: np.array([area(weight) for weight in weights], dtype=np.float64)
 
 
-def _user_auc(pairs: Pairs) -> Weighted:
+def _user_auc(pairs: LabelledScores) -> Weighted:
     """Returns the mean of the users' areas: a rank-sum each, with middle ranks for ties."""
     order = np.lexsort((pairs.score, pairs.owner))
     owner, score = pairs.owner[order], pairs.score[order]
@@ -108,12 +108,12 @@ def _user_auc(pairs: Pairs) -> Weighted:
     return WeightedMean.of(area, has_both, pairs.num_users)
 
 
-PairFunction = Callable[[Pairs], Weighted]
+PairFunction = Callable[[LabelledScores], Weighted]
 
-PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
+PAIR_FAMILIES: dict[str, MetricFamily[PairFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "rmse",
             "pairs",
             "min",
@@ -122,7 +122,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over pairs, not over users",
             _rmse,
         ),
-        Family(
+        MetricFamily(
             "mae",
             "pairs",
             "min",
@@ -131,7 +131,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over pairs, not over users",
             _mae,
         ),
-        Family(
+        MetricFamily(
             "auc",
             "pairs",
             "max",
@@ -140,7 +140,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over all pairs of all users together; ties count half; nan with one label only",
             _auc,
         ),
-        Family(
+        MetricFamily(
             "user_auc",
             "pairs",
             "max",
@@ -150,7 +150,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             " them by their pairs); ties count half; nan without such a user",
             _user_auc,
         ),
-        Family(
+        MetricFamily(
             "log_loss",
             "pairs",
             "min",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def _average_precision(ranked: Ranked, cutoff: int) -> NDArray[np.float64]:
 
 RankingFunction = Callable[[Ranked, int], NDArray[np.float64]]
 
-RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
+RANKING_FAMILIES: dict[str, MetricFamily[RankingFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "hr",
             "ranks",
             "max",
@@ -103,7 +103,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "any of several held-out items counts, as in RecBole",
             _hit_rate,
         ),
-        Family(
+        MetricFamily(
             "ndcg",
             "ranks",
             "max",
@@ -112,7 +112,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "gain 1; ideal over min(k, held-out items) as in He et al. 2020 (LightGCN)",
             _ndcg,
         ),
-        Family(
+        MetricFamily(
             "recall",
             "ranks",
             "max",
@@ -122,7 +122,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             " Mult-VAE, divide by min(k, held-out items))",
             _recall,
         ),
-        Family(
+        MetricFamily(
             "precision",
             "ranks",
             "max",
@@ -131,7 +131,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "divided by k, also where there are fewer candidates",
             _precision,
         ),
-        Family(
+        MetricFamily(
             "mrr",
             "ranks",
             "max",
@@ -140,7 +140,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "the first of several held-out items alone counts",
             _reciprocal_rank,
         ),
-        Family(
+        MetricFamily(
             "map",
             "ranks",
             "max",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.metrics.names import metrics_of_kind
-from recsearch.metrics.pairs import PAIR_FAMILIES, Pairs
+from recsearch.metrics.pairs import PAIR_FAMILIES, LabelledScores
 from recsearch.metrics.rankings import RANKING_FAMILIES, Ranked
 from recsearch.metrics.weighting import Weighted, WeightedMean
 
@@ -118,10 +118,10 @@ class PairResults:
         return PAIR_FAMILIES[metric.family].function(self._pairs)
 
     @cached_property
-    def _pairs(self) -> Pairs:
+    def _pairs(self) -> LabelledScores:
         owner = np.searchsorted(self.users, self.user)
         exact_label, exact_score = self.label.astype(np.float64), self.score.astype(np.float64)
-        return Pairs(owner, len(self.users), exact_label, exact_score)
+        return LabelledScores(owner, len(self.users), exact_label, exact_score)
 
     def metrics(
         self, names: Sequence[str], weight: NDArray[np.floating] | None = None

@@ -21,16 +21,16 @@ from recsearch.metrics.names import find_metric
 from recsearch.metrics.results import Results
 
 NUM_RESAMPLES = 1000
-LEAST_RESAMPLES = 200
+MIN_RESAMPLES = 200
 LEVEL = 0.95
-WEIGHTS_A_BLOCK = 2**22  # held at once: 32 MiB of float64
-WORK = 10**8  # users (for AUC, which is no ratio of sums, rows) times resamples: some seconds
+WEIGHTS_PER_BLOCK = 2**22  # held at once: 32 MiB of float64
+MAX_WORK = 10**8  # users (for AUC, which is no ratio of sums, rows) times resamples: some seconds
 
 Answer = Literal["better", "worse", "not distinguishable"]
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A metric and its uncertainty.
 
     Attributes:
@@ -59,7 +59,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Whether one scorer is better than another on the same held-out rows.
 
     Attributes:
@@ -70,7 +70,7 @@ class Comparison:
     """
 
     metric: str
-    difference: Interval
+    difference: ConfidenceInterval
     p_value: float | None
     answer: Answer
 
@@ -86,7 +86,7 @@ def bootstrap_interval(
     *,
     num_resamples: int | None = None,
     level: float = LEVEL,
-) -> Interval:
+) -> ConfidenceInterval:
     """Returns the percentile interval of a metric over resampled users.
 
     Args:
@@ -107,7 +107,7 @@ def bootstrap_interval(
     return _interval(name, value, draws, level, len(results.users))
 
 
-def compare(
+def compare_results(
     own: Results,
     other: Results,
     name: str,
@@ -115,7 +115,7 @@ def compare(
     *,
     num_resamples: int | None = None,
     level: float = LEVEL,
-) -> Comparison:
+) -> PairedComparison:
     """Returns whether `own` is better than `other`: both with the same weights in each resample.
 
     The p-value is that of the same bootstrap: twice the smaller share of resamples on one side of
@@ -143,11 +143,11 @@ def compare(
     draws = first - second
     difference = _interval(name, value, draws, level, len(own.users))
     if difference.low is None or difference.high is None:
-        return Comparison(name, difference, None, "not distinguishable")
-    return Comparison(name, difference, _p_value(draws), _answer(name, difference))
+        return PairedComparison(name, difference, None, "not distinguishable")
+    return PairedComparison(name, difference, _p_value(draws), _answer(name, difference))
 
 
-def _answer(name: str, difference: Interval) -> Answer:
+def _answer(name: str, difference: ConfidenceInterval) -> Answer:
     low, high = difference.low, difference.high
     if low is None or high is None or low <= 0.0 <= high:
         return "not distinguishable"
@@ -162,21 +162,21 @@ def _p_value(draws: NDArray[np.float64]) -> float:
 
 def _interval(
     name: str, value: float, draws: NDArray[np.float64], level: float, num_users: int
-) -> Interval:
+) -> ConfidenceInterval:
     known = draws[np.isfinite(draws)]
     note = ""
     if num_users < 2:
         note = f"{num_users} user(s) with held-out rows: an interval over users needs two"
     elif not math.isfinite(value):
         note = f"{name} has no finite value"
-    elif len(known) < LEAST_RESAMPLES and len(known) < len(draws):
+    elif len(known) < MIN_RESAMPLES and len(known) < len(draws):
         note = f"{name} has a value in {len(known)} of {len(draws)} resamples only"
     told = value if math.isfinite(value) else None
     if note:
-        return Interval(name, told, None, None, level, num_users, 0, note)
+        return ConfidenceInterval(name, told, None, None, level, num_users, 0, note)
     tail = (1.0 - level) / 2.0
     low, high = (float(end) for end in np.quantile(known, [tail, 1.0 - tail]))
-    return Interval(name, told, low, high, level, num_users, len(known))
+    return ConfidenceInterval(name, told, low, high, level, num_users, len(known))
 
 
 def _resample(
@@ -198,7 +198,7 @@ def _draw_weights(
     num_users: int, count: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
     """Yields blocks [W, D] of how often each user is drawn, D draws a resample."""
-    size = max(1, WEIGHTS_A_BLOCK // num_users)
+    size = max(1, WEIGHTS_PER_BLOCK // num_users)
     for begin in range(0, count, size):
         rows = min(size, count - begin)
         drawn = rng.integers(num_users, size=(rows, num_users))
@@ -217,7 +217,7 @@ def _check(results: Results, name: str, num_resamples: int | None, level: float)
         raise ValueError(f"`level` must lie in (0, 1). Received {level}. For 95 percent write .95.")
     if num_resamples is None:
         size = len(results) if name == "auc" else len(results.users)
-        return max(LEAST_RESAMPLES, min(NUM_RESAMPLES, WORK // max(size, 1)))
+        return max(MIN_RESAMPLES, min(NUM_RESAMPLES, MAX_WORK // max(size, 1)))
     if num_resamples < 1:
         raise ValueError(f"`num_resamples` must be at least 1. Received {num_resamples}.")
     return num_resamples

@@ -16,7 +16,7 @@ from recsearch.study.trial import Scalar
 from recsearch.tuning.engines.engine import BUILD_SECONDS
 from recsearch.tuning.engines.helper import CallError, Helper, Say
 from recsearch.tuning.space.builtin import builtin_names
-from recsearch.tuning.space.discovery import discover, shown
+from recsearch.tuning.space.discovery import discover, values_text
 from recsearch.tuning.space.families import family_names
 from recsearch.tuning.space.fingerprint import source_fingerprint
 from recsearch.tuning.space.overrides import Override
@@ -89,8 +89,8 @@ class Builders:
             )
         except CallError as error:
             raise BuildError(
-                f"The builder of {family} ({self.references[family]}) failed at {shown(values)}: "
-                f"{error}."
+                f"The builder of {family} ({self.references[family]}) failed at "
+                f"{values_text(values)}: {error}."
             ) from error
         return keras_tuner.HyperParameters.from_config(config)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.training.fit import Fitter
-from recsearch.tuning.space.search_space import Built
+from recsearch.tuning.space.search_space import BuiltModel
 
 MAX_MODELS = 8
 MAX_PARAMETERS = 5_000_000  # of all models kept: 60 MB with the two slots of Adam
@@ -27,7 +27,7 @@ class LiveModel:
         fingerprint: Of the model as it was built, by which an edited builder shows.
     """
 
-    built: Built
+    built: BuiltModel
     fitter: Fitter
     scorer: ModelScorer
     fingerprint: str

@@ -16,7 +16,7 @@ from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
 from recsearch.text.printable import error_text
 from recsearch.tuning.engines.engine import Deadline, Message
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess, wait_for
-from recsearch.tuning.engines.worker import prepare
+from recsearch.tuning.engines.worker import prepare_runner
 
 if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup
@@ -130,7 +130,7 @@ def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
     """A worker's life: prepare once, then one assignment after another until the pipe closes."""
     fault, runner, home = "", None, os.getcwd()
     try:
-        runner = prepare(setup)
+        runner = prepare_runner(setup)
     except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
         fault = f"The worker could not start: {error_text(error)}"
     while True:

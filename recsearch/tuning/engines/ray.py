@@ -21,7 +21,7 @@ from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
 from recsearch.text.printable import error_text
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
 from recsearch.tuning.engines.engine import Deadline, Message
-from recsearch.tuning.engines.worker import prepare
+from recsearch.tuning.engines.worker import prepare_runner
 
 if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
@@ -47,7 +47,7 @@ class _Trainer:
         self._fault = ""
         self._runner: TrialRunner | None = None
         try:
-            self._runner = prepare(setup)
+            self._runner = prepare_runner(setup)
         except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
             self._fault = f"The worker could not start: {error_text(error)}"
         self._thread = ThreadPoolExecutor(max_workers=1)

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 
 
-def prepare(setup: "RunnerSetup") -> "TrialRunner":
+def prepare_runner(setup: "RunnerSetup") -> "TrialRunner":
     """Returns the runner of this process, on one thread.
 
     TensorFlow is imported here, and not with this module: the owner must not wait for it.

@@ -24,7 +24,7 @@ Raises `BuildError` if the builder fails there.
 """
 
 
-def shown(values: Mapping[str, Scalar]) -> str:
+def values_text(values: Mapping[str, Scalar]) -> str:
     """Returns a configuration as people read it."""
     return ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
 

@@ -18,7 +18,7 @@ from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import error_text
-from recsearch.tuning.space.discovery import discover, shown
+from recsearch.tuning.space.discovery import discover, values_text
 from recsearch.tuning.space.families import Family, family_names, load_family
 from recsearch.tuning.space.hypermodels import takes_data
 from recsearch.tuning.space.hyperparameters import TrackedHyperParameters
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltModel:
     """A model and the hyperparameters that its builder really read (bare names)."""
 
     recommender: Recommender
@@ -62,7 +62,7 @@ class SearchSpace:
     families: Mapping[str, Family]
     overrides: tuple[Override, ...] = ()
 
-    def build(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Built:
+    def build(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> BuiltModel:
         """Returns the recommender of one configuration.
 
         Args:
@@ -75,7 +75,7 @@ class SearchSpace:
         """
         hp = self._run(family, values, data)
         read = {FullName.parse(name).bare: v for name, v in hp.read.items() if name != SPACE}
-        return Built(as_recommender(hp.built, data, read), read)
+        return BuiltModel(as_recommender(hp.built, data, read), read)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
         """Returns what a configuration would read and how large its model would be.
@@ -143,7 +143,7 @@ class SearchSpace:
         except Exception as error:  # a builder may raise anything; its author must see where
             raise BuildError(
                 f"The builder of {family} ({self.families[family].reference}) failed at "
-                f"{shown(values)}: {error_text(error)}"
+                f"{values_text(values)}: {error_text(error)}"
             ) from error
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsearch.baselines.matrices import by_recency, interaction_matrix, paired_sums
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import ColumnKind
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
@@ -30,7 +30,7 @@ TERM_KINDS = (ColumnKind.CATEGORICAL, ColumnKind.MULTI)
 
 
 @dataclass(frozen=True)
-class Content:
+class TfidfProfiles:
     """What users met, and what items are told by.
 
     Attributes:
@@ -68,7 +68,7 @@ def has_terms(spec: DataSpec) -> bool:
     return any(column.kind in TERM_KINDS for column in spec.item_columns)
 
 
-def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
+def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
     """Returns what fits content, with or without `idf`.
 
     With a `half_life` the user's items count by their recency in the mean.
@@ -87,7 +87,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
     terms = term_counts(data)
 
-    def fit(parameters: Parameters) -> Content:
+    def fit(parameters: Parameters) -> TfidfProfiles:
         from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
         from sklearn.preprocessing import normalize
 
@@ -95,7 +95,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
             terms[1 : data.spec.num_items]
         )
         share = normalize(by_recency(interactions, data.seen, parameters), norm="l1")
-        return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
+        return TfidfProfiles(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit
 

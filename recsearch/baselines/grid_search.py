@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recsearch.baselines.matrices import TooLargeError
-from recsearch.baselines.parameters import Fitter, Parameters
-from recsearch.baselines.table import find_baseline
+from recsearch.baselines.parameters import FitFunction, Parameters
+from recsearch.baselines.registry import find_baseline
 from recsearch.data.preparation import PreparedData
 from recsearch.errors import UsageError
 from recsearch.evaluation.scorer import Scorer
@@ -113,7 +113,7 @@ class _Search:
         self._started = time.perf_counter()
         self._tried = self._too_large = 0
 
-    def over(self, fitter: Fitter, configurations: Sequence[Parameters]) -> None:
+    def over(self, fitter: FitFunction, configurations: Sequence[Parameters]) -> None:
         """Tries the configurations while time is left; the very first in any case."""
         for parameters in configurations:
             if self._tried > 0 and time.perf_counter() - self._started >= self._time_limit:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from recsearch.baselines import (
     bias,
-    content,
     cosine_knn,
     ease,
     ials,
@@ -13,8 +12,9 @@ from recsearch.baselines import (
     popularity,
     pure_svd,
     residual_knn,
+    tfidf,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
@@ -34,7 +34,7 @@ class Baseline:
     """
 
     grid: tuple[Parameters, ...]
-    prepare: Callable[[PreparedData, Sequence[Parameters]], Fitter]
+    prepare: Callable[[PreparedData, Sequence[Parameters]], FitFunction]
     weighs_recency: bool = False
 
     def half_lives(self, data: PreparedData) -> tuple[float, ...]:
@@ -56,7 +56,7 @@ BASELINES: dict[Task, dict[str, Baseline]] = {
         "ease": Baseline(ease.GRID, ease.prepare_ease, weighs_recency=True),
         "pure_svd": Baseline(pure_svd.GRID, pure_svd.prepare_pure_svd, weighs_recency=True),
         "ials": Baseline(ials.GRID, ials.prepare_ials, weighs_recency=True),
-        "content": Baseline(content.GRID, content.prepare_content, weighs_recency=True),
+        "content": Baseline(tfidf.GRID, tfidf.prepare_content, weighs_recency=True),
     },
     Task.RATING: {
         "bias": BIAS,
@@ -80,7 +80,7 @@ def applicable(task: Task, spec: DataSpec) -> tuple[str, ...]:
         spec: Content needs a categorical or multi-valued item column.
     """
     names = BASELINES[task]
-    return tuple(name for name in names if name != "content" or content.has_terms(spec))
+    return tuple(name for name in names if name != "content" or tfidf.has_terms(spec))
 
 
 def find_baseline(name: str, spec: DataSpec) -> Baseline:
