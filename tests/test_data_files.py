@@ -237,7 +237,7 @@ def test_row_numbers_count_the_rows_without_ids(tmp_path):
     ("bad", "message"),
     [
         (b"b\xff", r"Column 'user', row 2: b'b\\xff' is not UTF-8 text"),
-        (b"b\x00", r"Column 'user', row 2: the user id 'b\\x00' has a NUL character"),
+        (b"b\x00", r"Column 'user', row 2: the user id 'b\\x00' contains a NUL character"),
     ],
 )
 def test_ids_that_the_export_cannot_look_up_are_refused_early(tmp_path, bad, message):

@@ -236,7 +236,7 @@ def test_lines_of_user_and_items_are_pairs(write):
     assert loaded.notes[:2] == (
         "train.txt has lines of the form `user item item ...`; they were read as 7 pairs of user "
         "and item.",
-        "1 lines of train.txt have a user without items.",
+        "1 lines of train.txt have a user but no item.",
     )
 
 
@@ -316,7 +316,7 @@ def test_first_row_is_not_lost_without_a_note_when_it_names_the_columns(write):
     assert len(load(path).interactions) == 3  # ann occurs again: certainly no header
     loaded = load(path, user="ann", item="hat")
     assert len(loaded.interactions) == 2
-    assert any("'ann' is the name of the user column and also one of" in n for n in loaded.notes)
+    assert any("'ann' is both the name of the user column and one of" in n for n in loaded.notes)
 
 
 def test_header_with_usual_names_or_numbers_above_text_is_a_header(write):

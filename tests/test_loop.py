@@ -202,13 +202,13 @@ def test_search_whose_first_trials_all_fail_is_stopped(runner: TrialRunner, open
 def test_budget_of_0_minutes_starts_nothing(runner: TrialRunner, open_study) -> None:
     study = open_study(bias())
     reason = search(study, InlineEngine(runner), Budget(minutes=0), ignore)
-    assert reason == "the 0 minutes are over"
+    assert reason == "the limit of 0 minutes was reached"
     assert len(study.trials) == 0
 
 
 def test_budget_counts_the_seconds_of_earlier_sessions() -> None:
     assert Budget(minutes=1.5).spent(before=60.0) is None
-    assert Budget(minutes=1.5).spent(before=90.0) == "the 1.5 minutes are over"
+    assert Budget(minutes=1.5).spent(before=90.0) == "the limit of 1.5 minutes was reached"
     assert Budget().spent(before=1e9) is None
 
 
@@ -227,4 +227,4 @@ def test_budget_that_ends_leaves_paused_trials_to_be_resumed(runner, open_study)
 
 def test_driver_that_waits_for_nothing_ends_the_search(runner: TrialRunner, open_study) -> None:
     study = open_study(Wait())
-    assert search(study, InlineEngine(runner), Budget(), ignore) == "nothing is left to try"
+    assert search(study, InlineEngine(runner), Budget(), ignore) == "there is nothing more to try"

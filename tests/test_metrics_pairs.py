@@ -77,7 +77,10 @@ def test_pair_metrics_of_a_label_that_is_no_click_are_refused():
 
 
 def test_pair_metrics_of_a_ranking_name_are_refused():
-    expected = "ndcg@10 ranks items; it cannot be told of pairs. Choose one of rmse, mae, auc"
+    expected = (
+        "ndcg@10 ranks items; it cannot be computed from labelled pairs. Choose one of "
+        "rmse, mae, auc"
+    )
     with pytest.raises(UsageError, match=expected):
         pair_metrics(["ndcg@10"], array(1), array(1))
 

@@ -137,7 +137,7 @@ def test_results_of_unequal_lengths_are_refused():
 
 @pytest.mark.parametrize("owner", [integers(0, 0), integers(1, 2)])
 def test_units_without_a_held_out_item_and_items_without_a_unit_are_refused(owner):
-    with pytest.raises(ValueError, match=r"must own at least one ranked item.*Leave out those"):
+    with pytest.raises(ValueError, match=r"must have at least one ranked item.*Leave out users"):
         RankingResults(integers(1, 2), owner, integers(1, 2), integers(1, 2), 3)
 
 

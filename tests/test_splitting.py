@@ -117,7 +117,7 @@ def test_leave_last_out_by_hand() -> None:
     assert split.description.startswith("leave-last-out")
     assert split.notes == (
         "1 of 3 users have fewer than 3 interactions: "
-        "they stay wholly in the training part and are not evaluated.",
+        "all their rows are in the training part, and they are not evaluated.",
     )
 
 

@@ -156,7 +156,7 @@ def test_file_that_cannot_be_used_is_told_in_one_message(write, name, content, m
 
 def test_path_that_is_absent_tells_close_names(write, tmp_path):
     write("ratings.csv", "user,item\n1,2\n")
-    with pytest.raises(DataError, match=r"no such file. Close to it in .*: ratings\.csv"):
+    with pytest.raises(DataError, match=r"no such file. Similar names in .*: ratings\.csv"):
         read_source(tmp_path / "rating.csv")
     with pytest.raises(DataError, match="none with a similar name in"):
         read_source(tmp_path / "zzz")
@@ -166,14 +166,14 @@ def test_path_that_is_absent_tells_close_names(write, tmp_path):
 
 def test_directory_without_tables_is_a_fault(write, tmp_path):
     write("ratings.md", "user,item\n1,2\n")
-    with pytest.raises(DataError, match=r"The directory holds no \.parquet file"):
+    with pytest.raises(DataError, match=r"The directory contains no \.parquet"):
         read_source(tmp_path)
 
 
 def test_directory_of_parts_that_differ_is_a_fault(tmp_path):
     pa.parquet.write_table(pa.table({"user": [1]}), tmp_path / "0.parquet")
     pa.parquet.write_table(pa.table({"user": ["a"]}), tmp_path / "1.parquet")
-    with pytest.raises(DataError, match="The 2 Parquet files do not fit together"):
+    with pytest.raises(DataError, match="The 2 Parquet files cannot be joined"):
         read_source(tmp_path)
 
 

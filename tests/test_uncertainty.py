@@ -115,7 +115,10 @@ def test_resamples_are_fewer_where_there_are_many_rows(monkeypatch):
 def test_results_of_one_user_or_none_say_so(count):
     interval = bootstrap_interval(one_rank_each(np.ones(count)), "hr@10", seeded())
     assert (interval.low, interval.high, interval.num_resamples) == (None, None, 0)
-    assert interval.note == f"{count} user(s) with held-out rows: an interval over users needs two"
+    assert (
+        interval.note
+        == f"{count} user(s) with held-out rows: an interval over users needs at least two"
+    )
     assert interval.value == (1.0 if count else None)
     json.dumps(interval.to_json(), allow_nan=False)
     alike = compare_results(

@@ -87,7 +87,7 @@ def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -
         for those the user met; similarities are not normalised again; shrink as there.
     """
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    check_cooccurrences(interactions, "item_knn", "items that one user met")
+    check_cooccurrences(interactions, "item_knn", "items of one user")
     check_stored(data.spec.num_items, _most(configurations), "item_knn", "items")
     neighbours = CosineNeighbours(interactions.T.tocsr(), configurations)
     return lambda parameters: ItemKnn(
@@ -106,7 +106,7 @@ def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -
     """
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
     met_by = interactions.T.tocsr()
-    check_cooccurrences(met_by, "user_knn", "users who met one item")
+    check_cooccurrences(met_by, "user_knn", "users of one item")
     check_stored(data.spec.num_users, _most(configurations), "user_knn", "users")
     neighbours = CosineNeighbours(interactions, configurations)
     return lambda parameters: UserKnn(met_by, neighbours.at(parameters))

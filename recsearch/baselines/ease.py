@@ -96,13 +96,13 @@ def gram_matrix(train: Encoded, num_users: int, num_items: int) -> Gram:
     num_known = num_items - 1
     if num_known > MAX_EASE_ITEMS:
         raise TooLargeError(
-            f"ease inverts a dense matrix of at most {MAX_EASE_ITEMS:,} items a side. These data"
-            f" have {num_known:,} items, which would take {8 * num_known**2 / 1e9:.1f} GB for"
-            " each of three matrices. Drop the rarest items, or do without this baseline."
+            f"ease inverts a dense item-item matrix of at most {MAX_EASE_ITEMS:,} items. These data"
+            f" have {num_known:,} items, so each of three matrices would take"
+            f" {8 * num_known**2 / 1e9:.1f} GB. Drop the rarest items, or leave out this baseline."
         )
     whole = interaction_matrix(train, num_users, num_items)
     interactions = whole[:, 1:]
-    check_cooccurrences(interactions, "ease", "items that one user met")
+    check_cooccurrences(interactions, "ease", "items of one user")
     columns = interactions.T.tocsr()
     product = np.empty((num_known, num_known))
     for block in column_blocks(interactions):

@@ -138,10 +138,10 @@ class _Search:
     def _note(self, total: int) -> str:
         """Returns how many of all configurations were tried, in words."""
         if total == 1:
-            return "it has no parameters"
+            return "this baseline has no parameters"
         text = f"{self._tried} of {total} configurations were tried"
         if self._too_large:
             text += f"; {self._too_large} were too large"
         if self._tried + self._too_large < total:
-            text += f"; the {self._time_limit:g} s for it were over"
+            text += f"; the time limit of {self._time_limit:g} s was reached"
         return text

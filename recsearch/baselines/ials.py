@@ -181,5 +181,5 @@ def _check_size(interactions: sparse.csr_array, settings: IalsSettings) -> None:
         raise TooLargeError(
             f"ials may take at most {MAX_OPERATIONS:.0e} operations. {settings.sweeps} sweeps of"
             f" {sizes}, {interactions.nnz:,} pairs, would take {settings.sweeps * each:.0e}."
-            " Sample the interactions, or do without this baseline."
+            " Sample the interactions, or leave out this baseline."
         )

@@ -69,7 +69,8 @@ def by_recency(
     half_life = float(parameters["half_life"])
     if not half_life > 0 or seen.age is None:
         raise ValueError(
-            f"`half_life` must be above 0, for items that have ages. Received {half_life}."
+            f"`half_life` must be above 0, and the data must have an order in time. "
+            f"Received {half_life}."
         )
     weight = np.exp2(-seen.age / half_life).astype(np.float32)
     weights = sparse.csr_array((weight, seen.items, seen.offsets), shape=interactions.shape)
@@ -119,7 +120,7 @@ def check_cooccurrences(interactions: sparse.csr_array, baseline: str, pairs_of:
     if pairs > MAX_COOCCURRENCES:
         raise TooLargeError(
             f"{baseline} compares at most {MAX_COOCCURRENCES:,} pairs of {pairs_of}. These data"
-            f" have {pairs:,}. Sample the interactions, or do without this baseline."
+            f" have {pairs:,}. Sample the interactions, or leave out this baseline."
         )
 
 
@@ -137,7 +138,7 @@ def check_memory(num_bytes: float, baseline: str, what: str) -> None:
     if num_bytes > MAX_BYTES:
         raise TooLargeError(
             f"{baseline} may take at most {MAX_BYTES / 1e9:.0f} GB. {what} would take about"
-            f" {num_bytes / 1e9:.1f} GB. Sample the interactions, or do without this baseline."
+            f" {num_bytes / 1e9:.1f} GB. Sample the interactions, or leave out this baseline."
         )
 
 

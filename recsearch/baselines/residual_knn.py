@@ -155,7 +155,7 @@ def prepare_residual_knn(data: PreparedData, side: Side) -> FitFunction:
 
 def _check_size(rated: sparse.csr_array, side: Side) -> None:
     baseline = "item_knn" if side == "items" else "user_knn"
-    pairs_of = "items that one user rated" if side == "items" else "users who rated one item"
+    pairs_of = "items of one user" if side == "items" else "users of one item"
     check_cooccurrences(rated, baseline, pairs_of)
     check_stored(rated.shape[1], NUM_STORED, baseline, side)
 

@@ -106,7 +106,7 @@ def detect_task(
 ) -> tuple[Task, str]:
     """Returns the task that the labels [n] suggest, and the reason in a sentence."""
     if positive_from is not None:
-        reason = f"labels from {positive_from:g} on are taken as positives"
+        reason = f"labels of at least {positive_from:g} are positives"
         return Task.IMPLICIT, f"Task implicit: {reason}."
     if not has_label:
         return Task.IMPLICIT, "Task implicit: the data have no label column."
@@ -125,8 +125,8 @@ def _check_settings(
     faults = []
     if positive_from is not None and task not in (None, Task.IMPLICIT):
         faults.append(
-            f"--positive-from {positive_from:g} is for the implicit task alone. "
-            f"Received --task {task}. Leave one of them out, or pass --task implicit."
+            f"--positive-from {positive_from:g} is for the implicit task only. "
+            f"Received --task {task}. Remove one of the two, or pass --task implicit."
         )
     flags = {"--positive-from": positive_from, "--missing-label": missing_label}
     for flag, value in flags.items():
@@ -153,8 +153,8 @@ def _rated_rows(loaded: Loaded, missing_label: float | None, notes: list[str]) -
         raise DataError(
             loaded.source,
             [
-                f"All {len(label)} labels equal --missing-label {missing_label:g}: no row is left. "
-                "Expected another label among them."
+                f"All {len(label)} labels equal --missing-label {missing_label:g}: no row remains. "
+                "Expected at least one other label."
             ],
         )
     dropped = len(label) - len(kept)
@@ -172,12 +172,12 @@ def _deduplicate(
     dropped = len(interactions) - len(found.rows)
     if not dropped:
         return found.rows
-    which = "last in file order" if interactions.timestamp is None else "latest"
+    which = "last row in file order" if interactions.timestamp is None else "latest row"
     if clicks_win and found.num_contradicting:
-        which = "last row with label 1, or the last row of all if there is none,"
+        which = "last row with label 1, or the last row if no label is 1,"
     note = (
         f"{dropped} of {len(interactions)} rows were dropped: their (user, item) pair occurs "
-        f"again; the {which} was kept."
+        f"more than once; the {which} was kept."
     )
     if found.num_contradicting:
         note += f" {found.num_contradicting} of these pairs have rows with different labels."
@@ -199,8 +199,8 @@ def _positives(
     elif has_label and len(np.unique(label)) > 1:
         low, high = label.min(), label.max()
         notes.append(
-            f"Every row is taken as a positive, whatever its label ({low:g} to {high:g}). "
-            "To keep high labels only, pass --positive-from."
+            f"Every row counts as a positive, whatever its label ({low:g} to {high:g}). "
+            "To keep only high labels, pass --positive-from."
         )
     kept = interactions.take(positive)
     return replace(kept, label=np.ones(len(kept), dtype=np.float32))
@@ -228,12 +228,13 @@ def _label_faults(
             faults.append(
                 f"Column '{column}', row {row}: label {label[wrong[0]]:g}. "
                 f"The click task expects 0 or 1; {len(wrong)} labels are neither. "
-                "Pass --task rating, or correct them."
+                "Correct them, or pass --task rating."
             )
     if not is_part and len(label) and label.min() == label.max():
         faults.append(
-            f"Every label in column '{column}' is {label[0]:g}: nothing to learn. "
-            "Expected at least two values; for plain interactions use --task implicit."
+            f"Every label in column '{column}' is {label[0]:g}: there is nothing to learn. "
+            "Expected at least two different labels; for interactions without ratings, pass "
+            "--task implicit."
         )
     return faults
 
@@ -261,7 +262,7 @@ def _size_faults(interactions: Interactions, is_part: bool) -> list[str]:
         "interactions": (len(interactions), 1 if is_part else MIN_INTERACTIONS),
     }
     return [
-        f"{count} {what} are left after cleaning. Expected at least {least}. Bring more data."
+        f"{count} {what} remain after cleaning. Expected at least {least}. Provide more data."
         for what, (count, least) in counts.items()
         if count < least
     ]

@@ -115,7 +115,8 @@ def find_columns(
         elif column in found.values():
             other = next(r for r, taken in found.items() if taken == column)
             faults.append(
-                f"--{other}-column and --{role}-column both name '{name}'. Expected two columns."
+                f"--{other}-column and --{role}-column both name '{name}'. Expected two "
+                "different columns."
             )
         else:
             found[role] = column

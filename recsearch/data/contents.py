@@ -153,7 +153,7 @@ def _unzip(path: Path) -> tuple[bytes, str]:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             fault = (
                 f"The zip file has {len(entries)} files ({shown or 'none'}). Expected exactly one "
-                "table; unpack it and pass the file that you mean."
+                "table; unpack it and pass the file of the table."
             )
         if fault is None and entries[0].file_size > MAX_UNPACKED_BYTES:
             fault = (

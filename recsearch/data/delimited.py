@@ -54,7 +54,8 @@ def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tupl
             str(path),
             [
                 f"Row {table.num_rows} of the data has a quoted cell that is never closed. "
-                "Expected quotes in pairs; close it, or double a quote that belongs to the text."
+                "Expected quotes in pairs; close the cell, or double a quote that is part of "
+                "the text."
             ],
         )
     table, notes = _decimal_points(path, table, layout)
@@ -156,8 +157,9 @@ def _uneven_rows(content: Content, layout: Layout) -> str:
     return (
         f"Row {number} of the data has {row.actual_columns} cells, but the first line has "
         f"{row.expected_columns} ({list_names(layout.columns)}): '{row.text[:80]}'. "
-        f"{len(rejected)} such rows in all. Expected as many cells in each row, separated by "
-        f"{delimiter}; quote cells that hold it."
+        f"{len(rejected)} such rows in all. Expected the same number of cells in each row, "
+        "separated by "
+        f"{delimiter}; quote cells that contain it."
     )
 
 
@@ -188,7 +190,7 @@ def _without_empty_end(content: Content, layout: Layout, table: pa.Table) -> pa.
                 str(content.path),
                 [
                     f"Row {row} of the data has {len(layout.columns)} cells, but the first line "
-                    f"has {len(layout.columns) - 1}. Expected as many cells in each row."
+                    f"has {len(layout.columns) - 1}. Expected the same number of cells in each row."
                 ],
             )
     return table

@@ -54,7 +54,8 @@ def load_features(
     if len(rows) < table.num_rows:
         repeated = table.num_rows - len(rows)
         notes += (
-            f"{repeated} rows of {path.name} repeat an id; the last row of each {role} was kept.",
+            f"{repeated} rows of {path.name} repeat an id; the last row of each {role} id was "
+            "kept.",
         )
         table = table.take(pa.array(rows))
     raw_ids = ids.values.take(pa.array(rows))
@@ -138,7 +139,8 @@ def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[s
             str(path),
             [
                 f"None of the {len(wanted)} {role} ids of the interactions is in this table: "
-                f"{wanted[0]} there, {decoded(ids)[0]} here. Expected the same ids in both files."
+                f"for example {wanted[0]} there, {decoded(ids)[0]} here. "
+                "Expected the same ids in both files."
             ],
         )
     return (f"{missing} of {len(wanted)} {role}s in the interactions have no row in {path.name}.",)

@@ -36,7 +36,7 @@ def list_parts(path: Path) -> list[Path]:
                 str(path),
                 [
                     f"The directory has more than {MAX_ENTRIES:,} entries. Expected a file, or a "
-                    "directory of the files of one table."
+                    "directory with the files of one table."
                 ],
             )
         found = [Path(folder, name) for name in names if name[0] not in "._"]
@@ -47,14 +47,15 @@ def list_parts(path: Path) -> list[Path]:
         raise DataError(
             str(path),
             [
-                "The directory holds no .parquet file and no .csv, .tsv or .jsonl file. "
-                "Expected a file, or a directory of them; links inside are not followed."
+                "The directory contains no .parquet, .csv, .tsv or .jsonl file. "
+                "Expected a file, or a directory of such files; links in it are not followed."
             ],
         )
     if len(kinds) > 1:
         shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         raise DataError(
-            str(path), [f"The directory holds files of several formats: {shown}. Expected one."]
+            str(path),
+            [f"The directory contains files of several formats: {shown}. Expected one format."],
         )
     return parts
 

@@ -97,7 +97,7 @@ def columns_fault(path: Path, count: int) -> str:
     """Returns the refusal of a table with too many columns."""
     melt = f"{_read(path)}{_melt('user')}.dropna(){_SAVE}"
     return (
-        f"The table has {count:,} columns; at most {MAX_COLUMNS:,} are read. "
+        f"The table has {count:,} columns. At most {MAX_COLUMNS:,} can be read. "
         f"This looks like a user x item matrix. {_to(melt)}"
     )
 

@@ -117,8 +117,8 @@ def source_of(argument: str, text: str, frames: Mapping[str, Frame]) -> Source:
         raise DataError(
             f"{argument}={text}",
             [
-                "This table was in the memory of the process that started the run, which ended "
-                "before the run directory had its own copy. Start a new run."
+                "This table was in the memory of the process that started the run. The process "
+                "ended before it had copied the table to the run directory. Start a new run."
             ],
         )
     return path
@@ -141,7 +141,9 @@ def _index_note(frame: Any) -> tuple[str, ...]:
     names = [str(name) for name in frame.index.names if name is not None]
     if not names:
         return ()
-    return (f"The index ({', '.join(names)}) is not read: frame.reset_index() makes it a column.",)
+    return (
+        f"The index ({', '.join(names)}) is not read; frame.reset_index() turns it into a column.",
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -90,7 +90,7 @@ def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArra
 def _no_validation(train: Interactions, reason: str) -> DataError:
     fault = (
         f"no validation part can be cut from it: {reason}. Received {len(train)} rows of "
-        f"{len(train.user_id.unique())} users. Bring more rows, or pass --validation."
+        f"{len(train.user_id.unique())} users. Provide more rows, or pass --validation."
     )
     return DataError("The training part", [fault])
 
@@ -104,7 +104,7 @@ def _drop(
         return part, []
     note = (
         f"{num_dropped} of {len(part)} {name} interactions were dropped: "
-        "the same user and item stand in a later part."
+        "the same (user, item) pair also occurs in a later part."
     )
     return part.take(~overlap), [note]
 
@@ -118,7 +118,7 @@ def _timed_alike(
     """
     if (train.timestamp is None) == (validation.timestamp is None):
         return train, validation, []
-    note = "Timestamps are not used: not both of training and validation part have them."
+    note = "Timestamps are not used: only one of the training and validation parts has them."
     return replace(train, timestamp=None), replace(validation, timestamp=None), [note]
 
 
@@ -133,8 +133,8 @@ def _check_candidates(
         fault = (
             "the user and positive of each list must be a row of the test part. "
             f"{len(strays)} of {len(positives)} are not; the first is list {first + 1}: "
-            f"user {user!r}, item {item!r}. Check that --test-candidates and --test "
-            "belong together."
+            f"user {user!r}, item {item!r}. Check that --test-candidates "
+            "and --test belong to the same data."
         )
         raise DataError("The test candidates", [fault])
     num_unlisted = int(np.sum(~np.isin(test, positives)))
@@ -142,7 +142,7 @@ def _check_candidates(
         return []
     return [
         f"{num_unlisted} of {len(test)} test interactions have no candidate list: "
-        "only those with a list are evaluated."
+        "only the interactions with a list are evaluated."
     ]
 
 
@@ -151,8 +151,8 @@ def _check_not_empty(**parts: Interactions) -> None:
     if empty:
         sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
         fault = (
-            f"each part must have at least one row. Received {sizes} rows, after pairs that stand "
-            "in a later part were dropped. Check the files given for these parts."
+            f"each part must have at least one row. Received {sizes} rows, after pairs that also "
+            "occur in a later part were dropped. Check the files given for these parts."
         )
         raise DataError(f"The {' and '.join(empty)} part cannot be used", [fault])
 
@@ -176,6 +176,6 @@ def _type_fault(parts: dict[str, Interactions | Candidates], column: str) -> str
         return ""
     found = ", ".join(f"{name}: {'text' if text else 'numbers'}" for name, text in is_text.items())
     return (
-        f"{column} must be of one type in all parts. Received {found}. "
+        f"{column} must have the same type in all parts. Received {found}. "
         "Write the ids in the same way in each file."
     )

@@ -45,8 +45,8 @@ def read_ids(
     if missing.all() or (missing.any() and not keep_missing):
         return failed(
             f"{missing.sum()} of {len(missing)} rows have no {role} id in column '{name}': "
-            f"{describe_rows(missing)}. Expected an id in each row; "
-            "fill them in or remove these rows."
+            f"{describe_rows(missing)}. Expected an id in each row. "
+            "Fill in the ids, or remove these rows."
         )
     ids = convert_ids(plain.values, like, role, name)
     return Checked(ids.values, ids.faults, _missing_notes(missing, role, name) + ids.notes)
@@ -72,7 +72,9 @@ def plain_ids(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.Chunk
     if pa.types.is_integer(kind) and first_unparsable(column, pa.int64(), whole=True) < 0:
         return Checked(pc.cast(column, pa.int64()))
     if first_unparsable(column, pa.string(), whole=True) == 0:
-        return failed(f"Column '{name}' holds {kind} values. Expected one {role} id in each row.")
+        return failed(
+            f"Column '{name}' contains {kind} values. Expected one {role} id in each row."
+        )
     return Checked(empty_to_null(pc.cast(column, pa.string())))
 
 
@@ -105,8 +107,8 @@ def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.A
         value = ids.dictionary[first].as_py()
         row = pc.index(ids.indices, first).as_py()
         return failed(
-            f"Column '{name}', row {row + 1}: the {role} id {value!r} has a NUL "
-            "character. Expected text without it, since NumPy cuts it off; remove it."
+            f"Column '{name}', row {row + 1}: the {role} id {value!r} contains a NUL "
+            "character. NumPy cannot keep it at the end of a text; remove it."
         )
     found = pc.is_in(ids.dictionary, value_set=WORDS).to_numpy(zero_copy_only=False)
     notes = []
@@ -115,7 +117,7 @@ def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.A
         notes.append(
             f"{count} of {len(ids)} rows have the {role} id '{ids.dictionary[code]}' in "
             f"column '{name}'; it is read as one {role}. If it means that the id is missing, "
-            "remove these rows or leave the cells empty."
+            "remove these rows or empty the cells."
         )
     return Checked(ids, notes=tuple(notes))
 

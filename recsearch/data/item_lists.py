@@ -56,9 +56,9 @@ def read_lists(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
     users = np.repeat(values[first], lengths - 1)
     notes = [
         f"{content.path.name} has lines of the form `user item item ...`; they were read as "
-        f"{len(users)} pairs of user and item."
+        f"{len(users)} (user, item) pairs."
     ]
     empty = int((lengths == 1).sum())
     if empty:
-        notes.append(f"{empty} lines of {content.path.name} have a user without items.")
+        notes.append(f"{empty} lines of {content.path.name} have a user but no item.")
     return pa.table({"user": users, "item": values[pairs]}), tuple(notes)

@@ -39,7 +39,7 @@ def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float3
     if broken.any():
         return failed(
             f"{broken.sum()} of {len(label)} labels in column '{name}' are missing or not finite: "
-            f"{describe_rows(broken)}. Expected a number in each row; remove these rows."
+            f"{describe_rows(broken)}. Expected a number in each row. Remove these rows."
         )
     return Checked(label)
 

@@ -46,13 +46,13 @@ def words_as_missing(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArra
         or pc.any(pc.match_substring_regex(numbers, NOT_A_NUMBER)).as_py()
     ):
         return column, ""
-    found = f"{len(words)} of {num_present} cells of column '{name}' are no numbers"
+    found = f"{len(words)} of {num_present} cells of column '{name}' are not numbers"
     few = len(words) <= FEW_WORDS * num_present
     if few and not pc.any(pc.match_substring_regex(words, r"\d")).as_py():
         return infer_type(numbers), f"{found}, such as '{words[0]}'; they are read as missing."
     return column, (
         f"{found}, such as '{words[0]}', so the column is read as text. "
-        "To use it as numbers, leave these cells empty."
+        "To use it as numbers, empty these cells."
     )
 
 

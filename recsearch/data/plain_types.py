@@ -30,7 +30,7 @@ def plain_column(column: pa.ChunkedArray, name: str) -> Checked[pa.ChunkedArray]
         return plain_column(pa.chunked_array(chunks, type=kind.value_type), name)
     if pa.types.is_nested(kind):
         return failed(
-            f"Column '{name}' holds {_short(kind)} values. Expected one value in each row: "
+            f"Column '{name}' contains {_short(kind)} values. Expected one value in each row: "
             "a number, a text, or a date."
         )
     if is_text(kind) or is_bytes(kind):

@@ -138,7 +138,7 @@ def load_candidates(path: Source, names: ColumnNames, like: Interactions) -> Can
         faults += part.faults
     if not rest:
         faults += (
-            "No column of negatives found. Expected columns user, item, then one a negative; "
+            "No column of negatives found. Expected columns user, item, then one per negative; "
             f"the file has columns: {list_names(table.column_names)}.",
         )
     if faults:
@@ -179,7 +179,7 @@ def _read_negatives(table: pa.Table, rest: Sequence[str], like: pa.DataType) -> 
 def _named_by_data(source: SourceTable, columns: Mapping[str, str]) -> list[str]:
     """Returns a note for each id column whose name is one of its ids: it may have no header."""
     return [
-        f"'{column}' is the name of the {role} column and also one of its ids: if the first line "
+        f"'{column}' is both the name of the {role} column and one of its ids. If the first line "
         "of the file is data, pass --no-header."
         for role, column in columns.items()
         if source.is_text and role in ("user", "item") and _occurs(source.table[column], column)

@@ -142,19 +142,19 @@ def _check_size(interactions: Interactions, method: str) -> None:
         what = method.removeprefix("cold-") if method.startswith("cold-") else "rows"
         faults.append(
             f"a {method} split needs at least {least} {what}. Received {found}. "
-            "Bring more interactions."
+            "Provide more interactions."
         )
     if most < MIN_INTERACTIONS_PER_USER and method == "leave-last-out":
         faults.append(
             f"a leave-last-out split needs users with at least {MIN_INTERACTIONS_PER_USER} "
             f"interactions. Received {num_users} users with at most {most}. "
-            "Bring more interactions, or pass --split random."
+            "Provide more interactions, or pass --split random."
         )
     if num_users < MIN_USERS or num_items < MIN_ITEMS:
         faults.append(
             f"at least {MIN_USERS} users and {MIN_ITEMS} items are needed. Received {num_users} "
             f"users and {num_items} items in {num_rows} rows. Check --user-column and "
-            "--item-column, or bring more interactions."
+            "--item-column, or provide more interactions."
         )
     if faults:
         raise DataError("The interactions cannot be split", faults)
@@ -190,7 +190,7 @@ def _leave_last_out(
         return part, ()
     note = (
         f"{num_short} of {len(present)} users have fewer than {MIN_INTERACTIONS_PER_USER} "
-        "interactions: they stay wholly in the training part and are not evaluated."
+        "interactions: all their rows are in the training part, and they are not evaluated."
     )
     return part, (note,)
 

@@ -163,8 +163,8 @@ def _check_counts(num_users: int, num_items: int, num_ratings: int) -> None:
     least, most = MIN_RATINGS_PER_USER * num_users, num_users * num_items
     if not least <= num_ratings <= most:
         raise UsageError(
-            f"num_ratings must lie in [{least}, {most}]: {MIN_RATINGS_PER_USER} a user at least, "
-            f"one a pair at most. Received {num_ratings} for {num_users} users and {num_items} "
+            f"num_ratings must lie in [{least}, {most}]: at least {MIN_RATINGS_PER_USER} per user, "
+            f"at most one per pair. Received {num_ratings} for {num_users} users and {num_items} "
             "items. Change one of the three."
         )
 

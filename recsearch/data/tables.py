@@ -75,7 +75,7 @@ def _absent(path: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir())
     close = difflib.get_close_matches(path.name, names, n=3)
     if close:
-        return f"There is no such file. Close to it in {folder}: {', '.join(close)}."
+        return f"There is no such file. Similar names in {folder}: {', '.join(close)}."
     return f"There is no such file, and none with a similar name in {folder}. Check the path."
 
 
@@ -142,7 +142,7 @@ def _read_directory(path: Path, expected: Expected) -> SourceTable:
         reason = str(error).splitlines()[0]
         kind = "Parquet" if parts[0].suffix.lower() in (".parquet", ".pq") else "JSON"
         raise DataError(
-            str(path), [f"The {len(parts)} {kind} files do not fit together: {reason}."]
+            str(path), [f"The {len(parts)} {kind} files cannot be joined to one table: {reason}."]
         ) from None
     table = typed(table) if is_text else type_partitions(table, path, parts)
     return SourceTable(path, _with_rows(path, table), notes, is_text)
@@ -156,7 +156,8 @@ def _check_same_columns(path: Path, parts: list[Path], tables: list[pa.Table]) -
                 str(path),
                 [
                     f"{part.name} has the columns {list_names(table.column_names)}, but "
-                    f"{parts[0].name} has {list_names(first)}. Expected the same columns in all."
+                    f"{parts[0].name} has {list_names(first)}. Expected the same columns in "
+                    "all files."
                 ],
             )
 

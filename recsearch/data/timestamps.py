@@ -49,7 +49,7 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
     if missing.any():
         return failed(
             f"{missing.sum()} of {len(missing)} times in column '{name}' are missing: "
-            f"{describe_rows(missing)}. Expected a time in each row; remove these rows."
+            f"{describe_rows(missing)}. Expected a time in each row. Remove these rows."
         )
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return Checked(_floor_seconds(column))
@@ -125,12 +125,12 @@ def _from_small(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.in
     whole = _floor(values)
     if (whole == values).all():
         note = (
-            f"Column '{name}' was read as seconds since 1970, so that all rows lie in one day. "
-            "If the numbers are Excel's dates, format the column as dates in the file."
+            f"Column '{name}' was read as seconds since 1970, so all rows fall on one day. "
+            "If the numbers are Excel dates, format the column as dates in the file."
         )
         return Checked(whole, notes=(note,))
     seconds = np.rint((values.astype(np.float64) - EXCEL_1970) * 86_400)
-    note = f"Column '{name}' was read as Excel's serial dates, which count days from 1900 on."
+    note = f"Column '{name}' was read as Excel serial dates, which count days from 1900."
     return Checked(np.asarray(seconds, dtype=np.int64), notes=(note,))
 
 

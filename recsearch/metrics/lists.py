@@ -49,12 +49,12 @@ class Recommended:
             )
         if self.num_users < self.counts[1:].max(initial=0):
             raise ValueError(
-                "An item can have no more training users than there are. Received "
+                "An item cannot have more training users than there are in all. Received "
                 f"{self.counts[1:].max()} of {self.num_users}. Count each user of an item once."
             )
         if self.vectors is not None and len(self.vectors) != num_items:
             raise ValueError(
-                f"There must be one vector an item, {num_items}. Received {len(self.vectors)}."
+                f"Expected one vector per item, {num_items}. Received {len(self.vectors)}."
             )
 
     @cached_property
@@ -117,8 +117,8 @@ def _diversity(lists: Recommended) -> float:
     """Returns 1 - mean cosine; the cosines of a list sum to |sum of unit vectors|^2 - their own."""
     if lists.vectors is None:
         raise ValueError(
-            "diversity compares the vectors of the items in a list, and there are none. Give an "
-            "array with one row an item, such as its columns as 0 and 1."
+            "diversity compares item vectors, and none were given. Pass an array with one row per "
+            "item, such as the item's categories as 0 and 1."
         )
     vectors = np.asarray(lists.vectors, dtype=np.float64)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -160,7 +160,7 @@ LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
             "sum over items of (2 i - N - 1) n_i / (N sum of n_i), n_i ascending",
             "Shani and Gunawardana 2011; RecBole giniindex",
             "n_i is how often item i is recommended; items that never are count too; 0 if all are"
-            " recommended equally often, 1 - 1/N if one alone is",
+            " recommended equally often, 1 - 1/N if only one is",
             _gini,
         ),
         MetricFamily(
@@ -169,8 +169,8 @@ LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
             "max",
             "mean of -log2(training users of the item / training users)",
             "Zhou et al. 2010 (mean self-information); RecTools MeanInvUserFreq",
-            "bits; mean within each list, then over users; an item that no training user has counts"
-            " as if one had it",
+            "bits; mean within each list, then over users; an item without a training user counts"
+            " as if it had one",
             _novelty,
         ),
         MetricFamily(
@@ -179,7 +179,7 @@ LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
             "min",
             "mean of (training users of the item / training users)",
             "Abdollahpouri et al. 2019 (average recommendation popularity)",
-            "a share in [0, 1] in place of their count; mean within each list, then over users",
+            "a share in [0, 1] instead of a count; mean within each list, then over users",
             _popularity,
         ),
         MetricFamily(

@@ -23,7 +23,7 @@ def list_metrics(names: Sequence[str], recommended: Recommended) -> dict[str, fl
     if depth > places:
         raise ValueError(
             f"Lists must have at least {depth} places. Received {places}. Recommend longer lists, "
-            "and pad those that end before with -1."
+            "and pad shorter ones with -1."
         )
     return {
         metric.name: LIST_FAMILIES[metric.family].function(recommended.first(metric.cutoff or 0))

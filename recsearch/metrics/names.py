@@ -63,8 +63,8 @@ def metrics_of_kind(names: Sequence[str], kind: Kind) -> list[Metric]:
     for metric in metrics:
         if metric.kind != kind:
             raise UsageError(
-                f"{metric.name} {_WHAT_IT_DOES[metric.kind]}; it cannot be told of "
-                f"{kind}. Choose one of {', '.join(_NAMES[kind])}."
+                f"{metric.name} {_WHAT_IT_DOES[metric.kind]}; it cannot be computed from "
+                f"{_INPUTS[kind]}. Choose one of {', '.join(_NAMES[kind])}."
             )
     return metrics
 
@@ -72,7 +72,12 @@ def metrics_of_kind(names: Sequence[str], kind: Kind) -> list[Metric]:
 _WHAT_IT_DOES: dict[Kind, str] = {
     "pairs": "compares labels",
     "ranks": "ranks items",
-    "lists": "looks at recommended lists",
+    "lists": "measures recommended lists",
+}
+_INPUTS: dict[Kind, str] = {
+    "pairs": "labelled pairs",
+    "ranks": "ranks of held-out items",
+    "lists": "recommended lists",
 }
 _NAMES: dict[Kind, list[str]] = {
     "pairs": list(PAIR_FAMILIES),

@@ -36,7 +36,7 @@ class Ranked:
 
     def __post_init__(self) -> None:
         if np.any(self.num_relevant < 1):
-            raise ValueError("Each user needs a held-out item. Leave out the users that have none.")
+            raise ValueError("Each user needs a held-out item. Leave out users without one.")
         if np.any(np.bincount(self.owner, minlength=len(self.num_relevant)) > self.num_relevant):
             raise ValueError(
                 "A user has more ranks than held-out items. Count the unknown ones too."
@@ -107,7 +107,7 @@ RANKING_FAMILIES: dict[str, MetricFamily[RankingFunction]] = {
             "ndcg",
             "ranks",
             "max",
-            "sum over hits of 1 / log2(rank + 1), divided by that of the ideal order",
+            "sum over hits of 1 / log2(rank + 1), divided by the same sum for the ideal order",
             "Järvelin and Kekäläinen 2002",
             "gain 1; ideal over min(k, held-out items) as in He et al. 2020 (LightGCN)",
             _ndcg,
@@ -137,7 +137,7 @@ RANKING_FAMILIES: dict[str, MetricFamily[RankingFunction]] = {
             "max",
             "1 / rank of the first hit within k, else 0",
             "RecBole",
-            "the first of several held-out items alone counts",
+            "only the first of several held-out items counts",
             _reciprocal_rank,
         ),
         MetricFamily(

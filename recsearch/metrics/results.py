@@ -168,9 +168,10 @@ class RankingResults:
         _check_same_length(owner=self.owner, item=self.item, rank=self.rank)
         if len(self.num_relevant) != len(self.user) or np.any(self.num_relevant < 1):
             raise ValueError(
-                "Each user or list must own at least one ranked item, and each item belong to one. "
+                "Each user or list must have at least one ranked item, and each item one user "
+                "or list. "
                 f"Received {len(self.user)} users or lists with {self.num_relevant.tolist()[:9]} "
-                "items. Leave out those that have none."
+                "items. Leave out users and lists without one."
             )
 
     def __len__(self) -> int:
@@ -219,7 +220,7 @@ class RankingResults:
         if cutoff > self.max_rank:
             raise ValueError(
                 f"{name} needs ranks to {cutoff}. Received ranks to {self.max_rank}. Measure with "
-                f"a protocol that holds {name}."
+                f"a protocol that includes {name}."
             )
         values = RANKING_FAMILIES[metric.family].function(self._ranked, cutoff)
         return WeightedMean.of(values, self._user_of_unit, len(self.users))
@@ -256,8 +257,9 @@ def _metrics(
     exact = np.ones(num_users) if weight is None else np.asarray(weight, dtype=np.float64)
     if exact.shape != (num_users,) or np.any(exact < 0):
         raise ValueError(
-            f"There must be one weight for each of the {num_users} users of the results, none "
-            f"negative. Received shape {exact.shape}, least {exact.min(initial=np.inf):g}."
+            f"Expected one weight for each of the {num_users} users of the results, and no "
+            "negative "
+            f"weight. Received shape {exact.shape}, least {exact.min(initial=np.inf):g}."
         )
     return {name: float(results.estimator(name)(exact[None, :])[0]) for name in names}
 

@@ -166,11 +166,11 @@ def _interval(
     known = draws[np.isfinite(draws)]
     note = ""
     if num_users < 2:
-        note = f"{num_users} user(s) with held-out rows: an interval over users needs two"
+        note = f"{num_users} user(s) with held-out rows: an interval over users needs at least two"
     elif not math.isfinite(value):
         note = f"{name} has no finite value"
     elif len(known) < MIN_RESAMPLES and len(known) < len(draws):
-        note = f"{name} has a value in {len(known)} of {len(draws)} resamples only"
+        note = f"{name} has a value in only {len(known)} of {len(draws)} resamples"
     told = value if math.isfinite(value) else None
     if note:
         return ConfidenceInterval(name, told, None, None, level, num_users, 0, note)
@@ -227,7 +227,8 @@ def _check_same_rows(own: Results, other: Results) -> None:
     same = np.array_equal(own.row_user, other.row_user)
     if not (same and np.array_equal(own.row_item, other.row_item)):
         raise ValueError(
-            "Two scorers are compared on the same held-out rows in the same order. Received "
+            "Two scorers can only be compared on the same held-out rows in the same order. "
+            "Received "
             f"{len(own)} and {len(other)} rows that differ in users or items. Measure both with "
             "one protocol."
         )

@@ -39,7 +39,9 @@ class Budget:
 
     def spent(self, before: float) -> str | None:
         """Returns why the search must end, or None; `before` as in `left`."""
-        return f"the {self.minutes:g} minutes are over" if self.left(before) <= 0 else None
+        return (
+            f"the limit of {self.minutes:g} minutes was reached" if self.left(before) <= 0 else None
+        )
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Calla
             raise KeyboardInterrupt
         asked.append(number)
         engine.stop_after_epoch()
-        announce("stopping after the running epochs; Ctrl-C again stops at once")
+        announce("stopping after the current epochs; press Ctrl-C again to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -143,7 +145,7 @@ def _search(
         if not running and stopped():
             raise KeyboardInterrupt
         if not running:
-            return reason or "nothing is left to try"
+            return reason or "there is nothing more to try"
         if reason is None and not engine.free_workers():
             study.look_ahead()
         for message in engine.wait():

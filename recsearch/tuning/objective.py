@@ -10,13 +10,13 @@ def make_objective(name: str | None, task: Task) -> Objective:
     """Returns the objective with its direction; `name` None takes the task's default.
 
     Raises:
-        UsageError: If the metric is unknown or does not suit the task.
+        UsageError: If the metric is unknown or is not available for the task.
     """
     metric = find_metric(name or default_objective(task))
     suitable = metrics_for(task)
     if metric.name not in suitable and not (task is Task.IMPLICIT and metric.kind == "ranks"):
         raise UsageError(
-            f"--objective {metric.name} does not suit the task {task}. "
+            f"--objective {metric.name} is not available for task {task}. "
             f"Expected one of {', '.join(suitable)}."
         )
     return Objective(metric.name, metric.direction)

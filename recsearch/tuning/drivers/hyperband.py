@@ -226,7 +226,7 @@ class HyperbandDriver:
         if self._bracket_with_room(history) is None:
             return "all brackets are complete"
         if self.max_trials is not None and len(history) >= self.max_trials:
-            return f"{len(history)} configurations were asked for and have been tried"
+            return f"the limit of {len(history)} configurations was reached"
         tried = tried_configurations(self.space, history)
         return f"all {len(tried)} configurations have been tried"
 

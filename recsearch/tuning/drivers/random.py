@@ -71,7 +71,7 @@ class RandomDriver:
         if History.of(trials).in_state(*UNFINISHED):
             return Wait()
         if all_proposed:
-            return Finish(f"{len(trials)} trials were asked for and have been run")
+            return Finish(f"all {len(trials)} trials have been run")
         tried = tried_configurations(self.space, trials)
         return Finish(f"all {len(tried)} configurations have been tried")
 

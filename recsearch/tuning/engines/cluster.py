@@ -95,7 +95,7 @@ def _require_gpus(asked: float, present: float) -> None:
     """Refuses workers that would never start."""
     if asked > present:
         raise UsageError(
-            f"All workers together need {asked:g} GPUs, and this machine has {present:g}. "
+            f"The workers need {asked:g} GPUs in all, but this machine has {present:g}. "
             "Lower --workers or --gpus-per-trial, or give the --address of a cluster."
         )
 
@@ -118,6 +118,6 @@ def require_answer(address: str) -> None:
 def _no_cluster(address: str, error: Exception) -> str:
     return (
         f"No Ray cluster can be joined at --address {address} ({error}). Expected HOST:PORT or "
-        "auto. Start one with `ray start --head` (one that asks for a token needs RAY_AUTH_MODE="
-        "token here too), or leave --address out for this machine alone."
+        "auto. Start one with `ray start --head`, or omit --address to use only this machine. "
+        "A cluster with token authentication needs RAY_AUTH_MODE=token here too."
     )

@@ -91,12 +91,12 @@ class WorkerProcess:
     def _how_it_ended(self) -> str:
         code = self.process.exitcode
         if code is None:
-            return "it closed its connection, or replaced its program, and was ended"
+            return "it closed its connection or replaced its program, so it was killed"
         if code >= 0:
             return f"exit code {code}; user code may have called sys.exit or os._exit"
         name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
         if -code == signal.SIGKILL and not self._killed:
-            return f"signal {-code}, {name}; out of memory is the usual cause"
+            return f"signal {-code}, {name}; the usual cause is running out of memory"
         return f"signal {-code}, {name}"
 
     def kill(self) -> None:

@@ -168,7 +168,9 @@ class RayEngine:
             if messages:
                 return messages
             if not self._busy() and now > notice:
-                logger.warning("Still no Ray worker has started: has the cluster room for one?")
+                logger.warning(
+                    "No Ray worker has started yet: the cluster may have no free resources."
+                )
                 notice = now + NOTICE_SECONDS
         return []
 

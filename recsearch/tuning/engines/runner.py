@@ -116,8 +116,8 @@ class TrialRunner:
             TrialState.INFEASIBLE,
             values=outline.values,
             num_parameters=outline.num_parameters,
-            message=f"{outline.num_parameters:,} parameters; at most {self.max_parameters:,} "
-            "were asked for.",
+            message=f"{outline.num_parameters:,} parameters, more than the limit of "
+            f"{self.max_parameters:,}.",
         )
 
     def _train(self, assignment: Assignment, report: Report, stop: Stop) -> Outcome:

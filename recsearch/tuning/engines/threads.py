@@ -23,4 +23,4 @@ def use_one_thread() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        logger.info("TensorFlow runs already in this process: its threads stay as they are.")
+        logger.info("TensorFlow already runs in this process, so its threads cannot be limited.")

@@ -160,7 +160,7 @@ def _refusal(name: str, definitions: Sequence[_Definition]) -> str:
     return (
         f"The hyperparameter {bare} has different ranges: {first.hyperparameter!r} at "
         f"{_shown(one, differing)}, but {second.hyperparameter!r} at {_shown(other, differing)}. "
-        "Its range may depend on one Choice, Boolean or short Int only. Use two names, or define "
+        "A range may depend on only one Choice, Boolean or short Int. Use two names, or define "
         f'each range inside `with hp.conditional_scope("{parent}", [...]):`.'
     )
 

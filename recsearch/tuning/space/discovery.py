@@ -167,7 +167,7 @@ def _require_text(found: Any) -> None:
                 raise SpaceError(
                     f"The hyperparameter {printable(hp.name)} has a text that is not valid Unicode "
                     f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
-                    "number, such as the position of a file in a list."
+                    "number instead, such as the position of a file in a list."
                 )
 
 

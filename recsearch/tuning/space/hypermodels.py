@@ -66,7 +66,8 @@ def _refuse_own_fit(owner: keras_tuner.HyperModel, reference: str) -> None:
     if type(owner).fit is keras_tuner.HyperModel.fit:
         return
     raise SpaceError(
-        f"The HyperModel {reference} overrides fit, which recsearch does not call: its own loop "
-        "trains each model. Remove fit. Return a recsearch.nn.Recommender from build to choose "
-        "examples, batch_size and callbacks; override train_step of the model for another step."
+        f"The HyperModel {reference} overrides fit, but recsearch never calls fit: its own loop "
+        "trains each model. Remove fit. To choose examples, batch_size and callbacks, return a "
+        "recsearch.nn.Recommender from build. To change the training step, override the model's "
+        "train_step."
     )

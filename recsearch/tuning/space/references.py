@@ -53,7 +53,7 @@ def require_reference(reference: str) -> None:
 
 
 _FORMS = (
-    "Try `recsearch spaces` to see all, or name your own as ./file.py:build or "
+    "Run `recsearch spaces` to list all, or name your own as ./file.py:build or "
     "package.module:build."
 )
 
@@ -109,8 +109,8 @@ def reference_of(space: Any) -> str:
 
 
 _WRITE_FILE = (
-    "Put it into a file, in a notebook with %%writefile my_space.py in the first line of its "
-    "cell, and pass './my_space.py:build'."
+    "Put it in a file and pass './my_space.py:build'. In a notebook, write %%writefile "
+    "my_space.py in the first line of the cell."
 )
 
 
