@@ -119,7 +119,7 @@ def test_missing_label_is_dropped_before_the_task_is_detected():
 def test_flags_beyond_single_precision_are_above_all_labels():
     loaded = loaded_with([1, 2] * 6)
     assert len(prepare(loaded, missing_label=1e39).interactions) == 12
-    with pytest.raises(DataError, match="0 interactions are left"):
+    with pytest.raises(DataError, match="0 interactions remain"):
         prepare(loaded, positive_from=1e39)
 
 

@@ -132,7 +132,7 @@ BAD_FILES = {
         ["--task", "rating"],
         "Every label in column 'rating' is 3: there is nothing to learn",
     ),
-    "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users are left"),
+    "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users remain"),
     "clicks": (table(*ROWS), ["--task", "click"], "row 1: label 3.*expects 0 or 1"),
     "no timestamps": (without(3), ["--task", "implicit"], "needs timestamps.*--split random"),
     "no labels": (without(2), ["--task", "rating"], "--task rating needs labels"),

@@ -45,8 +45,8 @@ TIMES = {
     "8 digits": ("20200918", MIDNIGHT, "dates of 8 digits"),
     "12 digits": ("202009181717", AFTERNOON, "dates of 12 digits"),
     "14 digits": ("20200918051702", MOMENT, "dates of 14 digits"),
-    "Excel serial": ("44092.25", MIDNIGHT + 6 * 3600, "Excel's serial dates"),
-    "small whole numbers": ("44092", 44_092, "If the numbers are Excel's dates"),
+    "Excel serial": ("44092.25", MIDNIGHT + 6 * 3600, "Excel serial dates"),
+    "small whole numbers": ("44092", 44_092, "If the numbers are Excel dates"),
     "undecided order": ("9/8/2020", MIDNIGHT - 10 * 86_400, "with the month first"),
 }
 

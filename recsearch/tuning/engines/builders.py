@@ -1,6 +1,6 @@
-"""The builders of a search, called elsewhere: in a helper process, or inline.
+"""Calls of the builders of a search, in a helper process or inline.
 
-No module of user code is imported by the process that calls these methods, except inline.
+The process that calls these methods imports no user code, except inline.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from recsearch.tuning.space.search_space import Outline, SearchSpace, load_space
 
 @dataclass(frozen=True)
 class SpaceSetup:
-    """Names a search space; plain values, so that it travels anywhere.
+    """Names a search space by plain values, so that it can be sent to any process.
 
     Attributes:
         spaces: References of the families, as in `load_space`.
@@ -95,13 +95,13 @@ class Builders:
         return keras_tuner.HyperParameters.from_config(config)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
-        """Returns what a configuration would read and its size; None where this fails."""
+        """Returns the values that a configuration would read, and its size; None if this fails."""
         try:
             found: Outline | None = self.helper.call(
                 _outline, self.setup, family, dict(values), data, seconds=self.build_seconds
             )
         except CallError:
-            return None  # its trial will fail, or not, in a worker
+            return None  # whether the configuration works is then decided by its trial
         return found
 
     def sources(self) -> dict[str, str | None]:

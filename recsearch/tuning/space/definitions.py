@@ -4,9 +4,10 @@
     low, high = (1e-4, 1e-2) if optimizer == "adam" else (0.1, 1.0)
     hp.Float("learning_rate", low, high)
 
-To Keras Tuner this is one hyperparameter, and it keeps the range that it saw first. Here each range
-is kept under a condition on the hyperparameter that decides between them, as if the builder had
-used `hp.conditional_scope`. Builds of the builder at many points show which one that is.
+For Keras Tuner this is one hyperparameter, and the first range that it sees is the only one. Here
+each range gets a condition on the hyperparameter that selects it (`optimizer` in the example), as
+if the builder had used `hp.conditional_scope`. This hyperparameter is found by running the builder
+at many configurations.
 """
 
 import json
@@ -23,9 +24,9 @@ from recsearch.study.trial import Scalar
 from recsearch.tuning.space.sampling import possible_values
 
 MAX_VALUES = 16
-"""A hyperparameter with more values than these is not taken to decide on a range."""
+"""A hyperparameter with more values than this cannot select the range of another one."""
 
-_NUM_SURROUNDINGS = 4  # points at which each value of a deciding hyperparameter is tried
+_NUM_SURROUNDINGS = 4  # points at which each value of a selecting hyperparameter is tried
 
 Point = Mapping[str, Scalar]
 """Full name -> value of the hyperparameters that a builder read before a definition."""
@@ -38,7 +39,7 @@ _Key = tuple[str, str]  # full name, conditions as JSON
 
 @dataclass
 class _Definition:
-    """One range of a hyperparameter, and where it was seen."""
+    """One range of a hyperparameter, and the configurations at which it was seen."""
 
     hyperparameter: Any
     points: list[Point] = field(default_factory=list)
@@ -48,15 +49,15 @@ _Seen = dict[_Key, dict[str, _Definition]]
 
 
 def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
-    """Returns the space with every range of a hyperparameter under the conditions that it needs.
+    """Returns the space with each range of a hyperparameter under the conditions that it needs.
 
     Args:
-        found: The `keras_tuner.HyperParameters` of one family: the range first seen of each name.
-        probed: The `HyperParameters` that the builds so far filled, with their values.
-        probe: Builds once more.
+        found: The `keras_tuner.HyperParameters` of one family, with the first range of each name.
+        probed: The `HyperParameters` of all builds so far, with their values.
+        probe: Runs the builder once more.
 
     Raises:
-        SpaceError: If no single hyperparameter of at most 16 values decides on a range.
+        SpaceError: If a range is not selected by a single hyperparameter of at most 16 values.
     """
     seen: _Seen = {}
     for hp in probed:
@@ -71,7 +72,7 @@ def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
 
 
 def _note(seen: _Seen, hp: Any) -> None:
-    """Adds the definitions of one build."""
+    """Records the definitions of one build in `seen`."""
     point: dict[str, Scalar] = {}
     for each in hp.space:
         config = json.dumps(each.get_config(), sort_keys=True, default=str)
@@ -93,7 +94,7 @@ def _is_short(hp: Any) -> bool:
 def _deciding(
     key: _Key, seen: _Seen, candidates: Sequence[Any], found: Any, probe: Probe
 ) -> Any | None:
-    """Returns the hyperparameter whose value alone decides which range `key` has."""
+    """Returns the hyperparameter whose value selects the range of `key`."""
     for candidate in candidates:
         if _by_value(candidate.name, seen[key]) is None:
             continue
@@ -105,7 +106,7 @@ def _deciding(
 
 
 def _by_value(name: str, definitions: Mapping[str, _Definition]) -> dict[Scalar, str] | None:
-    """Returns value -> definition; None if a value goes with several, or is not known."""
+    """Returns value -> definition; None if a value has several definitions or is unknown."""
     by_value: dict[Scalar, str] = {}
     for config, definition in definitions.items():
         for point in definition.points:
@@ -115,7 +116,7 @@ def _by_value(name: str, definitions: Mapping[str, _Definition]) -> dict[Scalar,
 
 
 def _surroundings(candidate: Any, found: Any) -> Iterable[dict[str, Scalar]]:
-    """Yields points with each value of a hyperparameter amid the defaults and random values."""
+    """Yields points with each value of a hyperparameter, among defaults and random values."""
     rng = np.random.default_rng(0)
     parents = {c.name: c.values[0] for c in candidate.conditions if c.name != SPACE}
     for value in possible_values(candidate) or ():
@@ -150,7 +151,7 @@ def _with_conditions(found: Any, varying: Mapping[_Key, tuple[Any, dict[str, _De
 
 
 def _refusal(name: str, definitions: Sequence[_Definition]) -> str:
-    """Returns the message: both ranges, and the values at which a builder declared them."""
+    """Returns the message: two ranges, and the values at which the builder declared them."""
     first, second = definitions[:2]
     pairs = ((one, other) for one in first.points for other in second.points)
     one, other = min(pairs, key=lambda pair: len(_differing(*pair)))

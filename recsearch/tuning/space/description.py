@@ -1,4 +1,4 @@
-"""Search spaces in words for people, and in JSON for run.json."""
+"""Descriptions of search spaces: as text for people, and as JSON for run.json."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ MAX_LISTED_VALUES = 12
 
 
 def describe_hyperparameter(hp: Any) -> str:
-    """Returns a hyperparameter in a line for people: name, type, range, default, condition."""
+    """Returns one line about a hyperparameter: name, type, range, default, condition."""
     config = hp.get_config()
     values = [] if config.get("step", 1) is None else list(hp.values)
     if values and len(values) <= MAX_LISTED_VALUES:
@@ -26,7 +26,7 @@ def describe_hyperparameter(hp: Any) -> str:
 
 
 def describe_space(hyperparameters: Any) -> list[dict[str, Any]]:
-    """Returns every hyperparameter with its range and conditions, as JSON holds them."""
+    """Returns every hyperparameter with its range and conditions, ready for JSON."""
     return [_describe_hyperparameter(hp) for hp in hyperparameters.space]
 
 

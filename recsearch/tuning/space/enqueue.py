@@ -1,4 +1,4 @@
-"""`--enqueue`: configurations that the user wants tried first."""
+"""`--enqueue`: configurations that are tried first, as the user asked."""
 
 import difflib
 import json
@@ -14,17 +14,17 @@ from recsearch.tuning.space.sampling import as_hyperparameters, is_active
 
 
 def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scalar]]:
-    """Returns (family, values) of NAME=VALUE,... or of a JSON file (best/hyperparameters.json).
+    """Returns the family and values of a `--enqueue` argument.
 
-    What is not given takes its default.
+    A hyperparameter that the argument does not name takes its default.
 
     Args:
-        argument: "learning_rate=0.001,embedding_dim=64", with "space=neumf" where there are
-            several families; or the path of a JSON file.
+        argument: "learning_rate=0.001,embedding_dim=64", with "space=neumf" if there are several
+            families; or the path of a JSON file such as best/hyperparameters.json.
         space: The discovered `keras_tuner.HyperParameters`.
 
     Raises:
-        SpaceError: If it cannot be read, or names what is not in the space.
+        SpaceError: If it cannot be read, or a name or value is not in the space.
     """
     given = _from_file(Path(argument)) if argument.endswith(".json") else _from_text(argument)
     families = next(list(hp.values) for hp in space.space if hp.name == SPACE)
@@ -66,7 +66,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _typed_values(given: Mapping[str, Any], family: str, space: Any) -> dict[str, Scalar]:
     """Returns each value in the type of its hyperparameter.
 
-    Under other values of its parents, a name may be another hyperparameter: the active one counts.
+    One name may have several definitions, under different conditions; the active one counts.
     """
     own = [hp for hp in reversed(space.space) if FullName.parse(hp.name).family == family]
     named = {FullName.parse(hp.name).bare: hp for hp in own}  # the first of each name

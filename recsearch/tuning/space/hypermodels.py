@@ -1,4 +1,4 @@
-"""Builders in the forms that Keras Tuner knows: a function, a `HyperModel`, or its `build`."""
+"""Builders in all forms of Keras Tuner: a function, a `HyperModel`, or the `build` of one."""
 
 import inspect
 from collections.abc import Callable
@@ -17,12 +17,12 @@ def named_builder(module: ModuleType, attribute: str, reference: str) -> Builder
 
     Args:
         module: The module of the reference.
-        attribute: A function, a `keras_tuner.HyperModel` (class or instance), another object that
-            can be called, or a method of one ("model.build").
+        attribute: Name of a function, of a `keras_tuner.HyperModel` (class or instance), of another
+            callable, or of a method ("model.build").
         reference: As the user wrote it.
 
     Raises:
-        SpaceError: If it is none of them, or a `HyperModel` with a `fit` of its own.
+        SpaceError: If it is none of these, or a `HyperModel` with its own `fit`.
     """
     named: Any = module
     for part in attribute.split("."):
@@ -40,7 +40,7 @@ def named_builder(module: ModuleType, attribute: str, reference: str) -> Builder
 
 
 def takes_data(builder: Builder) -> bool:
-    """Returns whether a builder wants the DataSpec beside `hp`."""
+    """Returns whether a builder takes the `DataSpec` as its second argument."""
     owner = getattr(builder, "__self__", None)
     if isinstance(owner, keras_tuner.HyperModel) and builder == owner.build:
         # Keras Tuner hides the `build` of the class behind a wrapper.

@@ -1,7 +1,8 @@
 """Search spaces: loading builders, building models, discovering and narrowing hyperparameters.
 
 One search covers one family or several. Each family's builder runs inside `hp.name_scope(family)`
-under the root choice `space`, so that two families may use the same names; people see bare names.
+and under the condition `space == family`, so two families may use the same names. Users see bare
+names.
 """
 
 import logging
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model and the hyperparameters that its builder really read (bare names)."""
+    """A model, and bare name -> value of the hyperparameters that its builder read."""
 
     recommender: Recommender
     values: dict[str, Scalar]
@@ -39,11 +40,11 @@ class BuiltModel:
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a configuration before it is built.
+    """What is known about a configuration before its model is built.
 
     Attributes:
         values: Bare name -> value of the hyperparameters that its builder reads.
-        num_parameters: Size of its model.
+        num_parameters: Number of parameters of its model.
     """
 
     values: dict[str, Scalar]
