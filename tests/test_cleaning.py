@@ -146,7 +146,7 @@ def test_repeated_pairs_keep_the_latest_and_say_so():
     data = prepare(loaded)
     assert data.interactions.label.tolist() == [5, *([1, 2] * 5)]
     assert data.interactions.timestamp.tolist() == [8, *range(10)]
-    assert any("the latest was kept" in text for text in data.notes)
+    assert any("the latest row was kept" in text for text in data.notes)
 
 
 def test_implicit_takes_each_row_as_a_positive_and_says_so():

@@ -1,7 +1,8 @@
-"""Simple models that a search has to beat, tuned in a minute each and without TensorFlow.
+"""Simple models in NumPy and SciPy that a search must beat, each tuned in about a minute.
 
-Each is a `recsearch.evaluation.scorer.Scorer`. `applicable` lists the baselines of a task, `tune`
-chooses the parameters of one on the validation part, `fit` builds it.
+TensorFlow does not belong here, nor does the evaluation of the models. Each baseline is a
+`recsearch.evaluation.scorer.Scorer`. `applicable` lists the baselines of a task, `tune` chooses the
+parameters of one on the validation part, and `fit` fits it.
 """
 
 from recsearch.baselines.grid_search import Tuned, fit, tune

@@ -1,4 +1,4 @@
-"""Which baselines suit which task, and what is tried of each."""
+"""The baselines of each task, and the configurations that are tried."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Baseline:
     """A simple model and its search.
 
     Attributes:
-        grid: The configurations that are tried, half-lives aside: at most twelve, the default
+        grid: The configurations that are tried, without half-lives: at most twelve, the default
             first.
-        prepare: Does the work that all given configurations have in common; returns what fits at
+        prepare: Does the work that all given configurations share; returns the function that fits
             one of them.
-        weighs_recency: Whether it takes a `half_life` too, in items, where they have ages.
+        weighs_recency: Whether it also has a `half_life`, in items, for data with ages.
     """
 
     grid: tuple[Parameters, ...]
@@ -38,12 +38,12 @@ class Baseline:
     weighs_recency: bool = False
 
     def half_lives(self, data: PreparedData) -> tuple[float, ...]:
-        """Returns the half-lives that are tried on the data."""
+        """Returns the half-lives that are tried for the data."""
         return HALF_LIVES if self.weighs_recency and data.seen.age is not None else ()
 
 
 HALF_LIVES = (64.0, 16.0, 4.0)
-"""What is tried, in items of a user, beside all items counting alike."""
+"""The half-lives that are tried, in items of a user, besides equal weights."""
 
 POPULARITY = Baseline(popularity.GRID, popularity.prepare_popularity)
 BIAS = Baseline(bias.GRID, bias.prepare_bias)
@@ -68,15 +68,15 @@ BASELINES: dict[Task, dict[str, Baseline]] = {
         "bias": BIAS,
     },
 }
-"""Task -> name -> baseline, the simplest first. Content has no scores that are probabilities, as
-clicks demand, nor labels, as ratings do."""
+"""Task -> name -> baseline, the simplest first. Content is only for implicit data: its scores are
+neither probabilities, which clicks need, nor in the unit of ratings."""
 
 
 def applicable(task: Task, spec: DataSpec) -> tuple[str, ...]:
     """Returns the names of the baselines of a task, the simplest first.
 
     Args:
-        task: What is to be learned.
+        task: What is learned.
         spec: Content needs a categorical or multi-valued item column.
     """
     names = BASELINES[task]

@@ -1,4 +1,4 @@
-"""Arrow columns: operations that several readers of data need.
+"""Arrow columns: the operations that several modules of this package share.
 
 Dimension letters: n rows.
 """

@@ -1,4 +1,4 @@
-"""From a file's rows to the data of a task: missing labels, repeated pairs, the task itself."""
+"""Cleaning: drops missing labels and repeated pairs, and determines the task."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from recsearch.data.validated import carried
 from recsearch.errors import ConfigError, DataError
 
 ZERO_FRACTION = 0.2
-"""From this share of zeros on, zeros among ratings are suspected to mean 'not rated'."""
+"""If at least this fraction of the ratings are 0, zeros are suspected to mean 'not rated'."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class TaskData:
     """Interactions that are ready to be split.
 
     Attributes:
-        task: What is to be learned.
-        interactions: No (user, item) pair twice; labels as the task has them (1 for implicit).
-        notes: What was dropped and decided, and why.
+        task: What is learned.
+        interactions: Each (user, item) pair once; labels in the form of the task (1 for implicit).
+        notes: What was dropped or decided, and why.
     """
 
     task: Task
@@ -40,20 +40,20 @@ def prepare_task(
     *,
     is_part: bool = False,
 ) -> TaskData:
-    """Cleans interactions and settles the task, in this order.
+    """Cleans interactions and determines the task, in this order.
 
     1. Rows whose label is `missing_label` are dropped.
-    2. Of a (user, item) pair that occurs more than once, the last row is kept. If all labels are
-       0 and 1 and the task is not rating, it is the pair's last row with a 1 where there is one.
+    2. If a (user, item) pair occurs more than once, its last row is kept. If all labels are 0 and 1
+       and the task is not rating, the last row with label 1 is kept instead, if there is one.
     3. The task is detected if it is None.
     4. Labels are checked against the task. For the implicit task they become 1, and
        `positive_from` decides which rows are kept.
 
     Args:
         loaded: A file's interactions.
-        task: What is to be learned; None detects it from the labels.
-        positive_from: Implicit only: labels from this value on are positives, other rows are
-            dropped. None takes each row as a positive.
+        task: What is learned; None detects it from the labels.
+        positive_from: Implicit only: labels of at least this value are positives, other rows are
+            dropped. With None, each row is a positive.
         missing_label: A label that means "not rated"; None if there is none.
         is_part: Whether this is a test or validation part, which may be small and whose labels may
             all be equal.
@@ -62,9 +62,9 @@ def prepare_task(
         The data of the task, in file order.
 
     Raises:
-        ConfigError: If the settings do not fit each other or the data.
-        DataError: If the labels do not fit the task, or too little data is left; all faults
-            together.
+        ConfigError: If the settings contradict each other or the data.
+        DataError: If the labels are not valid for the task, or too little data remains. The
+            message lists all faults.
     """
     _check_settings(loaded, task, positive_from, missing_label)
     notes = list(loaded.notes)
@@ -207,7 +207,7 @@ def _positives(
 
 
 def _as_label(value: float) -> np.float32:
-    """Returns a value of a flag in the precision of labels; infinite if it is larger than all."""
+    """Returns the value of a flag in the precision of labels; infinite if it is too large."""
     with np.errstate(over="ignore"):
         return np.float32(value)
 

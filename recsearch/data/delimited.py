@@ -20,14 +20,14 @@ DECIMAL_OR_WHOLE = r"^\s*([+-]?\d+(,\d+)?)?\s*$"
 
 
 def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tuple[str, ...]]:
-    """Reads a delimited text, all cells as text; see `typed`.
+    """Reads a delimited text, with all cells as text; `typed` converts them.
 
     Args:
         content: The text.
-        expected: What is known of the file.
+        expected: What is known about the file.
 
     Returns:
-        The table of strings, and notes on what was assumed of the file.
+        The table of strings, and notes about assumptions on the file.
 
     Raises:
         DataError: If there is no row of data, or rows differ in length.
@@ -63,11 +63,11 @@ def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tupl
 
 
 def typed(table: pa.Table) -> pa.Table:
-    """Returns a table of text with each column in its type: int64, float64, bool or string."""
+    """Returns a table of text with each column converted to int64, float64, bool or string."""
     names, columns = table.column_names, []
     for name in names:
         columns.append(infer_type(table[name]))
-        table = table.drop_columns([name])  # not all the text is held until all is converted
+        table = table.drop_columns([name])  # frees the text of a column as soon as it is converted
     return pa.table(columns, names=names)
 
 
@@ -92,17 +92,17 @@ def _read_text(content: Content, layout: Layout) -> tuple[pa.Table, Layout]:
             try:
                 return _read_text(content, replace(layout, escaped=True))
             except DataError:
-                pass  # then escapes were not the reason: reported below of the file as it is
+                pass  # then escapes were not the reason; the original error is reported below
         raise DataError(str(content.path), [_uneven_rows(content, layout)]) from None
 
 
 def _parse(
     content: Content, layout: Layout, rejected: list[pa.csv.InvalidRow] | None = None
 ) -> pa.Table:
-    """Reads the rows; with `rejected`, rows of another length go there.
+    """Reads the rows; with `rejected`, rows of another length are added to it.
 
-    Arrow calls the handler of such rows in the thread that parses. That must be this thread:
-    a Python function in one of Arrow's own threads aborts a process that ends meanwhile.
+    Arrow calls the handler of these rows in its parsing thread, which must be this thread: a Python
+    function in one of Arrow's own threads crashes a process that ends at this moment.
     """
 
     def keep(row: pa.csv.InvalidRow) -> str:
@@ -131,7 +131,7 @@ def _parse(
 
 
 def _one_delimiter(stream: pa.NativeFile, delimiter: str) -> pa.NativeFile:
-    """Returns the stream with a tab for each delimiter that is not one character, Arrow's limit."""
+    """Returns the stream with tabs in place of a longer delimiter, which Arrow does not support."""
     if delimiter == "::":
         return pa.BufferReader(stream.read().replace(b"::", b"\t"))
     if delimiter == BLANKS:
@@ -164,7 +164,7 @@ def _uneven_rows(content: Content, layout: Layout) -> str:
 
 
 def _decimal_points(path: Path, table: pa.Table, layout: Layout) -> tuple[pa.Table, list[str]]:
-    """Returns the table with points for decimal commas, as semicolon files from Excel have them."""
+    """Returns the table with points for decimal commas, which Excel writes in semicolon files."""
     notes: list[str] = []
     if layout.delimiter != ";":
         return table, notes

@@ -1,4 +1,4 @@
-"""One column of a user or item table: categorical, numeric, multi-valued, text, or of no use."""
+"""The kind of a user or item column: categorical, numeric, multi-valued, text, or not useful."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TITLE_NAMES = (
     *("title", "name", "originaltitle", "movietitle", "filmtitle", "booktitle", "itemname"),
     *("itemtitle", "productname", "producttitle", "trackname", "artistname", "songtitle"),
 )
-"""Normalised names of columns that are shown to people; always text, however few their values."""
+"""Normalised names of columns that are shown to people. They are text, even with few values."""
 
 MULTI_NAMES = ("genres", "genre", "tags", "categories")
 MULTI_SEPARATORS = ("|", ";", ",")
@@ -33,16 +33,16 @@ IDENTIFIER_NAME = re.compile(r"(id|isbn|isbn10|isbn13|asin|ean|upc|url)$")
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a column is no feature, in a few words."""
+    """The reason why a column is not a feature, in a few words."""
 
     reason: str
 
 
 def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
-    """Returns the column as a feature, or why it is none.
+    """Returns the column as a feature, or the reason why it is not one.
 
     Args:
-        name: As in the file; RecBole's type at its end counts.
+        name: As in the file; a RecBole type at its end is used.
         column: [rows] of any Arrow type.
 
     Returns:
@@ -57,7 +57,7 @@ def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropp
         return Dropped(f"{column.type} values are not supported" if nested else "not UTF-8 text")
     column, kind = plain.values, plain.values.type
     if pa.types.is_string(kind) and pa.types.is_boolean(infer_type(column).type):
-        column, kind = infer_type(column), pa.bool_()  # "True" in Parquet is as true in CSV
+        column, kind = infer_type(column), pa.bool_()  # as text in CSV is read
     if pa.types.is_null(kind):
         return Dropped("empty")
     if pa.types.is_boolean(kind):
@@ -89,7 +89,7 @@ def _classify_numbers(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dro
     if _is_identifier(name, distinct, len(column) - column.null_count):
         return Dropped("an identifier")
     if integers and name.endswith(":token") and _few(distinct, len(column)):
-        # RecBole's header says that these numbers are names.
+        # By RecBole's header, these numbers are names.
         return _useful(ColumnKind.CATEGORICAL, one_chunk(pc.cast(column, pa.string())))
     values = one_chunk(pc.cast(column, pa.float64(), safe=False))
     finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
@@ -119,7 +119,7 @@ def _classify_text(name: str, column: pa.ChunkedArray) -> FeatureColumn | Droppe
 
 
 def _useful(kind: ColumnKind, values: pa.Array) -> FeatureColumn | Dropped:
-    """Drops what cannot tell two rows apart; in lists, one distinct element counts as one value."""
+    """Drops columns with only one value; in lists, the distinct elements count."""
     flat = values
     if kind is ColumnKind.MULTI:
         values = _without_blanks(values)

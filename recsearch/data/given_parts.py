@@ -1,4 +1,4 @@
-"""Completes parts that were given: what stands in two parts, and the validation part.
+"""Completes given parts: removes overlaps, and cuts a validation part if none was given.
 
 Dimension letters: n interactions, m candidate lists.
 """
@@ -23,28 +23,28 @@ def split_given(
     task: Task,
     seed: int,
 ) -> Split:
-    """Returns given parts as a split; cuts the validation part from training where none is given.
+    """Returns given parts as a split; cuts a validation part from training if none was given.
 
-    Without a validation part, implicit interactions with timestamps give each user's last
-    training interaction (users with one keep it in training); all others give a random 10 % of
-    the training rows.
+    For implicit interactions with timestamps, the validation part is each user's last training
+    interaction (users with only one keep it in training). Otherwise it is a random 10 % of the
+    training rows.
 
-    A pair of user and item that stands in two parts is kept in the later one (training,
-    validation, test), as the last of two equal pairs in one file is kept; `notes` says how many
-    were dropped. The test part is never changed: where some of its rows have no candidate list,
-    `notes` says so, and whoever evaluates by lists evaluates the others only.
+    A (user, item) pair that occurs in two parts is kept only in the later one (training,
+    validation, test), just as the last of two equal pairs in one file is kept; `notes` gives the
+    number of dropped rows. The test part is never changed. If some of its rows have no candidate
+    list, `notes` says so, and only the rows with a list are evaluated.
 
     Args:
         train: The training part.
         test: The test part.
         validation: The validation part, or None to cut it from the training part.
         candidates: The lists [m] of a published protocol, or None.
-        task: What is to be learned.
-        seed: Of the random cut.
+        task: What is learned.
+        seed: Seed of the random cut.
 
     Raises:
-        DataError: Ids are text in one part and numbers in another, a part is empty, or the
-            positive of a candidate list is no row of the test part.
+        DataError: If ids are text in one part and numbers in another, a part is empty, or the
+            positive of a candidate list is not a row of the test part.
     """
     parts = {"training": train, "validation": validation, "test": test, "candidates": candidates}
     given = {name: part for name, part in parts.items() if part is not None}
@@ -112,9 +112,9 @@ def _drop(
 def _timed_alike(
     train: Interactions, validation: Interactions
 ) -> tuple[Interactions, Interactions, list[str]]:
-    """Returns both with timestamps or both without, and a note if some were dropped.
+    """Returns both parts with timestamps or both without, and a note if some were dropped.
 
-    The final model is trained on both: it could not know an order that the search knew.
+    The final model is trained on both parts, so an order that only one part has cannot be used.
     """
     if (train.timestamp is None) == (validation.timestamp is None):
         return train, validation, []

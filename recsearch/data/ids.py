@@ -1,4 +1,4 @@
-"""Raw ids: columns of whole numbers or of text, one Arrow type each."""
+"""Raw ids: columns of integers or of text, each with one Arrow type."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,17 +26,17 @@ def read_ids(
     """Reads a column of ids: int64, or dictionary<int32, string> in one chunk.
 
     Args:
-        column: [n] as the file has it; whole floats, as pandas writes nullable integers, are
-            integers.
+        column: [n] as in the file; floats without fractions, which pandas writes for nullable
+            integers, are integers.
         role: "user" or "item", for messages.
         name: The column's name, for messages.
-        like: The type that the ids of the training data have; None keeps the column's own.
-        keep_missing: Whether missing ids are nulls among the ids, with a note that their rows were
-            dropped, as the caller then must do. Else a missing id is a fault.
+        like: Type of the ids of the training data; None keeps the column's own type.
+        keep_missing: Whether missing ids become nulls, with a note that their rows were dropped;
+            the caller must then drop them. Otherwise a missing id is a fault.
 
     Returns:
-        [n] ids; a broken number, an id with a NUL character, or text where `like` has numbers is a
-        fault.
+        [n] ids; a number with a fraction, an id with a NUL character, or text where `like` has
+        numbers is a fault.
     """
     plain = plain_ids(column, role, name)
     if plain.values is None:
@@ -81,11 +81,11 @@ def plain_ids(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.Chunk
 def convert_ids(
     plain: pa.ChunkedArray, like: pa.DataType | None, role: str, name: str
 ) -> Checked[pa.Array]:
-    """Returns ids as `like` has them: int64, or dictionary<int32, string>; nulls stay.
+    """Returns ids in the type `like`: int64, or dictionary<int32, string>; nulls stay.
 
     Args:
         plain: [n] int64 or string.
-        like: The type to convert to; None keeps the ids' own.
+        like: The type to convert to; None keeps the type of the ids.
         role: "user" or "item", for messages.
         name: The column's name, for messages.
     """
@@ -100,7 +100,7 @@ def convert_ids(
 
 
 def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.Array]:
-    """Returns text ids, with a note on ids that may mean "missing"; NUL is a fault."""
+    """Returns text ids, with a note about ids that may mean "missing"; a NUL is a fault."""
     with_nul = pc.match_substring(ids.dictionary, "\0").to_numpy(zero_copy_only=False)
     if with_nul.any():
         first = int(np.argmax(with_nul))
@@ -123,7 +123,7 @@ def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.A
 
 
 def rows_with_ids(users: pa.Array, items: pa.Array) -> NDArray[np.int64] | None:
-    """Returns the positions at which neither id [n] is null; None if they are all."""
+    """Returns the positions at which neither id [n] is null; None if no id is null."""
     if not users.null_count and not items.null_count:
         return None
     present = pc.and_(pc.is_valid(users), pc.is_valid(items))

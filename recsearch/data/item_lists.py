@@ -1,4 +1,4 @@
-"""Lines `user item item ...`, as LightGCN's data sets have them, into pairs of user and item.
+"""Lines of the form `user item item ...`, as in LightGCN's data sets, into (user, item) pairs.
 
 Dimension letters: L lines, n pairs.
 """
@@ -15,13 +15,13 @@ from recsearch.errors import DataError
 
 FEWEST_LINES = 2
 MANY_LINES = 20
-ALIKE = 0.95  # of many lines have as many numbers: the others are broken rows of a table
+ALIKE = 0.95  # if this fraction of many lines has equal length, the others are broken table rows
 
 
 def looks_like_lists(lines: Sequence[str]) -> bool:
-    """Returns whether lines are `user item item ...`: whole numbers, of uneven count.
+    """Returns whether lines are `user item item ...`: integers, with different counts per line.
 
-    Each user has one line. Lines that all have as many numbers could be ratings.
+    Each user has one line. Lines that all have the same count could be ratings.
     """
     rows = [line.split() for line in lines if line.strip()]
     lengths = Counter(len(row) for row in rows)

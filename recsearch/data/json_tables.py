@@ -16,7 +16,7 @@ _SHAPE = "Expected JSON lines, one object per interaction, or an array of object
 
 
 def looks_like_json(head: bytes) -> bool:
-    """Returns whether text begins as a JSON object or array, which no header of a table does."""
+    """Returns whether a text starts like a JSON object or array; no header of a table does."""
     return _ARRAY.match(head) is not None or _OBJECT.match(head) is not None
 
 

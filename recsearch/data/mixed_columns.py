@@ -11,23 +11,23 @@ from recsearch.data.plain_types import is_text, plain_column
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
-FEW_WORDS = 0.05  # of the cells: then the column is one of numbers
-MOST_NUMBERS = 0.5  # of the cells: then a person may take the column for one of numbers
-MANY_NUMBERS = 10  # distinct ones; fewer may be names of groups, as in 1, 18, 25, "56 or more"
+FEW_WORDS = 0.05  # up to this fraction of words, the column is read as numbers
+MOST_NUMBERS = 0.5  # from this fraction of numbers on, a person may take it for a numeric column
+MANY_NUMBERS = 10  # fewer distinct numbers may be names of groups, as in 1, 18, 25, "56 or more"
 
 
 def words_as_missing(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
-    """Returns a column of numbers with null in place of its few words, and a note on them.
+    """Returns a column of numbers with nulls in place of a few words, and a note about them.
 
     Words with a digit may be codes ("T8H1N" among postal codes), and numbers with leading zeros
-    are names: such columns stay text.
+    are names. Columns with either stay text.
 
     Args:
         name: As in the file.
         column: [rows] of any Arrow type.
 
     Returns:
-        The column, unchanged if it is none of numbers, and the note, or "".
+        The column, unchanged if it is not a column of numbers, and the note, or "".
     """
     if not _may_hold_numbers(name, column):
         return column, ""

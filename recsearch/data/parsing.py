@@ -1,4 +1,4 @@
-"""Text cells into numbers: which columns are safe to convert, and where a conversion fails."""
+"""Conversion of text cells to numbers: which columns are safe to convert, and where it fails."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,19 +8,19 @@ from recsearch.data.arrow import empty_to_null, words_to_null
 MISSING_WORDS = ("", "NA", "N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N")
 
 NOT_A_NUMBER = r"^[+-]?0\d|^\+|^-0$|^\d+[eE]\d+$"
-"""Leading zeros, signs, ids such as "12e4": a number would not give the text back."""
+"""Leading zeros, signs, ids such as "12e4": texts that a conversion to numbers would change."""
 
 TOO_LONG_FOR_FLOAT = r"^[+-]?\d{16,}"
 
 HEAD_ROWS = 10_000
-FEW = 1_000  # distinct values among HEAD_ROWS: then they are looked at once each
+FEW = 1_000  # with at most this many distinct values in HEAD_ROWS, each value is converted once
 
 
 def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Returns text cells as int64, float64 or bool if all of them can be, else as text.
+    """Returns text cells as int64, float64 or bool if all can be converted, else as text.
 
-    A column stays text if a value of it would not survive the conversion: a leading zero ("0012"),
-    a plus sign, an integer too long for int64. Words for "missing" (NA, null, NaN, ...) become
+    A column stays text if the conversion would change a value: a leading zero ("0012"), a plus
+    sign, an integer too long for int64. Words for "missing" (NA, null, NaN, ...) become
     null in numbers; in text only the empty cell does, since NA can be a name.
 
     Args:
@@ -41,7 +41,7 @@ def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _exact_integers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Returns the text as int64 if each cell is a number that gives it back, else None."""
+    """Returns the text as int64 if each number converts back to its text, else None."""
     if not _can_cast(text.slice(0, HEAD_ROWS), pa.int64()) or not _can_cast(text, pa.int64()):
         return None
     values = pc.cast(text, pa.int64())
@@ -63,9 +63,9 @@ def first_unparsable(text: pa.ChunkedArray, kind: pa.DataType, whole: bool = Fal
     """Returns the 0-based row of the first value that cannot be cast to `kind`, or -1.
 
     Args:
-        text: [n] strings, or nulls, which always can.
+        text: [n] strings or nulls; nulls can always be cast.
         kind: The type to cast to.
-        whole: Only tell whether there is one: 0 stands for any row, in place of a search.
+        whole: Whether to return 0 for any row, which saves the search for the first one.
     """
     if _can_cast(text, kind):
         return -1

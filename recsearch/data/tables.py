@@ -1,4 +1,4 @@
-"""From a path to an Arrow table: finds out what the path is, and reads it."""
+"""Reads a path, or a table in memory, as an Arrow table, whatever its format is."""
 
 import difflib
 from collections import Counter
@@ -28,12 +28,12 @@ BROKEN_TEXT = (
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table as a file holds it.
+    """A table as in its file.
 
     Attributes:
         path: The file, the directory of files, or the table in memory.
-        table: Its columns under their names in the file.
-        notes: What was assumed of the file.
+        table: Its columns, with their names in the file.
+        notes: Assumptions about the file.
         is_text: Whether the file is delimited text, whose first line may be a header or data.
     """
 
@@ -46,14 +46,14 @@ class SourceTable:
 def read_source(path: Source, expected: Expected | None = None) -> SourceTable:
     """Reads a table: delimited text, JSON lines, Parquet; or a directory of files of one format.
 
-    The content decides, not the extension, except for MovieLens and RecBole files.
+    The format is detected from the content, not the extension, except for MovieLens and RecBole.
 
     Args:
         path: The file or directory, or a table in memory.
-        expected: What is known of the file; None for a table with a header.
+        expected: What is known about the file; None for a table with a header.
 
     Raises:
-        DataError: If there is nothing at the path, or nothing that can be read.
+        DataError: If nothing is at the path, or it cannot be read.
     """
     if isinstance(path, Frame):
         return SourceTable(path, _with_rows(path, path.table), path.notes)

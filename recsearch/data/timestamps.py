@@ -1,4 +1,4 @@
-"""The timestamp column: seconds since 1970 UTC, whatever the file counts in."""
+"""The timestamp column: seconds since 1970 UTC, from any unit or form in the file."""
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,11 @@ from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable
 from recsearch.data.validated import Checked, describe_rows, failed
 
 UNITS = ((1e17, "nanoseconds", 10**9), (1e14, "microseconds", 10**6), (1e11, "milliseconds", 10**3))
-"""(from which median on, unit, units per second). 1e11 seconds would be the year 5138."""
+"""(medians above this, are in this unit, units per second). 1e11 seconds would be the year 5138."""
 
 DIGITS = ((8, 10**0), (12, 10**4), (14, 10**6), (17, 10**9))
-"""(digits of a date that is written without marks, what divides it down to its day): 20200918,
-202009180517, 20200918051702, and with milliseconds."""
+"""(digits of a date without separators, divisor that leaves its day): 20200918, 202009180517,
+20200918051702, and with milliseconds."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 TOO_LARGE = 2.0**63  # from here on, int64 overflows
@@ -32,8 +32,8 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
 
     Args:
         column: [n] numbers (seconds; milliseconds or finer if the median is too large for
-            seconds; dates such as 20240501; Excel's serial dates), dates, or text that holds
-            numbers or dates; what has no zone is taken as UTC.
+            seconds; dates such as 20240501; Excel serial dates), dates, or either of them as
+            text. Times without a zone are read as UTC.
         name: The column's name, for messages.
 
     Returns:
@@ -99,9 +99,9 @@ def _from_numbers(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.
 def _from_digits(
     values: NDArray[np.generic], name: str, num_digits: int, per_day: int
 ) -> Checked[NDArray[np.int64]] | None:
-    """Returns times of values such as 20240501 or 20240501120000; None if they count something.
+    """Returns the times of values such as 20240501 or 20240501120000; None if they are counts.
 
-    They are times only if each value is one: a count of seconds would soon name a 13th month.
+    They are times only if every value is valid: counts of seconds would soon have a 13th month.
     """
     whole = _floor(values)
     date, clock = np.divmod(whole, per_day)
@@ -121,7 +121,7 @@ def _from_digits(
 
 
 def _from_small(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.int64]]:
-    """Returns the times of values that could be Excel's dates: with a time of day, they are."""
+    """Returns the times of values that may be Excel dates: those with a time of day are."""
     whole = _floor(values)
     if (whole == values).all():
         note = (

@@ -1,8 +1,12 @@
-"""Metrics of labelled pairs, of ranked positives and of recommended lists.
+"""Metrics of labelled pairs, of ranked positives and of recommended lists, on plain arrays.
 
-Modules: `metric` says what a metric is; `pairs`, `rankings` and `lists` hold the formulas, `ranks`
-makes ranks of scores, `names` finds metrics by name, `measuring` measures plain arrays. `results`
-keeps what was measured row by row, for `slices` and `uncertainty`.
+Scorers and models do not belong here; `evaluation` measures a scorer with these metrics.
+
+- `metric`: what a metric is.
+- `pairs`, `rankings`, `lists`: the formulas.
+- `ranks`: ranks from scores.
+- `names`: metrics by name. `measuring`: named metrics of recommended lists.
+- `results`: values per held-out row, from which `slices` and `uncertainty` are computed.
 """
 
 from recsearch.metrics.lists import Recommended

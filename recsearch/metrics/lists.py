@@ -1,8 +1,8 @@
-"""Metrics of recommended lists: what a recommender offers, whether it is wanted or not.
+"""Metrics of recommended lists: which items are recommended, relevant or not.
 
-They take the best k items of each user of the whole catalogue. A user who has fewer than k
-candidates has a shorter list: -1 pads it, and padding counts nowhere. With k larger than the
-catalogue every list is padded. An item that a list repeats is counted as often as it stands there.
+They are computed from the best k items per user in the whole catalogue. A user with fewer than k
+candidates has a shorter list, padded with -1, and padding never counts. If k is larger than the
+catalogue, every list is padded. An item that occurs several times in a list counts each time.
 
 Dimension letters: U users, k places of a list, N items (with index 0, the unknown item, which is
 never recommended), F numbers of an item vector.
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from recsearch.metrics.metric import MetricFamily
 
-CELLS_PER_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
+CELLS_PER_BLOCK = 2**22  # numbers in the sums of item vectors of one block: 32 MiB of float64
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """Recommended lists, and what training says of the items in them.
+    """Recommended lists, and training statistics of their items.
 
     Attributes:
-        items: [U, k] item indices from 1 to N - 1, the best first; -1 pads.
-        counts: [N] how many training users have each item; counts[0] is not read.
-        num_users: How many users training has.
-        vectors: [N, F] one vector an item, for diversity; None if there are none.
+        items: [U, k] item indices from 1 to N - 1, the best first; -1 is padding.
+        counts: [N] number of training users of each item; counts[0] is ignored.
+        num_users: Number of training users.
+        vectors: [N, F] one vector per item, for diversity; None if there are none.
 
     Raises:
         ValueError: If an item of a list is not in the catalogue, or sizes do not agree.
@@ -59,7 +59,7 @@ class Recommended:
 
     @cached_property
     def is_item(self) -> NDArray[np.bool_]:
-        """Tells items from padding, [U, k]."""
+        """True for items, False for padding, [U, k]."""
         return np.asarray(self.items >= 0)
 
     def first(self, cutoff: int) -> "Recommended":
@@ -67,10 +67,9 @@ class Recommended:
         return Recommended(self.items[:, :cutoff], self.counts, self.num_users, self.vectors)
 
     def mean_over_users(self, value: NDArray[np.float64]) -> float:
-        """Returns the mean over users of their lists' means of `value` [U, k].
+        """Returns the mean over users of the mean of `value` [U, k] in their lists.
 
-        Padding is left out of a list, and a user without any item out of the users; nan if there
-        is no other.
+        Padding is left out, and so are users without any item; nan if no user remains.
         """
         size = self.is_item.sum(axis=1)
         total = np.where(self.is_item, value, 0.0).sum(axis=1)
@@ -114,7 +113,7 @@ def _popularity(lists: Recommended) -> float:
 
 
 def _diversity(lists: Recommended) -> float:
-    """Returns 1 - mean cosine; the cosines of a list sum to |sum of unit vectors|^2 - their own."""
+    """Returns 1 - mean cosine; the cosines of a list sum to |sum of units|^2 - sum of |unit|^2."""
     if lists.vectors is None:
         raise ValueError(
             "diversity compares item vectors, and none were given. Pass an array with one row per "

@@ -1,4 +1,4 @@
-"""The metrics by name ("rmse", "ndcg@10"): what a task reports, and what it selects by."""
+"""Metrics by name ("rmse", "ndcg@10"): those that a task reports, and its default objective."""
 
 import difflib
 import re
@@ -21,7 +21,7 @@ def find_metric(name: str) -> Metric:
     """Returns the metric of a name such as "rmse" or "ndcg@10".
 
     Raises:
-        UsageError: If there is no such metric; the message names the close ones and lists all.
+        UsageError: If there is no such metric; the message lists similar names and all names.
     """
     if name in PAIR_FAMILIES:
         return PAIR_FAMILIES[name].metric()
@@ -46,9 +46,9 @@ def default_objective(task: Task) -> str:
 
 
 def deepest_cutoff(names: Sequence[str]) -> int:
-    """Returns the largest cutoff among the named metrics: the `max_rank` to rank with.
+    """Returns the largest cutoff of the named metrics, which is the `max_rank` to rank with.
 
-    Metrics of pairs have none; without any other metric the answer is 0.
+    Metrics of pairs have no cutoff; with only such metrics the result is 0.
     """
     return max((find_metric(name).cutoff or 0 for name in names), default=0)
 

@@ -1,8 +1,8 @@
-"""Metrics of labelled pairs: errors of ratings, and the order and the probability of clicks.
+"""Metrics of labelled pairs: errors of ratings, and the order and probabilities of clicks.
 
-A metric is a mean over pairs, or over users, of values that each pair or user has; AUC alone has
-no such values, so it is computed for each weighting anew. Every function takes the pairs and
-returns what the weights of the users make of them.
+Each metric is a mean of values per pair or per user, except AUC, which has no such values and is
+computed again for each weighting. Every function takes the pairs and returns the metric as a
+function of the users' weights.
 
 Dimension letters: n labelled pairs, D distinct users, W weightings of the users.
 """
@@ -18,7 +18,7 @@ from recsearch.metrics.metric import MetricFamily
 from recsearch.metrics.weighting import Weighted, WeightedMean
 
 PROBABILITY_MARGIN = 1e-7
-"""Log loss takes probabilities as at least this far from 0 and from 1."""
+"""Log loss clips probabilities to at least this distance from 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class LabelledScores:
     score: NDArray[np.float64]
 
     def mean_over_pairs(self, values: NDArray[np.float64]) -> WeightedMean:
-        """Returns the mean of `values` [n], where a user's weight is that of each of his pairs."""
+        """Returns the mean of `values` [n], each with the weight of its pair's user."""
         return WeightedMean.of(values, self.owner, self.num_users)
 
     @cached_property
     def is_click(self) -> NDArray[np.bool_]:
-        """Tells which labels are 1, [n].
+        """Whether each label is 1, [n].
 
         Raises:
             ValueError: If a label is neither 0 nor 1.
@@ -71,7 +71,7 @@ def _log_loss(pairs: LabelledScores) -> Weighted:
 
 
 def _auc(pairs: LabelledScores) -> Weighted:
-    """Returns the area, computed from one sort of the scores however many weightings there are."""
+    """Returns the area; the scores are sorted once for all weightings."""
     order = np.argsort(pairs.score, kind="stable")
     score, owner, click = pairs.score[order], pairs.owner[order], pairs.is_click[order]
     begins = np.flatnonzero(np.diff(score, prepend=-np.inf))  # of each run of equal scores
@@ -90,7 +90,7 @@ def _auc(pairs: LabelledScores) -> Weighted:
 
 
 def _user_auc(pairs: LabelledScores) -> Weighted:
-    """Returns the mean of the users' areas: a rank-sum each, with middle ranks for ties."""
+    """Returns the mean of the users' areas, each from a rank sum with mean ranks for ties."""
     order = np.lexsort((pairs.score, pairs.owner))
     owner, score = pairs.owner[order], pairs.score[order]
     click = pairs.is_click[order].astype(np.float64)

@@ -1,8 +1,8 @@
-"""Metrics of ranked positives: where a user's held-out items stand among the candidates.
+"""Metrics of ranked positives: the ranks of a user's held-out items among the candidates.
 
-A metric has one value a unit, and the mean over units counts. A unit is a user whose held-out
-items were ranked together, or one list of candidates. Units without a held-out item have no value;
-they are left out before. With fewer than k candidates the missing places are misses: precision@k
+A metric has one value per unit, and its result is the mean over units. A unit is a user whose
+held-out items were ranked together, or one list of candidates. Units without a held-out item must
+be left out by the caller. With fewer than k candidates, the missing places are misses: precision@k
 still divides by k.
 
 Dimension letters: p positives, U units.
@@ -19,10 +19,10 @@ from recsearch.metrics.metric import MetricFamily
 
 @dataclass(frozen=True)
 class Ranked:
-    """Ranked positives of units that have at least one each.
+    """Ranked positives of units with at least one positive each.
 
     Attributes:
-        rank: [p] from 1; what was never found holds a rank beyond every cutoff.
+        rank: [p] from 1; a positive that was not found has a rank beyond every cutoff.
         owner: [p] the unit of each positive, from 0 to U - 1.
         num_relevant: [U] all held-out items of each unit, at least 1.
 
@@ -48,7 +48,7 @@ class Ranked:
         return total.astype(np.float64)
 
     def hits(self, cutoff: int) -> NDArray[np.float64]:
-        """Returns [U]: how many of each unit's positives are within the cutoff."""
+        """Returns [U]: the number of each unit's positives within the cutoff."""
         return self.sum_by_unit((self.rank <= cutoff).astype(np.float64))
 
 

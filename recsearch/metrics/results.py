@@ -1,7 +1,7 @@
-"""Held-out results as values: what a scorer said of each held-out row, before it is summed up.
+"""Results of a scorer per held-out row, from which all metrics are computed.
 
-From one measurement follow the headline (`metrics`), the slices (`where`) and the uncertainty
-(`estimator`, under the weights of a bootstrap).
+One measurement gives the metrics of all rows (`metrics`), of slices (`where`), and their
+uncertainty (`estimator`, with the weights of a bootstrap).
 
 Dimension letters: n labelled pairs, p ranked positives, U units (users or lists), D distinct
 users, W weightings of them.
@@ -22,7 +22,7 @@ from recsearch.metrics.weighting import Weighted, WeightedMean
 
 
 class Results(Protocol):
-    """What labelled pairs and ranked positives have in common."""
+    """The common interface of labelled pairs and ranked positives."""
 
     @property
     def row_user(self) -> NDArray[np.int32]:
@@ -34,12 +34,12 @@ class Results(Protocol):
 
     @property
     def users(self) -> NDArray[np.int32]:
-        """The distinct users [D], ascending: the order in which weights are given."""
+        """The distinct users [D], ascending; weights are in this order."""
 
     def __len__(self) -> int: ...
 
     def where(self, mask: NDArray[np.bool_]) -> "Results":
-        """Returns the rows for which `mask` holds."""
+        """Returns the rows where `mask` is True."""
 
     def estimator(self, name: str) -> Weighted:
         """Returns the named metric as a function of weights [W, D]."""
@@ -54,13 +54,12 @@ class Results(Protocol):
 class PairResults:
     """Held-out labelled pairs and their scores.
 
-    Rows of the index 0 (a user whom training does not know, and who is not told from others) count
-    as one user.
+    Rows with user index 0 (unknown users that cannot be distinguished) count as one user.
 
     Attributes:
         user: [n] int32 user indices.
         item: [n] int32 item indices.
-        label: [n] float32; 0 or 1 where clicks are measured.
+        label: [n] float32; 0 or 1 for clicks.
         score: [n] float32, in the unit of the label.
 
     Raises:
@@ -99,7 +98,7 @@ class PairResults:
         return np.unique(self.user)
 
     def where(self, mask: NDArray[np.bool_]) -> "PairResults":
-        """Returns the pairs for which `mask` [n] holds."""
+        """Returns the pairs where `mask` [n] is True."""
         return PairResults(self.user[mask], self.item[mask], self.label[mask], self.score[mask])
 
     def estimator(self, name: str) -> Weighted:
@@ -130,7 +129,7 @@ class PairResults:
 
         Args:
             names: Such as "rmse".
-            weight: [D] one number for each of `users`, none negative; None weighs all alike.
+            weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
             UsageError: If a name is not that of a metric of pairs.
@@ -141,21 +140,21 @@ class PairResults:
 
 @dataclass(frozen=True)
 class RankingResults:
-    """Held-out items and their ranks; every held-out item stands here, also if it was never found.
+    """All held-out items and their ranks, including items that were not found.
 
     A unit is a user whose held-out items were ranked together in the catalogue, or one list of
-    candidates. Metrics are means over units; what is weighted and resampled is users, so several
-    lists of a user share a weight.
+    candidates. Metrics are means over units. Users are weighted and resampled, so all lists of a
+    user have one weight.
 
     Attributes:
         user: [U] int32, the user index of each unit.
         owner: [p] the unit of each positive, from 0 to U - 1; each unit owns at least one.
         item: [p] int32 item indices.
-        rank: [p] int32 from 1 on; `max_rank + 1` means beyond it or never found.
-        max_rank: The deepest rank that is told; no cutoff may lie beyond.
+        rank: [p] int32 from 1; `max_rank + 1` means beyond `max_rank` or not found.
+        max_rank: The largest known rank; no cutoff may be larger.
 
     Raises:
-        ValueError: If arrays of positives differ in length, or a unit owns none.
+        ValueError: If arrays of positives differ in length, or a unit has no positive.
     """
 
     user: NDArray[np.int32]
@@ -179,7 +178,7 @@ class RankingResults:
 
     @cached_property
     def num_relevant(self) -> NDArray[np.int64]:
-        """How many held-out items each unit has, [U]."""
+        """The number of held-out items of each unit, [U]."""
         return np.bincount(self.owner, minlength=len(self.user))
 
     @property
@@ -199,9 +198,9 @@ class RankingResults:
         return np.unique(self.user)
 
     def where(self, mask: NDArray[np.bool_]) -> "RankingResults":
-        """Returns the positives for which `mask` [p] holds, and the units that still own one.
+        """Returns the positives where `mask` [p] is True, and the units that still have one.
 
-        Ranks stay those among all candidates; the held-out items of a unit are those that stay.
+        Ranks are not changed: they are still ranks among all candidates.
         """
         units, owner = np.unique(self.owner[mask], return_inverse=True)
         return RankingResults(
@@ -213,7 +212,7 @@ class RankingResults:
 
         Raises:
             UsageError: If the name is not that of a ranking metric.
-            ValueError: If its cutoff lies beyond `max_rank`.
+            ValueError: If its cutoff is larger than `max_rank`.
         """
         (metric,) = metrics_of_kind([name], "ranks")
         cutoff = metric.cutoff or 0
@@ -231,7 +230,7 @@ class RankingResults:
 
     @cached_property
     def _user_of_unit(self) -> NDArray[np.int64]:
-        """The place in `users` of the user of each unit, [U]."""
+        """The position in `users` of the user of each unit, [U]."""
         return np.searchsorted(self.users, self.user)
 
     def metrics(
@@ -241,11 +240,11 @@ class RankingResults:
 
         Args:
             names: Such as "ndcg@10".
-            weight: [D] one number for each of `users`, none negative; None weighs all alike.
+            weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
             UsageError: If a name is not that of a ranking metric.
-            ValueError: If a cutoff lies beyond `max_rank`, or a weight is wrong.
+            ValueError: If a cutoff is larger than `max_rank`, or a weight is invalid.
         """
         return _metrics(self, names, weight)
 
