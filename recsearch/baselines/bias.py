@@ -89,8 +89,7 @@ def fit_bias(
     """Returns the bias model after ten sweeps of alternating least squares.
 
     Each sweep sets b_i = sum(r - mu - b_u) / (reg_item + n_i), then
-    b_u = sum(r - mu - b_i) / (reg_user + n_u). An id that training does not
-    know keeps the bias 0.
+    b_u = sum(r - mu - b_i) / (reg_user + n_u). An id that training does not know has bias 0.
 
     Args:
         train: At least one interaction, with a numeric label.

@@ -154,9 +154,7 @@ def check_stored(num_rows: int, num_kept: int, baseline: str, what: str) -> None
     Raises:
         TooLargeError: If it would take more than `MAX_BYTES`.
     """
-    num_bytes = (
-        16.0 * num_rows * min(num_rows, num_kept)
-    )  # 8 bytes per entry, and joining copies them
+    num_bytes = 16.0 * num_rows * min(num_rows, num_kept)  # 8 per entry, and joining copies them
     check_memory(num_bytes, baseline, f"The {num_kept} neighbours of each of {num_rows:,} {what}")
 
 
