@@ -74,7 +74,7 @@ class Gram:
     """The matrices from the training data that EASE needs for every l2.
 
     Attributes:
-        interactions: [U, N] float32, as made by `interaction_matrix`.
+        interactions: [U, N] float32, from `interaction_matrix`.
         product: [M, M] float64: the number of users of both items.
     """
 

@@ -47,7 +47,7 @@ Side = Literal["items", "users"]
 
 @dataclass(frozen=True)
 class ResidualKnn:
-    """A bias model and, for each item (or user), those that are rated (or that rate) alike.
+    """A bias model and, for each item (or user), the items (or users) with similar ratings.
 
     Attributes:
         bias: The bias model that the neighbours correct.

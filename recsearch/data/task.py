@@ -1,4 +1,4 @@
-"""The tasks and the split methods by name: what settings, readers and models all refer to.
+"""The names of the tasks and of the split methods, for settings, readers and models.
 
 Imports nothing of the package, so that the command line can list the choices at once.
 """

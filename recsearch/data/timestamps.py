@@ -12,7 +12,9 @@ from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable
 from recsearch.data.validated import Checked, describe_rows, failed
 
 UNITS = ((1e17, "nanoseconds", 10**9), (1e14, "microseconds", 10**6), (1e11, "milliseconds", 10**3))
-"""(medians above this, are in this unit, units per second). 1e11 seconds would be the year 5138."""
+"""(threshold, unit, units per second): columns with a larger median are in this unit.
+
+1e11 seconds would be the year 5138."""
 
 DIGITS = ((8, 10**0), (12, 10**4), (14, 10**6), (17, 10**9))
 """(digits of a date without separators, divisor that leaves its day): 20200918, 202009180517,

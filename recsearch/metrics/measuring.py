@@ -14,7 +14,7 @@ def list_metrics(names: Sequence[str], recommended: Recommended) -> dict[str, fl
         recommended: Lists of at least the largest cutoff, padded where they are shorter.
 
     Raises:
-        UsageError: If a name is not that of a metric of lists.
+        UsageError: If a name is not a metric of lists.
         ValueError: If the lists have fewer places than a cutoff, or if diversity is asked for and
             there are no item vectors.
     """

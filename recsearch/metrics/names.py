@@ -1,4 +1,4 @@
-"""Metrics by name ("rmse", "ndcg@10"): those that a task reports, and its default objective."""
+"""Metrics by name ("rmse", "ndcg@10"), the metrics of a task, and its default objective."""
 
 import difflib
 import re

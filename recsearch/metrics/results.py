@@ -108,7 +108,7 @@ class PairResults:
         value is nan.
 
         Raises:
-            UsageError: If the name is not that of a metric of pairs.
+            UsageError: If the name is not a metric of pairs.
             ValueError: If a label of a metric of clicks is not 0 or 1.
         """
         (metric,) = metrics_of_kind([name], "pairs")
@@ -132,7 +132,7 @@ class PairResults:
             weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
-            UsageError: If a name is not that of a metric of pairs.
+            UsageError: If a name is not a metric of pairs.
             ValueError: If a label of a metric of clicks is not 0 or 1, or a weight is wrong.
         """
         return _metrics(self, names, weight)
@@ -211,7 +211,7 @@ class RankingResults:
         """Returns a metric as a function of the users' weights: [W, D] -> [W]; nan without units.
 
         Raises:
-            UsageError: If the name is not that of a ranking metric.
+            UsageError: If the name is not a ranking metric.
             ValueError: If its cutoff is larger than `max_rank`.
         """
         (metric,) = metrics_of_kind([name], "ranks")
@@ -243,7 +243,7 @@ class RankingResults:
             weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
-            UsageError: If a name is not that of a ranking metric.
+            UsageError: If a name is not a ranking metric.
             ValueError: If a cutoff is larger than `max_rank`, or a weight is invalid.
         """
         return _metrics(self, names, weight)

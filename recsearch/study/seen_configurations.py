@@ -1,4 +1,4 @@
-"""Which configurations have been tried, found in a time that does not grow with their number."""
+"""The configurations that have been tried, with a lookup whose time does not grow with them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,21 +28,21 @@ def configuration_key(
 
 
 class Tried:
-    """Configurations that trials have tried, to be asked whether a proposal repeats one of them.
+    """The configurations of the trials, for a test whether a proposal repeats one.
 
-    A trained trial holds only the values that its builder read: a proposal of one layer also has a
-    value for `units_1`, its trial has not. So a proposal that contains all values of a trial would
-    be built and trained exactly as that trial was. A trial without any value says so only of a
-    family without hyperparameters; elsewhere its worker died before the builder reported.
+    A trained trial contains only the values that its builder read: a proposal with one layer may
+    also have a value for `units_1`, but its trial has none. So a proposal that contains all values
+    of a trial would be built and trained exactly as this trial. A trial without values repeats only
+    a family without hyperparameters; in other families its worker died before the builder reported.
 
     Args:
-        known: `<family>/<name>` of each hyperparameter of the space. Other names (a builder may
-            read more than discovery saw) are left out, because no proposal could ever hold them.
+        known: Full name of each hyperparameter of the space. Other names (a builder may read more
+            than discovery found) are ignored, because no proposal can contain them.
     """
 
     def __init__(self, known: frozenset[str]) -> None:
         self._known = known
-        # Grouped by the names that were read, of which a family has few sets: one look-up a set.
+        # Grouped by the names that were read: a family has few such sets, with one lookup per set.
         self._groups: dict[str, dict[frozenset[str], Counter[ConfigurationKey]]] = {}
 
     def add(self, family: str, values: Mapping[str, Scalar]) -> None:
@@ -52,7 +52,7 @@ class Tried:
         counts[configuration_key(family, values, names)] += 1
 
     def remove(self, family: str, values: Mapping[str, Scalar]) -> None:
-        """Takes back what `add` has counted."""
+        """Removes a configuration that `add` has counted."""
         names = self._names(family, values)
         key = configuration_key(family, values, names)
         counts = self._groups[family][names]
@@ -72,7 +72,7 @@ class Tried:
         return sum(len(counts) for groups in self._groups.values() for counts in groups.values())
 
     def holds_unread(self, family: str) -> bool:
-        """Returns whether there is a configuration of the family of which no value is known."""
+        """Returns whether the family has a configuration without any known value."""
         return bool(self._groups.get(family, {}).get(frozenset()))
 
     def _names(self, family: str, values: Mapping[str, Scalar]) -> frozenset[str]:

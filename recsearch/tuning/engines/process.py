@@ -183,7 +183,7 @@ def _exit_with_owner(token: str) -> None:
     """Ends this process and its children as soon as its owner has ended.
 
     The owner is the process that created the worker, though the fork server is the real parent. It
-    holds the only other end of a pipe, so that the kernel reports its end at once in any case.
+    has the only other end of a pipe, so the kernel always reports its end at once.
     """
     owner = multiprocessing.parent_process()
 
