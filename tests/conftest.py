@@ -15,7 +15,7 @@ from small_run import run_settings
 from recsearch.data.interactions import Interactions
 
 if TYPE_CHECKING:
-    from recsearch.results import Run
+    from recsearch.api.run import Run
     from recsearch.study.study import Study
 
 
@@ -65,9 +65,9 @@ def run(tmp_path: Path) -> "Run":
     """The run that `planted_run` writes by hand."""
     from planted_run import plant_run
 
-    from recsearch.results import load_run
+    from recsearch.api.run import load
 
-    return load_run(plant_run(tmp_path / "planted"))
+    return load(plant_run(tmp_path / "planted"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results import shapes
-from recsearch.results.record import Run
+from recsearch.results.record import RunRecord
 from recsearch.results.records import measure
 from recsearch.study.journal import read_events
 from recsearch.system.files import open_in_run, require_no_links
@@ -16,7 +16,7 @@ from recsearch.text.shown import path_fault, shown
 SCHEMA = 1
 
 
-def load_run(directory: str | Path) -> Run:
+def load_run(directory: str | Path) -> RunRecord:
     """Returns the run that a directory holds, finished or not.
 
     Args:
@@ -42,14 +42,14 @@ def load_run(directory: str | Path) -> Run:
         raise RunDirectoryError(f"{place} cannot be read: {error.strerror or error}.") from error
 
 
-def _load(directory: Path) -> Run:
+def _load(directory: Path) -> RunRecord:
     config = _read_config(directory)
     require_no_links(directory)
     journal = directory / "journal.jsonl"
     state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
     metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
     examples = _read_json(directory / "best" / "examples.json", shapes.EXAMPLES)
-    return Run(directory, config, state, measurements, metrics, trainings, examples)
+    return RunRecord(directory, config, state, measurements, metrics, trainings, examples)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:
