@@ -26,7 +26,7 @@ from recsearch.nn import (
 from recsearch.nn.compiling import (
     LARGE_DATA,
     MANY_USERS,
-    MAX_CELLS_A_LABEL,
+    MAX_CELLS_PER_LABEL,
     MAX_SOFTMAX_ITEMS,
     TrainingChoices,
     make_loss,
@@ -126,7 +126,7 @@ def test_softmax_over_the_catalogue_is_offered_up_to_a_size(num_items: int, offe
 
 @pytest.mark.parametrize("task", [Task.RATING, Task.CLICK])
 def test_whole_bags_of_labels_are_offered_unless_they_are_nearly_empty(task: Task) -> None:
-    data = replace(SPEC, task=task, num_users=500, num_items=2 * MAX_CELLS_A_LABEL)
+    data = replace(SPEC, task=task, num_users=500, num_items=2 * MAX_CELLS_PER_LABEL)
     dense, sparse = (replace(data, num_interactions=count) for count in (1_000, 999))
     assert choices_of("loss", dense, whole_bags=True)[-1] == "observed"
     assert "observed" not in choices_of("loss", sparse, whole_bags=True)

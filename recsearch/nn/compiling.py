@@ -34,7 +34,7 @@ MANY_USERS = 4_000  # users from which a step should hold more of their bags
 MAX_SOFTMAX_ITEMS = 100_000  # 512 users and their scores of all items: 200 MB, a few times over
 POPULARITY = 0.75  # exponent of "popularity"; Mikolov et al. 2013 (arXiv 1310.4546), section 2.2
 
-MAX_CELLS_A_LABEL = 100  # a whole bag costs as much as its row of the matrix: not worth more
+MAX_CELLS_PER_LABEL = 100  # a whole bag costs as much as its row of the matrix: not worth more
 
 PAIR_LOSSES = {
     Task.RATING: ("mse", "huber"),
@@ -136,7 +136,7 @@ def _suits_bags(data: DataSpec) -> bool:
     if data.task is Task.IMPLICIT:
         return data.num_items <= MAX_SOFTMAX_ITEMS
     return data.num_items <= MAX_SOFTMAX_ITEMS and (
-        cells <= MAX_CELLS_A_LABEL * data.num_interactions
+        cells <= MAX_CELLS_PER_LABEL * data.num_interactions
     )
 
 
