@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 def test_blocks_of_resamples_draw_every_user_about_once(monkeypatch):
-    monkeypatch.setattr(module, "WEIGHTS_A_BLOCK", 7 * 30 + 1)
+    monkeypatch.setattr(module, "WEIGHTS_PER_BLOCK", 7 * 30 + 1)
     blocks = list(module._draw_weights(30, 100, seeded()))
     assert [len(block) for block in blocks] == [7] * 14 + [2]
     weights = np.concatenate(blocks)

@@ -13,7 +13,7 @@ from recsearch.data.interactions import ColumnKind, FeatureColumn, Features
 from recsearch.data.vocabulary import ColumnSpec, HeldOutVocabulary
 
 MAX_CATEGORIES = 10_000  # a column with more values identifies rows rather than describes them
-MAX_VALUES_A_ROW = 16  # of a multi-valued column; the rest of a longer row is left out
+MAX_VALUES_PER_ROW = 16  # of a multi-valued column; the rest of a longer row is left out
 
 FeatureArray = NDArray[np.int32] | NDArray[np.float32]
 
@@ -88,7 +88,7 @@ def _encode_multi(
     index = _category_index(values, categories)
     length_of = np.bincount(rows, minlength=len(lists))
     slot = np.arange(len(rows)) - np.repeat(np.cumsum(length_of) - length_of, length_of)
-    length = int(min(max(length_of[:num_known].max(initial=0), 1), MAX_VALUES_A_ROW))
+    length = int(min(max(length_of[:num_known].max(initial=0), 1), MAX_VALUES_PER_ROW))
     kept = slot < length
     array = np.zeros((len(lists), length), np.int32)
     array[rows[kept], slot[kept]] = index[kept]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsearch.metrics.metric import Family
 
-CELLS_A_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
+CELLS_PER_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _diversity(lists: Recommended) -> float:
     size = lists.is_item.sum(axis=1)
     users = np.flatnonzero(size >= 2)
     cosines = np.empty(len(users))
-    block = max(1, CELLS_A_BLOCK // max(vectors.shape[1], 1))
+    block = max(1, CELLS_PER_BLOCK // max(vectors.shape[1], 1))
     for begin in range(0, len(users), block):
         part = users[begin : begin + block]
         total, own = np.zeros((len(part), vectors.shape[1])), np.zeros(len(part))

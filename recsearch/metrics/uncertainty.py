@@ -23,7 +23,7 @@ from recsearch.metrics.results import Results
 NUM_RESAMPLES = 1000
 LEAST_RESAMPLES = 200
 LEVEL = 0.95
-WEIGHTS_A_BLOCK = 2**22  # held at once: 32 MiB of float64
+WEIGHTS_PER_BLOCK = 2**22  # held at once: 32 MiB of float64
 WORK = 10**8  # users (for AUC, which is no ratio of sums, rows) times resamples: some seconds
 
 Answer = Literal["better", "worse", "not distinguishable"]
@@ -198,7 +198,7 @@ def _draw_weights(
     num_users: int, count: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
     """Yields blocks [W, D] of how often each user is drawn, D draws a resample."""
-    size = max(1, WEIGHTS_A_BLOCK // num_users)
+    size = max(1, WEIGHTS_PER_BLOCK // num_users)
     for begin in range(0, count, size):
         rows = min(size, count - begin)
         drawn = rng.integers(num_users, size=(rows, num_users))

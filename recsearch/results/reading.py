@@ -8,6 +8,7 @@ from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results import shapes
 from recsearch.results.record import RunRecord
 from recsearch.results.records import measure
+from recsearch.study.aliases import with_current_name, with_current_names
 from recsearch.study.journal import read_events
 from recsearch.system.files import open_in_run, require_no_links
 from recsearch.text.json_shapes import Mismatch, Shape, kind_of, parse_json, require_flat
@@ -47,7 +48,7 @@ def _load(directory: Path) -> RunRecord:
     require_no_links(directory)
     journal = directory / "journal.jsonl"
     state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
-    metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
+    metrics = _read_metrics(directory)
     examples = _read_json(directory / "best" / "examples.json", shapes.EXAMPLES)
     return RunRecord(directory, config, state, measurements, metrics, trainings, examples)
 
@@ -60,7 +61,16 @@ def _read_config(directory: Path) -> dict[str, Any]:
             f"{directory} is not a run directory of recsearch: it has no run.json. "
             "Give the directory that `recsearch run` named in its last line."
         )
-    return config
+    space = [with_current_name(entry) for entry in config.get("space", ())]
+    return {**config, "space": space} if space else config
+
+
+def _read_metrics(directory: Path) -> dict[str, Any] | None:
+    metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
+    winner = (metrics or {}).get("winner", {})
+    if "hyperparameters" in winner:
+        winner["hyperparameters"] = with_current_names(winner["hyperparameters"])
+    return metrics
 
 
 def _run_of_this_schema(value: Any) -> None:

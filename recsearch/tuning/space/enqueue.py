@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
+from recsearch.study.aliases import with_current_names
 from recsearch.study.trial import Scalar
 from recsearch.tuning.space.overrides import Override, split_at_commas
 from recsearch.tuning.space.sampling import ROOT, as_hyperparameters, is_active
@@ -25,7 +26,8 @@ def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scala
     Raises:
         SpaceError: If it cannot be read, or names what is not in the space.
     """
-    given = _from_file(Path(argument)) if argument.endswith(".json") else _from_text(argument)
+    is_file = argument.endswith(".json")
+    given = with_current_names(_from_file(Path(argument)) if is_file else _from_text(argument))
     families = next(list(hp.values) for hp in space.space if hp.name == ROOT)
     family = str(given.pop(ROOT, families[0] if len(families) == 1 else ""))
     if family not in families:
