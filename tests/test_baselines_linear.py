@@ -6,15 +6,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from baseline_data import checkerboard_train, encoded, index, prepared, random_train
+from scipy import sparse
 
 from recsearch.baselines import fit
-from recsearch.baselines.ease import ease_from_gram, fit_ease, gram_matrix
+from recsearch.baselines.ease import DEFAULT_L2, ease_from_gram, gram_matrix
 from recsearch.baselines.factors import Factors
-from recsearch.baselines.ials import Settings, fit_ials, objective, solve_rows
+from recsearch.baselines.ials import Settings, fit_ials, solve_rows
 from recsearch.baselines.matrices import interaction_matrix
 from recsearch.data.interactions import Task
 
 # EASE
+
+
+def fit_ease(train, num_users, num_items, l2=DEFAULT_L2):
+    return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
 
 
 def test_ease_by_direct_inverse_of_three_items():
@@ -106,6 +111,21 @@ def test_ials_of_one_factor_by_hand():
     interactions = interaction_matrix(encoded([1], [2]), 2, 3)
     solved = solve_rows(interactions, item, Settings(1, l2=0.5, unobserved_weight=0.2, sweeps=1))
     assert solved[1, 0] == pytest.approx(2 / (0.2 * 5 + 4 + 0.5 * 1.4))
+
+
+def objective(
+    interactions: sparse.csr_array, vectors: Factors, l2: float, unobserved_weight: float
+) -> float:
+    """Returns the value that iALS minimises, from the equation of its module."""
+    user, item = vectors.user.astype(np.float64), vectors.item.astype(np.float64)
+    row, column = interactions.nonzero()
+    observed = np.einsum("nd,nd->n", user[row], item[column])
+    everywhere = np.sum((user.T @ user) * (item.T @ item))
+    num_users, num_items = (size - 1 for size in interactions.shape)
+    user_ridge = np.bincount(row, minlength=num_users + 1) + unobserved_weight * num_items
+    item_ridge = np.bincount(column, minlength=num_items + 1) + unobserved_weight * num_users
+    lengths = user_ridge @ np.sum(user**2, axis=1) + item_ridge @ np.sum(item**2, axis=1)
+    return float(np.sum((observed - 1) ** 2) + unobserved_weight * everywhere + l2 * lengths)
 
 
 def test_ials_objective_by_hand():

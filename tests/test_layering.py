@@ -18,8 +18,8 @@ from import_graph import (
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "text", "version"),
-    ("config", "data", "system"),
-    ("contract", "metrics", "study"),
+    ("data", "system"),
+    ("config", "contract", "metrics", "study"),
     ("evaluation", "nn", "pipeline", "results"),
     ("baselines", "console", "exchange", "report", "scoring", "search_spaces", "training"),
     ("serving", "tuning"),

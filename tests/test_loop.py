@@ -1,4 +1,6 @@
+import errno
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,6 +101,20 @@ def test_runner_turns_a_failing_builder_into_a_failed_outcome(runner: TrialRunne
     assert outcome.message.startswith("ZeroDivisionError: planted (at test_loop.py:")
     assert (outcome.curve, outcome.num_parameters, outcome.values) == ((), None, {})
     assert not outcome.checkpoint_saved
+    assert not outcome.disk_full
+
+
+def test_runner_says_that_a_trial_failed_for_a_full_disk(
+    runner: TrialRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    path = str(tmp_path / "0000-1.npz")
+    assignment = Assignment("0000", "bias", {}, 0, 1, seed=5, save_checkpoint=path)
+    outcome = runner.run(assignment, lambda point: None)
+    assert (outcome.state, outcome.disk_full) == (TrialState.FAILED, True)
 
 
 def test_runner_pretrains_at_the_start_and_not_when_it_continues(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import pair_metrics
 from sklearn import metrics as sklearn_metrics
 
 from recsearch.errors import UsageError
-from recsearch.metrics import PairResults, pair_metrics
+from recsearch.metrics import PairResults
 
 NAMES = ("rmse", "mae", "auc", "user_auc", "log_loss")
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import mean_ranking, per_user_ranking
 from sklearn import metrics as sklearn_metrics
 
 from recsearch.errors import UsageError
-from recsearch.metrics import mean_ranking, per_user_ranking, rank_in_lists, rank_positives
+from recsearch.metrics import rank_in_lists, rank_positives
 
 EXCLUDED = -np.inf
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import mean_ranking
 
 from recsearch.errors import UsageError
-from recsearch.metrics import PairResults, RankingResults, mean_ranking
+from recsearch.metrics import PairResults, RankingResults
 
 NAMES = ("hr@3", "ndcg@3", "mrr@3", "map@3", "recall@3", "precision@3")
 

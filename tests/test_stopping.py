@@ -227,7 +227,8 @@ class FullDisk(Listening):
     def wait(self) -> list[Message]:
         error = OSError(28, os.strerror(28), "0000-1.npz")
         message = f"{type(error).__name__}: {error}"
-        return [Message(self.pending.pop(), Outcome(TrialState.FAILED, message=message))]
+        outcome = Outcome(TrialState.FAILED, message=message, disk_full=True)
+        return [Message(self.pending.pop(), outcome)]
 
     def close(self) -> None:
         pass

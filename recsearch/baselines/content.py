@@ -19,6 +19,7 @@ from recsearch.baselines.parameters import Fitter, Parameters
 from recsearch.data.interactions import ColumnKind
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.evaluation.scorer import known_or_zero
 
 GRID: tuple[Parameters, ...] = ({"idf": True}, {"idf": False})
 """What is tried, the default first."""
@@ -45,13 +46,14 @@ class Content:
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns one mean cosine a pair, [B], in [0, 1]; 0 where user or item is unknown."""
-        users, row = np.unique(self._known(user), return_inverse=True)
+        known = known_or_zero(user, self.share.shape[0])
+        users, row = np.unique(known, return_inverse=True)
         profile = self.share[users] @ self._trained
         return paired_sums(profile, self.vector, row.astype(np.int32), item)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: the mean cosine of every item with each user's items."""
-        profile = self.share[self._known(user)] @ self._trained
+        profile = self.share[known_or_zero(user, self.share.shape[0])] @ self._trained
         scores: NDArray[np.float32] = (profile @ self._trained.T).toarray()
         return scores
 
@@ -59,10 +61,6 @@ class Content:
     def _trained(self) -> sparse.csr_array:
         """The vectors of the items of training, [N, T]."""
         return self.vector[: self.share.shape[1]]
-
-    def _known(self, user: NDArray[np.int32]) -> NDArray[np.int32]:
-        known: NDArray[np.int32] = np.where(user < self.share.shape[0], user, np.int32(0))
-        return known
 
 
 def has_terms(spec: DataSpec) -> bool:

@@ -135,11 +135,6 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     return Ease(gram.interactions[:, 1:], weight)
 
 
-def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT_L2) -> Ease:
-    """Returns EASE at one l2; `gram_matrix` and `ease_from_gram` say the rest."""
-    return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
-
-
 def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
     """Returns what fits EASE at an `l2`; the co-occurrences are counted here, once.
 

@@ -170,28 +170,6 @@ def solve_rows(
     return solved
 
 
-def objective(
-    interactions: sparse.csr_array, vectors: Factors, l2: float, unobserved_weight: float
-) -> float:
-    """Returns what iALS minimises, as the module says.
-
-    Args:
-        interactions: [U, N], as made by `interaction_matrix`.
-        vectors: Of users and items.
-        l2: Weight of the squared vectors.
-        unobserved_weight: w.
-    """
-    user, item = vectors.user.astype(np.float64), vectors.item.astype(np.float64)
-    row, column = interactions.nonzero()
-    observed = np.einsum("nd,nd->n", user[row], item[column])
-    everywhere = np.sum((user.T @ user) * (item.T @ item))
-    num_users, num_items = (size - 1 for size in interactions.shape)
-    user_ridge = np.bincount(row, minlength=num_users + 1) + unobserved_weight * num_items
-    item_ridge = np.bincount(column, minlength=num_items + 1) + unobserved_weight * num_users
-    lengths = user_ridge @ np.sum(user**2, axis=1) + item_ridge @ np.sum(item**2, axis=1)
-    return float(np.sum((observed - 1) ** 2) + unobserved_weight * everywhere + l2 * lengths)
-
-
 def _check_size(interactions: sparse.csr_array, settings: Settings) -> None:
     """Raises TooLargeError if it would take too long, or too much memory."""
     num_users, num_items = interactions.shape

@@ -3,19 +3,15 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import count_distinct
 from recsearch.data.duplicates import last_of_each_pair
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.readers import Loaded
+from recsearch.data.splitting import MIN_INTERACTIONS, MIN_ITEMS, MIN_USERS
 from recsearch.data.validated import carried
 from recsearch.errors import ConfigError, DataError
-
-MIN_USERS = 2
-MIN_ITEMS = 2
-MIN_INTERACTIONS = 10
 
 ZERO_FRACTION = 0.2
 """From this share of zeros on, zeros among ratings are suspected to mean 'not rated'."""
@@ -260,8 +256,8 @@ def _zero_note(task: Task, label: NDArray[np.float32]) -> list[str]:
 
 def _size_faults(interactions: Interactions, is_part: bool) -> list[str]:
     counts = {
-        "users": (_count_distinct(interactions.user_id), 1 if is_part else MIN_USERS),
-        "items": (_count_distinct(interactions.item_id), 1 if is_part else MIN_ITEMS),
+        "users": (count_distinct(interactions.user_id), 1 if is_part else MIN_USERS),
+        "items": (count_distinct(interactions.item_id), 1 if is_part else MIN_ITEMS),
         "interactions": (len(interactions), 1 if is_part else MIN_INTERACTIONS),
     }
     return [
@@ -269,8 +265,3 @@ def _size_faults(interactions: Interactions, is_part: bool) -> list[str]:
         for what, (count, least) in counts.items()
         if count < least
     ]
-
-
-def _count_distinct(ids: pa.Array) -> int:
-    codes = ids.indices if pa.types.is_dictionary(ids.type) else ids
-    return int(pc.count_distinct(codes).as_py())

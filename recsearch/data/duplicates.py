@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions
 
 
@@ -35,9 +34,8 @@ def last_of_each_pair(interactions: Interactions, clicks_win: bool = False) -> D
         clicks_win: Whether the last row of the highest label is kept in place of the last of all:
             an item that was shown again after a click was clicked nevertheless.
     """
-    users, _ = _codes(interactions.user_id)
-    items, num_items = _codes(interactions.item_id)
-    pair = users * num_items + items
+    (users,), (items,) = codes([interactions.user_id]), codes([interactions.item_id])
+    pair = users * (1 + items.max(initial=0)) + items
     in_order = np.sort(pair)  # of numbers alone: ten times as fast as a hash table of them
     repeated_pairs = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(repeated_pairs):
@@ -56,9 +54,3 @@ def last_of_each_pair(interactions: Interactions, clicks_win: bool = False) -> D
     contradicting = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
     kept = np.sort(np.concatenate([np.flatnonzero(~repeated), rows[ends]]))
     return DistinctPairs(kept, int(contradicting.sum()))
-
-
-def _codes(ids: pa.Array) -> tuple[NDArray[np.int64], int]:
-    """Returns codes [n] from 0 on, the same for equal ids, and how many codes there are."""
-    encoded = ids if pa.types.is_dictionary(ids.type) else pc.dictionary_encode(ids)
-    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)

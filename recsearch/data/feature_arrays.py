@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import decoded
 from recsearch.data.interactions import ColumnKind, FeatureColumn, Features
 from recsearch.data.vocabulary import ColumnSpec, HeldOutVocabulary
 
@@ -38,7 +39,7 @@ def encode_features(
     if features is None:
         return (), {}
     ids = vocabulary.ids
-    position = pc.index_in(ids, value_set=_plain(features.id).cast(ids.type))
+    position = pc.index_in(ids, value_set=decoded(features.id).cast(ids.type))
     num_known = len(vocabulary.known.ids)
     specs, arrays = [], {}
     for name, column in features.columns.items():
@@ -49,10 +50,6 @@ def encode_features(
         specs.append(spec)
         arrays[spec.name] = np.concatenate([np.zeros_like(array[:1]), array])
     return tuple(specs), arrays
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _encode_categorical(

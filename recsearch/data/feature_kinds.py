@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import count_distinct, empty_to_null, one_chunk
 from recsearch.data.columns import bare_name, normalised_name
 from recsearch.data.interactions import ColumnKind, FeatureColumn
-from recsearch.data.parsing import empty_to_null, infer_type
+from recsearch.data.parsing import infer_type
 from recsearch.data.plain_types import is_text, plain_column
 
 TITLE_NAMES = (
@@ -49,7 +50,7 @@ def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropp
         list<string> for several values (empty where missing).
     """
     if _is_list_of_values(column.type):
-        return _useful(ColumnKind.MULTI, _one_chunk(pc.cast(column, pa.list_(pa.string()))))
+        return _useful(ColumnKind.MULTI, one_chunk(pc.cast(column, pa.list_(pa.string()))))
     plain = plain_column(column, name)
     if plain.values is None:
         nested = pa.types.is_nested(column.type)
@@ -60,7 +61,7 @@ def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropp
     if pa.types.is_null(kind):
         return Dropped("empty")
     if pa.types.is_boolean(kind):
-        return _useful(ColumnKind.CATEGORICAL, _one_chunk(pc.cast(column, pa.string())))
+        return _useful(ColumnKind.CATEGORICAL, one_chunk(pc.cast(column, pa.string())))
     if pa.types.is_string(kind) and not name.endswith(":float_seq"):
         return _classify_text(name, empty_to_null(column))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -84,22 +85,22 @@ def split_values(text: pa.Array, separator: str) -> pa.Array:
 
 def _classify_numbers(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
     integers = pa.types.is_integer(column.type)
-    distinct = _count_distinct(column)
+    distinct = count_distinct(column)
     if _is_identifier(name, distinct, len(column) - column.null_count):
         return Dropped("an identifier")
     if integers and name.endswith(":token") and _few(distinct, len(column)):
         # RecBole's header says that these numbers are names.
-        return _useful(ColumnKind.CATEGORICAL, _one_chunk(pc.cast(column, pa.string())))
-    values = _one_chunk(pc.cast(column, pa.float64(), safe=False))
+        return _useful(ColumnKind.CATEGORICAL, one_chunk(pc.cast(column, pa.string())))
+    values = one_chunk(pc.cast(column, pa.float64(), safe=False))
     finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
     return _useful(ColumnKind.NUMERIC, finite)
 
 
 def _classify_text(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
-    text = _one_chunk(column)
+    text = one_chunk(column)
     plain = normalised_name(name)
     present = len(text) - text.null_count
-    distinct = _count_distinct(text)
+    distinct = count_distinct(text)
     if distinct <= 1:
         return Dropped("empty" if not present else "the same value in each row")
     if plain in TITLE_NAMES:
@@ -123,7 +124,7 @@ def _useful(kind: ColumnKind, values: pa.Array) -> FeatureColumn | Dropped:
     if kind is ColumnKind.MULTI:
         values = _without_blanks(values)
         flat = values.flatten()
-    distinct = _count_distinct(flat)
+    distinct = count_distinct(flat)
     if distinct > 1:
         return FeatureColumn(kind, values)
     return Dropped("the same value in each row" if distinct else "empty")
@@ -147,10 +148,6 @@ def _few(distinct: int, rows: int) -> bool:
     return distinct <= min(MOST_CATEGORIES, max(FEW_CATEGORIES, CATEGORY_FRACTION * rows))
 
 
-def _count_distinct(values: pa.Array | pa.ChunkedArray) -> int:
-    return int(pc.count_distinct(values, mode="only_valid").as_py())
-
-
 def _count_with(text: pa.Array, mark: str) -> int:
     return int(pc.sum(pc.match_substring(text, mark)).as_py() or 0)
 
@@ -159,7 +156,3 @@ def _is_list_of_values(kind: pa.DataType) -> bool:
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
     return bool(is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

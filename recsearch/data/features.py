@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import decoded, encoded
 from recsearch.data.columns import (
     ColumnNames,
     bare_name,
@@ -120,15 +121,15 @@ def _named(role: str, column: str | None) -> ColumnNames:
 
 def _last_rows(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Returns the ascending positions of the last row of each id."""
-    codes = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    last = np.full(len(codes.dictionary), -1, dtype=np.int64)
-    last[codes.indices.to_numpy()] = np.arange(len(ids))  # of repeated positions, the last counts
+    ids = encoded(ids)
+    last = np.full(len(ids.dictionary), -1, dtype=np.int64)
+    last[ids.indices.to_numpy()] = np.arange(len(ids))  # of repeated positions, the last counts
     return np.sort(last[last >= 0])
 
 
 def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[str, ...]:
-    wanted = _plain(pc.unique(like))
-    known = pc.is_in(wanted, value_set=_plain(ids))
+    wanted = decoded(pc.unique(like))
+    known = pc.is_in(wanted, value_set=decoded(ids))
     missing = len(wanted) - int(pc.sum(known).as_py() or 0)
     if not missing:
         return ()
@@ -137,14 +138,10 @@ def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[s
             str(path),
             [
                 f"None of the {len(wanted)} {role} ids of the interactions is in this table: "
-                f"{wanted[0]} there, {_plain(ids)[0]} here. Expected the same ids in both files."
+                f"{wanted[0]} there, {decoded(ids)[0]} here. Expected the same ids in both files."
             ],
         )
     return (f"{missing} of {len(wanted)} {role}s in the interactions have no row in {path.name}.",)
-
-
-def _plain(ids: pa.Array) -> pa.Array:
-    return ids.cast(pa.string()) if pa.types.is_dictionary(ids.type) else ids
 
 
 def _classify(

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Candidates, Interactions, Split, Task
-from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_ROWS, codes, num_later
+from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_INTERACTIONS, num_later
 from recsearch.errors import DataError
 
 
@@ -78,8 +79,8 @@ def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArra
         if not held_out.any():
             raise _no_validation(train, "no user has two training interactions")
         return held_out, "each user's last training interaction"
-    if len(train) < MIN_ROWS:
-        raise _no_validation(train, f"at least {MIN_ROWS} rows are needed")
+    if len(train) < MIN_INTERACTIONS:
+        raise _no_validation(train, f"at least {MIN_INTERACTIONS} rows are needed")
     chosen = np.random.default_rng(seed).permutation(len(train))
     held_out = np.zeros(len(train), dtype=np.bool_)
     held_out[chosen[: len(train) * HELD_OUT_PERCENT // 100]] = True
@@ -163,7 +164,7 @@ def _pair_keys(parts: dict[str, Interactions | Candidates]) -> list[NDArray[np.i
         raise DataError("The given parts do not fit together", [text for text in faults if text])
     user = codes([part.user_id for part in parts.values()])
     item = codes([part.item_id for part in parts.values()])
-    num_items = 1 + max(int(codes.max(initial=0)) for codes in item)
+    num_items = 1 + max(int(code.max(initial=0)) for code in item)
     return [of_user * num_items + of_item for of_user, of_item in zip(user, item, strict=True)]
 
 

@@ -5,11 +5,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, empty_to_null, first_unparsable
+from recsearch.data.arrow import empty_to_null, one_chunk
+from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, first_unparsable
 from recsearch.data.plain_types import plain_column
 from recsearch.data.validated import Checked, describe_rows, failed
-
-TEXT_ID = pa.dictionary(pa.int32(), pa.string())
 
 LARGEST_EXACT_FLOAT = 2.0**53
 
@@ -93,9 +92,9 @@ def convert_ids(
     if is_text and not wants_text:
         return _text_to_integers(plain, role, name)
     if wants_text:
-        encoded = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
-        return _checked_text(_one_chunk(encoded), role, name)
-    return Checked(_one_chunk(plain))
+        ids = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
+        return _checked_text(one_chunk(ids), role, name)
+    return Checked(one_chunk(plain))
 
 
 def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.Array]:
@@ -154,8 +153,4 @@ def _text_to_integers(text: pa.ChunkedArray, role: str, name: str) -> Checked[pa
             f"Column '{name}', row {row + 1}: the {role} id '{text[row]}' is text, but the {role} "
             "ids of the training data are whole numbers. Use the same ids in both files."
         )
-    return Checked(_one_chunk(pc.cast(text, pa.int64())))
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return Checked(one_chunk(pc.cast(text, pa.int64())))

@@ -10,13 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-
-class Task(StrEnum):
-    """What is to be learned from the labels."""
-
-    RATING = "rating"  # predict an explicit value
-    IMPLICIT = "implicit"  # rank items; every interaction is a positive
-    CLICK = "click"  # predict the probability of a 1 among labels 0 and 1
+from recsearch.data.task import Task as Task
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import words_to_null
 from recsearch.data.columns import normalised_name
 from recsearch.data.feature_kinds import MULTI_NAMES, TITLE_NAMES
 from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, infer_type
@@ -33,9 +34,7 @@ def words_as_missing(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArra
     plain = plain_column(column, name)
     if plain.values is None:
         return column, ""
-    text = pc.utf8_trim_whitespace(plain.values)
-    absent = pc.fill_null(pc.is_in(text, value_set=pa.array(MISSING_WORDS)), True)
-    text = pc.if_else(absent, pa.scalar(None, pa.string()), text)
+    text = words_to_null(pc.utf8_trim_whitespace(plain.values), pa.array(MISSING_WORDS))
     numeric = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
     numbers = pc.if_else(numeric, text, pa.scalar(None, pa.string()))
     words = text.filter(pc.and_not(pc.is_valid(text), numeric))

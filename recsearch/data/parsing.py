@@ -3,6 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import empty_to_null, words_to_null
+
 MISSING_WORDS = ("", "NA", "N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N")
 
 NOT_A_NUMBER = r"^[+-]?0\d|^\+|^-0$|^\d+[eE]\d+$"
@@ -48,19 +50,13 @@ def _exact_integers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 def _infer_trimmed(text: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.any(pc.match_substring_regex(text, NOT_A_NUMBER)).as_py():
-        words = pa.array(MISSING_WORDS)
-        values = pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)
+        values = words_to_null(text, pa.array(MISSING_WORDS))
         for kind in (pa.int64(), pa.float64(), pa.bool_()):
             if pa.types.is_float64(kind) and _has_long_integer(values):
                 continue
             if values.null_count < len(values) and first_unparsable(values, kind, whole=True) < 0:
                 return pc.cast(values, kind)
     return empty_to_null(text)
-
-
-def empty_to_null(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Returns the text [n] with null in place of empty cells."""
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
 def first_unparsable(text: pa.ChunkedArray, kind: pa.DataType, whole: bool = False) -> int:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import decoded
 from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
 from recsearch.data.frames import Source
@@ -47,15 +48,6 @@ class Loaded:
     def file_row(self, row: int) -> int:
         """Returns the 1-based row of the file that an interaction was read from."""
         return 1 + int(row if self.rows is None else self.rows[row])
-
-
-def read_table(path: Path) -> pa.Table:
-    """Returns the table at a path, with the file's columns; see `read_source` for the formats.
-
-    Raises:
-        DataError: If there is nothing at the path, or nothing that can be read.
-    """
-    return read_source(path).table
 
 
 def load_interactions(path: Source, names: ColumnNames, like: Interactions | None = None) -> Loaded:
@@ -177,12 +169,11 @@ def _read_negatives(table: pa.Table, rest: Sequence[str], like: pa.DataType) -> 
         lists.append(ids.values)
     if faults or not lists:
         return Checked(None, faults)
-    text = pa.types.is_dictionary(like)
-    stacked = pa.concat_arrays([ids.cast(pa.string()) if text else ids for ids in lists])
+    stacked = pa.concat_arrays([decoded(ids) for ids in lists])
     # Column after column becomes list after list.
     order = np.arange(len(stacked)).reshape(len(rest), -1).T.ravel()
     stacked = stacked.take(pa.array(order))
-    return Checked(stacked.dictionary_encode() if text else stacked)
+    return Checked(stacked.dictionary_encode() if pa.types.is_dictionary(like) else stacked)
 
 
 def _named_by_data(source: SourceTable, columns: Mapping[str, str]) -> list[str]:

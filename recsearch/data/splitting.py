@@ -4,18 +4,17 @@ The part of a row is decided on arrays; the rows of a part keep the order of the
 Dimension letters: n interactions.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions, Split, Task
+from recsearch.data.task import SPLIT_METHODS
 from recsearch.errors import DataError, UsageError
 
-SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
 HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
-MIN_ROWS = 10  # fewer would leave a held-out part of 10 % empty; so too of users and items
+MIN_INTERACTIONS = 10  # fewer would leave a held-out part of 10 % empty
+MIN_COLD = 10  # users or items of a cold split, for the same reason
 MIN_INTERACTIONS_PER_USER = 3  # leave-last-out: one row for each part
 MIN_USERS = 2
 MIN_ITEMS = 2
@@ -137,11 +136,12 @@ def _check_size(interactions: Interactions, method: str) -> None:
     faults = []
     divided = {"random": num_rows, "temporal": num_rows, "cold-users": num_users}
     divided["cold-items"] = num_items
-    found = divided.get(method, MIN_ROWS)
-    if found < MIN_ROWS:
+    least = MIN_COLD if method.startswith("cold-") else MIN_INTERACTIONS
+    found = divided.get(method, least)
+    if found < least:
         what = method.removeprefix("cold-") if method.startswith("cold-") else "rows"
         faults.append(
-            f"a {method} split needs at least {MIN_ROWS} {what}. Received {found}. "
+            f"a {method} split needs at least {least} {what}. Received {found}. "
             "Bring more interactions."
         )
     if most < MIN_INTERACTIONS_PER_USER and method == "leave-last-out":
@@ -209,11 +209,3 @@ def num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[
     count = np.empty(len(user), dtype=np.int64)
     count[order] = past_end[user[order]] - 1 - np.arange(len(user))
     return count
-
-
-def codes(arrays: Sequence[pa.Array]) -> list[NDArray[np.int64]]:
-    """Returns codes from 0 in place of the ids of each array: equal ids, equal codes."""
-    ids = pa.concat_arrays(list(arrays))  # unifies the dictionaries of text ids
-    encoded = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.split(code, np.cumsum([len(array) for array in arrays])[:-1])

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import words_to_null
 from recsearch.data.parsing import MISSING_WORDS, first_unparsable
 from recsearch.data.plain_types import plain_column
 from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable_time
@@ -43,8 +44,7 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
         return Checked(None, plain.faults)
     column, kind = plain.values, plain.values.type
     if pa.types.is_string(kind):
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(column, value_set=WORDS), pa.scalar(None, kind), column)
+        column = words_to_null(pc.utf8_trim_whitespace(column), WORDS)
     missing = _missing(column)
     if missing.any():
         return failed(

@@ -6,12 +6,7 @@ keeps what was measured row by row, for `slices` and `uncertainty`.
 """
 
 from recsearch.metrics.lists import Recommended
-from recsearch.metrics.measuring import (
-    list_metrics,
-    mean_ranking,
-    pair_metrics,
-    per_user_ranking,
-)
+from recsearch.metrics.measuring import list_metrics
 from recsearch.metrics.metric import Direction, Metric
 from recsearch.metrics.names import (
     CUTOFFS,
@@ -44,10 +39,7 @@ __all__ = [
     "default_objective",
     "find_metric",
     "list_metrics",
-    "mean_ranking",
     "metrics_for",
-    "pair_metrics",
-    "per_user_ranking",
     "popularity_thirds",
     "rank_in_lists",
     "rank_positives",

@@ -8,6 +8,7 @@ from typing import Any
 from recsearch.report.cells import Cell, Facts, Table, cell
 from recsearch.report.figures import winner_name
 from recsearch.results import RunRecord
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Objective, Trial, TrialState
 from recsearch.study.wording import count_text
 from recsearch.text.wording import duration_text, number_text
@@ -197,8 +198,8 @@ def space(run: RunRecord) -> Table:
     best = run.best()
     rows = []
     for each in run.config.get("space", ()):
-        family, slash, name = str(each["name"]).partition("/")
-        if slash:
+        family, name = FullName.parse(str(each["name"]))
+        if name != SPACE:
             own = best.values.get(name) if best is not None and best.space == family else None
             texts = (family, name, _range_text(each), _text(each.get("default")))
             rows.append((*map(cell, texts), cell(_conditions_text(each)), cell(own)))
@@ -220,9 +221,9 @@ def _range_text(each: Mapping[str, Any]) -> str:
 
 def _conditions_text(each: Mapping[str, Any]) -> str:
     """Returns the conditions, but for the one that the family was chosen."""
-    own = [c for c in each.get("conditions") or () if "/" in c["name"]]
+    own = [c for c in each.get("conditions") or () if c["name"] != SPACE]
     return " and ".join(
-        f"{c['name'].partition('/')[2]} is {' or '.join(map(_text, c['values']))}" for c in own
+        f"{FullName.parse(c['name']).bare} is {' or '.join(map(_text, c['values']))}" for c in own
     )
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from recsearch.study.full_name import FullName
 from recsearch.study.trial import Scalar
 
 Configuration = tuple[str, dict[str, Scalar]]
@@ -12,9 +13,18 @@ ConfigurationKey = tuple[str, frozenset[tuple[str, Scalar]]]
 """A configuration in a form that can be compared and kept in a set."""
 
 
-def configuration_key(family: str, values: Mapping[str, Scalar]) -> ConfigurationKey:
-    """Returns what makes two configurations the same: floats count to 12 significant digits."""
-    return family, _rounded(values, values)
+def configuration_key(
+    family: str, values: Mapping[str, Scalar], names: Iterable[str] | None = None
+) -> ConfigurationKey:
+    """Returns the key by which configurations are compared: floats count to 12 digits.
+
+    Args:
+        family: The family.
+        values: Bare name -> value.
+        names: The values that count; None for all.
+    """
+    counted = values if names is None else names
+    return family, frozenset((name, _round(values[name])) for name in counted)
 
 
 class Tried:
@@ -39,12 +49,12 @@ class Tried:
         """Counts a configuration."""
         names = self._names(family, values)
         counts = self._groups.setdefault(family, {}).setdefault(names, Counter())
-        counts[family, _rounded(values, names)] += 1
+        counts[configuration_key(family, values, names)] += 1
 
     def remove(self, family: str, values: Mapping[str, Scalar]) -> None:
         """Takes back what `add` has counted."""
         names = self._names(family, values)
-        key = family, _rounded(values, names)
+        key = configuration_key(family, values, names)
         counts = self._groups[family][names]
         counts[key] -= 1
         if not counts[key]:
@@ -53,8 +63,8 @@ class Tried:
     def __contains__(self, configuration: Configuration) -> bool:
         family, values = configuration
         for names, counts in self._groups.get(family, {}).items():
-            tells = bool(names) or not values
-            if tells and values.keys() >= names and (family, _rounded(values, names)) in counts:
+            has_read_all = (names or not values) and values.keys() >= names
+            if has_read_all and configuration_key(family, values, names) in counts:
                 return True
         return False
 
@@ -66,11 +76,7 @@ class Tried:
         return bool(self._groups.get(family, {}).get(frozenset()))
 
     def _names(self, family: str, values: Mapping[str, Scalar]) -> frozenset[str]:
-        return frozenset(name for name in values if f"{family}/{name}" in self._known)
-
-
-def _rounded(values: Mapping[str, Scalar], names: Iterable[str]) -> frozenset[tuple[str, Scalar]]:
-    return frozenset((name, _round(values[name])) for name in names)
+        return frozenset(name for name in values if str(FullName(family, name)) in self._known)
 
 
 def _round(value: Scalar) -> Scalar:

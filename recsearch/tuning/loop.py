@@ -1,8 +1,6 @@
 """The search itself: ask, run, tell, until the driver, the budget or the user says stop."""
 
-import errno
 import math
-import os
 import signal
 import threading
 import time
@@ -164,8 +162,8 @@ def _record(study: Study, message: Message, running: set[str]) -> None:
 
 
 def _refuse_full_disk(study: Study, outcome: Outcome) -> None:
-    """Ends the search when a trial found no room: no other would find any, and none has failed."""
-    if outcome.state is TrialState.FAILED and os.strerror(errno.ENOSPC) in outcome.message:
+    """Ends the search at a full disk: no trial is at fault, and the next one would fail too."""
+    if outcome.disk_full:
         study.interrupt()
         raise disk_full(study.directory)
 

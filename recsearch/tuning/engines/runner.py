@@ -1,5 +1,6 @@
 """One trial: from an assignment to an outcome. The same function in every engine."""
 
+import errno
 import logging
 import time
 import traceback
@@ -123,7 +124,7 @@ class TrialRunner:
         started = time.perf_counter()
         curve: list[Epoch] = []
         live: LiveModel | None = None
-        message, ending = "", _Ending(TrialState.FAILED)
+        message, ending, disk_full = "", _Ending(TrialState.FAILED), False
 
         def note(point: Epoch) -> None:
             curve.append(point)
@@ -139,6 +140,7 @@ class TrialRunner:
             raise  # in the process of the user it is Ctrl-C
         except BaseException as error:  # a trial may fail in any way
             message = _explain(error)
+            disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
         if live and ending.state is TrialState.COMPLETED and assignment.may_continue:
             self._kept.keep(assignment.trial_id, live)
@@ -153,6 +155,7 @@ class TrialRunner:
             checkpoint_saved=ending.checkpoint_saved,
             stopped_itself=ending.stopped_itself,
             model=live.fingerprint if live else "",
+            disk_full=disk_full,
         )
 
     def _live_model(self, assignment: Assignment) -> LiveModel:

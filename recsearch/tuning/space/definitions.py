@@ -18,8 +18,9 @@ import keras_tuner
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
-from recsearch.tuning.space.sampling import ROOT, possible_values
+from recsearch.tuning.space.sampling import possible_values
 
 MAX_VALUES = 16
 """A hyperparameter with more values than these is not taken to decide on a range."""
@@ -64,7 +65,7 @@ def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
     if not varying:
         return found
     names = {name for name, _ in varying}
-    candidates = [hp for hp in found.space if hp.name not in {ROOT, *names} and _is_short(hp)]
+    candidates = [hp for hp in found.space if hp.name not in {SPACE, *names} and _is_short(hp)]
     deciding = {key: _deciding(key, seen, candidates, found, probe) for key in varying}
     return _with_conditions(found, {key: (deciding[key], seen[key]) for key in varying})
 
@@ -116,14 +117,14 @@ def _by_value(name: str, definitions: Mapping[str, _Definition]) -> dict[Scalar,
 def _surroundings(candidate: Any, found: Any) -> Iterable[dict[str, Scalar]]:
     """Yields points with each value of a hyperparameter amid the defaults and random values."""
     rng = np.random.default_rng(0)
-    parents = {c.name: c.values[0] for c in candidate.conditions if c.name != ROOT}
+    parents = {c.name: c.values[0] for c in candidate.conditions if c.name != SPACE}
     for value in possible_values(candidate) or ():
         yield parents | {candidate.name: value}
         for _ in range(_NUM_SURROUNDINGS):
             others = {
                 hp.name: hp.random_sample(int(rng.integers(2**31)))
                 for hp in found.space
-                if hp.name != ROOT
+                if hp.name != SPACE
             }
             yield others | parents | {candidate.name: value}
 
@@ -154,8 +155,8 @@ def _refusal(name: str, definitions: Sequence[_Definition]) -> str:
     pairs = ((one, other) for one in first.points for other in second.points)
     one, other = min(pairs, key=lambda pair: len(_differing(*pair)))
     differing = _differing(one, other)
-    bare = name.partition("/")[2]
-    parent = next(iter(differing), "NAME").partition("/")[2] or "NAME"
+    bare = FullName.parse(name).bare
+    parent = FullName.parse(next(iter(differing), "NAME")).bare
     return (
         f"The hyperparameter {bare} has different ranges: {first.hyperparameter!r} at "
         f"{_shown(one, differing)}, but {second.hyperparameter!r} at {_shown(other, differing)}. "
@@ -169,5 +170,5 @@ def _differing(one: Point, other: Point) -> list[str]:
 
 
 def _shown(point: Point, names: Sequence[str]) -> str:
-    shown = [f"{name.partition('/')[2]}={point[name]}" for name in names if name in point]
+    shown = [f"{FullName.parse(name).bare}={point[name]}" for name in names if name in point]
     return ", ".join(shown) or "its default values"

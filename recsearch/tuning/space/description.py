@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recsearch.tuning.space.sampling import ROOT
+from recsearch.study.full_name import SPACE, FullName
 
 MAX_LISTED_VALUES = 12
 
@@ -16,12 +16,12 @@ def describe_hyperparameter(hp: Any) -> str:
     else:
         scale = " on a log scale" if config["sampling"] == "log" else ""
         span = f"{config['min_value']:g} to {config['max_value']:g}{scale}"
-    parents = [c for c in hp.conditions if c.name != ROOT]
+    parents = [c for c in hp.conditions if c.name != SPACE]
     only = "".join(
-        f"; only if {c.name.partition('/')[2]} is {' or '.join(map(str, c.values))}"
+        f"; only if {FullName.parse(c.name).bare} is {' or '.join(map(str, c.values))}"
         for c in parents
     )
-    name, kind = hp.name.partition("/")[2], type(hp).__name__
+    name, kind = FullName.parse(hp.name).bare, type(hp).__name__
     return f"{name:<22}{kind:<8}{span} (default {hp.default}){only}"
 
 

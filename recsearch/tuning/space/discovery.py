@@ -10,11 +10,11 @@ import numpy as np
 
 from recsearch.errors import BuildError, SpaceError
 from recsearch.study.aliases import CURRENT_NAMES
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import printable
 from recsearch.tuning.space.definitions import separate_ranges
 from recsearch.tuning.space.overrides import Override
-from recsearch.tuning.space.sampling import ROOT
 
 MAX_LOST_POINTS = 3  # of a family: then its discovery ends with the names that are known
 
@@ -54,7 +54,7 @@ def discover(
         SpaceError: If a builder fails (with the values), or an override fits no hyperparameter.
     """
     merged = keras_tuner.HyperParameters()
-    merged.Choice(ROOT, list(families))
+    merged.Choice(SPACE, list(families))
     for family in families:
         found = _Discovery(family, probe, samples, on_lost).run()
         merged.merge(found, overwrite=False)
@@ -93,17 +93,17 @@ class _Discovery:
         return separate_ranges(found, self._probed, self._at)
 
     def _shows_more(
-        self, found: Any, points: Callable[[list[Any], str], list[dict[str, Scalar]]]
+        self, found: Any, points: Callable[[list[Any]], list[dict[str, Scalar]]]
     ) -> bool:
         known = len(found.space)
-        for point in points([hp for hp in found.space if hp.name != ROOT], self.family):
+        for point in points([hp for hp in found.space if hp.name != SPACE]):
             self._probed.append(self._tried(point))
             found.merge(self._probed[-1], overwrite=False)
         return len(found.space) > known
 
     def _at(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
         """Returns what a builder reads at values by full name."""
-        return self._tried({_bare(name, self.family): value for name, value in point.items()})
+        return self._tried({FullName.parse(name).bare: value for name, value in point.items()})
 
     def _tried(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
         """Returns what a builder reads; nothing where it fails, if this is allowed."""
@@ -119,39 +119,38 @@ class _Discovery:
             return keras_tuner.HyperParameters()
 
 
-def _bare(full_name: str, family: str) -> str:
-    return full_name.removeprefix(f"{family}/")
-
-
-def _extreme_points(hyperparameters: list[Any], family: str) -> list[dict[str, Scalar]]:
+def _extreme_points(hyperparameters: list[Any]) -> list[dict[str, Scalar]]:
     """Returns points at which every extreme and every choice of each hyperparameter occurs.
 
     One point serves all hyperparameters at once: the k-th takes the k-th telling value of each. A
     conditional one needs points of its own, at which its parents make it active.
     """
-    free = {_bare(hp.name, family): _telling_values(hp) for hp in hyperparameters}
+    free = {_bare(hp): _telling_values(hp) for hp in hyperparameters}
     longest = max(map(len, free.values()), default=0)
     points = [{name: vs[k % len(vs)] for name, vs in free.items()} for k in range(longest)]
     for hp in hyperparameters:
-        parents = {_bare(c.name, family): c.values[0] for c in hp.conditions if c.name != ROOT}
+        parents = {_bare(c): c.values[0] for c in hp.conditions if c.name != SPACE}
         if parents:
-            name = _bare(hp.name, family)
+            name = _bare(hp)
             points += [parents | {name: value} for value in _telling_values(hp)]
     return points
 
 
-def _sampled_points(
-    hyperparameters: list[Any], family: str, samples: int
-) -> list[dict[str, Scalar]]:
+def _sampled_points(hyperparameters: list[Any], samples: int) -> list[dict[str, Scalar]]:
     """Returns random points; what is inactive at a point is ignored by Keras Tuner."""
     seeds = np.random.default_rng(0).integers(2**31, size=(samples, len(hyperparameters)))
     return [
         {
-            _bare(hp.name, family): hp.random_sample(int(seed))
+            _bare(hp): hp.random_sample(int(seed))
             for hp, seed in zip(hyperparameters, row, strict=True)
         }
         for row in seeds
     ]
+
+
+def _bare(named: Any) -> str:
+    """Returns the bare name of a hyperparameter, or of the parent in a condition."""
+    return FullName.parse(named.name).bare
 
 
 def _telling_values(hp: Any) -> list[Scalar]:
@@ -197,8 +196,8 @@ def _refuse_unknown_overrides(overrides: Sequence[Override], found: Any) -> None
     names = [hp.name for hp in found.space]
     for override in overrides:
         if not any(override.matches(name) for name in names):
-            bare = sorted({name.partition("/")[2] for name in names if "/" in name})
-            close = difflib.get_close_matches(override.name.rpartition("/")[2], bare)
+            bare = sorted({FullName.parse(name).bare for name in names if name != SPACE})
+            close = difflib.get_close_matches(FullName.parse(override.name).bare, bare)
             hint = f"Did you mean {' or '.join(close)}? " if close else ""
             raise SpaceError(
                 f"--set {override.name}={override.text}: no hyperparameter of this name. {hint}"

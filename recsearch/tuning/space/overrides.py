@@ -7,6 +7,7 @@ from typing import Any
 
 from recsearch.errors import SpaceError
 from recsearch.study.aliases import current_name
+from recsearch.study.full_name import FullName
 from recsearch.study.trial import Scalar
 
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -68,7 +69,7 @@ class Override:
 
     def matches(self, full_name: str) -> bool:
         """Returns whether it acts on the hyperparameter called family/name."""
-        return full_name in (self.name, f"{full_name.partition('/')[0]}/{self.name}")
+        return self.name in (full_name, FullName.parse(full_name).bare)
 
     def apply(self, hyperparameter: Any) -> Any:
         """Returns the hyperparameter, narrowed: a new Keras Tuner object of the same name.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.history import History
 from recsearch.study.seen_configurations import Configuration, Tried
 from recsearch.study.trial import Scalar, Trial
@@ -19,9 +20,6 @@ from recsearch.study.trial import Scalar, Trial
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
     from keras_tuner.engine.hyperparameters import Choice, HyperParameter
-
-ROOT = "space"
-"""Name of the choice among the families."""
 
 _NUM_DRAWS = 200  # collisions in a row that make it worth listing the space
 _SMALL_SPACE = 10_000  # listing more configurations than these would take longer than a second
@@ -61,11 +59,11 @@ def complete(
     Returns:
         Bare name -> value. Of two active hyperparameters of one name the first is asked.
     """
-    values: dict[str, Scalar] = {ROOT: family}
+    values: dict[str, Scalar] = {SPACE: family}
     for hp in space.space:
         if hp.name not in values and is_active(hp, values):
             values[hp.name] = choose(hp)
-    return _bare(family, values)
+    return _bare(values)
 
 
 def is_active(hp: "HyperParameter", values: Mapping[str, Scalar]) -> bool:
@@ -75,7 +73,7 @@ def is_active(hp: "HyperParameter", values: Mapping[str, Scalar]) -> bool:
 
 def full_values(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Returns full name -> value, the root included, from a family and its bare names."""
-    return {ROOT: family} | {f"{family}/{name}": value for name, value in values.items()}
+    return {SPACE: family} | {str(FullName(family, name)): v for name, v in values.items()}
 
 
 def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
@@ -121,8 +119,8 @@ def enumerate_configurations(space: "HyperParameters", limit: int) -> list[Confi
     for values in _all_values(space.space, {}):
         if values is None or len(found) == limit:
             return None
-        family = str(values[ROOT])
-        found.append((family, _bare(family, values)))
+        family = str(values[SPACE])
+        found.append((family, _bare(values)))
     return found
 
 
@@ -197,25 +195,25 @@ def as_hyperparameters(
             f"Expected a family of the search space, one of {families}. Received: {family!r}. "
             "Name one of these, or add the family to the search."
         )
-    filled = complete(space, family, lambda hp: _given(hp, family, values))
+    filled = complete(space, family, lambda hp: _given(hp, values))
     copy = space.copy()
     copy.values = full_values(family, {**filled, **values})
     return copy
 
 
-def _given(hp: "HyperParameter", family: str, values: Mapping[str, Scalar]) -> Scalar:
+def _given(hp: "HyperParameter", values: Mapping[str, Scalar]) -> Scalar:
     default: Scalar = hp.default
-    return values.get(hp.name.removeprefix(f"{family}/"), default)
+    return values.get(FullName.parse(hp.name).bare, default)
 
 
 def _root(space: "HyperParameters") -> "Choice":
     for hp in space.space:
-        if hp.name == ROOT and not hp.conditions:
+        if hp.name == SPACE and not hp.conditions:
             return hp
     names = [hp.name for hp in space.space]
     raise SpaceError(
-        f"Expected a search space with a root choice named {ROOT!r}. Received the names: {names}. "
-        f"Begin it with `hp.Choice({ROOT!r}, families)`."
+        f"Expected a search space with a root choice named {SPACE!r}. Received the names: {names}. "
+        f"Begin it with `hp.Choice({SPACE!r}, families)`."
     )
 
 
@@ -236,10 +234,8 @@ def _all_values(
     yield values
 
 
-def _bare(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    return {
-        name.removeprefix(f"{family}/"): value for name, value in values.items() if name != ROOT
-    }
+def _bare(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {FullName.parse(name).bare: v for name, v in values.items() if name != SPACE}
 
 
 def _seed(rng: np.random.Generator) -> int:

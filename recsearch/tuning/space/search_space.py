@@ -15,6 +15,7 @@ import tensorflow as tf
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import error_text
 from recsearch.tuning.space.discovery import discover, shown
@@ -23,7 +24,7 @@ from recsearch.tuning.space.hypermodels import takes_data
 from recsearch.tuning.space.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.space.overrides import Override
 from recsearch.tuning.space.precision import under
-from recsearch.tuning.space.sampling import ROOT
+from recsearch.tuning.space.sampling import full_values
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,7 @@ class SearchSpace:
             SpaceError: If the builder's result is not a recommender, or its hyperparameters clash.
         """
         hp = self._run(family, values, data)
-        prefix = f"{family}/"
-        read = {name.removeprefix(prefix): v for name, v in hp.read.items() if name != ROOT}
+        read = {FullName.parse(name).bare: v for name, v in hp.read.items() if name != SPACE}
         return Built(as_recommender(hp.built, data, read), read)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
@@ -101,10 +101,10 @@ class SearchSpace:
         only_declared: bool = False,
     ) -> TrackedHyperParameters:
         hp = TrackedHyperParameters(self.overrides, only_declared)
-        hp.values = {ROOT: family, **{f"{family}/{name}": v for name, v in values.items()}}
-        hp.Choice(ROOT, list(self.families))
+        hp.values = full_values(family, values)
+        hp.Choice(SPACE, list(self.families))
         builder, precision = self.families[family].builder, self.families[family].precision
-        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family), under(precision):
+        with hp.conditional_scope(SPACE, [family]), hp.name_scope(family), under(precision):
             hp.built = builder(hp, data) if takes_data(builder) else builder(hp)
         return hp
 
