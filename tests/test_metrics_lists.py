@@ -205,7 +205,7 @@ def test_diversity_in_blocks_of_users_is_the_same(monkeypatch):
     rng = np.random.default_rng(0)
     lists = recommended(*(rng.permutation(4)[:3] + 1 for _ in range(20)))
     whole = list_metrics(["diversity@3"], lists)
-    monkeypatch.setattr(module, "CELLS_A_BLOCK", 7 * VECTORS.shape[1])
+    monkeypatch.setattr(module, "CELLS_PER_BLOCK", 7 * VECTORS.shape[1])
     assert list_metrics(["diversity@3"], lists) == pytest.approx(whole)
 
 

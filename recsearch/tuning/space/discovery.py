@@ -9,6 +9,7 @@ import keras_tuner
 import numpy as np
 
 from recsearch.errors import BuildError, SpaceError
+from recsearch.study.aliases import CURRENT_NAMES
 from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import printable
@@ -58,6 +59,7 @@ def discover(
         found = _Discovery(family, probe, samples, on_lost).run()
         merged.merge(found, overwrite=False)
     _require_text(merged)
+    _refuse_former_names(merged)
     _refuse_unknown_overrides(overrides, merged)
     return merged
 
@@ -169,6 +171,17 @@ def _require_text(found: Any) -> None:
                     f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
                     "number instead, such as the position of a file in a list."
                 )
+
+
+def _refuse_former_names(found: Any) -> None:
+    """Refuses a former name: a later reader of the journal would rename its values."""
+    for hp in found.space:
+        bare = hp.name.rpartition("/")[2]
+        if bare in CURRENT_NAMES:
+            raise SpaceError(
+                f"The hyperparameter {hp.name} has the former name of {CURRENT_NAMES[bare]}. "
+                f"Call it {CURRENT_NAMES[bare]} in the builder."
+            )
 
 
 def _is_unicode(text: str) -> bool:

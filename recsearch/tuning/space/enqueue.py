@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
+from recsearch.study.aliases import with_current_names
 from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.tuning.space.overrides import Override, split_at_commas
@@ -26,7 +27,8 @@ def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scala
     Raises:
         SpaceError: If it cannot be read, or a name or value is not in the space.
     """
-    given = _from_file(Path(argument)) if argument.endswith(".json") else _from_text(argument)
+    is_file = argument.endswith(".json")
+    given = with_current_names(_from_file(Path(argument)) if is_file else _from_text(argument))
     families = next(list(hp.values) for hp in space.space if hp.name == SPACE)
     family = str(given.pop(SPACE, families[0] if len(families) == 1 else ""))
     if family not in families:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import SpaceError
+from recsearch.study.aliases import current_name
 from recsearch.study.full_name import FullName
 from recsearch.study.trial import Scalar
 
@@ -64,7 +65,7 @@ class Override:
                 "--set takes NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C, as in "
                 f"--set learning_rate=1e-4:1e-2. Received: {argument!r}."
             )
-        return cls(name.strip(), text.strip())
+        return cls(current_name(name.strip()), text.strip())
 
     def matches(self, full_name: str) -> bool:
         """Returns whether the override applies to the hyperparameter `family/name`."""
