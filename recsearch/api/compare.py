@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsearch.errors import UsageError
-from recsearch.report.cells import Table
 from recsearch.report.compare_tables import comparison_html, comparison_tables, comparison_text
+from recsearch.report.sections.cells import Table
 from recsearch.results import ComparedRuns, RunRecord, compare_runs, load_run
 from recsearch.text.shown import shown
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from recsearch.console.progress import Observer
 from recsearch.results import load_run
-from recsearch.study.decision import Plan
 from recsearch.study.journal import Event, JournalFollower
 from recsearch.study.replay import SearchState
 from recsearch.system.files import open_in_run
@@ -32,8 +31,10 @@ def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LO
     Raises:
         RunDirectoryError: If it is no run directory, or its journal is damaged.
     """
-    planned = load_run(directory).needed("plan")
-    plan = Plan(planned["configurations"], planned["epochs"], tuple(planned["lines"]))
+    run = load_run(directory)
+    plan = run.description.plan
+    if plan is None:
+        raise run.lacks("plan")
     follower, state = JournalFollower(directory / "journal.jsonl"), SearchState()
     for event in follower.new_events():
         state.apply(event)

@@ -60,49 +60,52 @@ def _log(run: RunRecord, client: Any, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if found is None else found.experiment_id
     times = trial_times(read_events(run.directory / "journal.jsonl"))
-    begun = datetime.fromisoformat(run.needed("created")).timestamp()
+    if run.description.created is None:
+        raise run.lacks("created")
+    begun = datetime.fromisoformat(run.description.created).timestamp()
     name = run.directory.resolve().name
     parent = client.create_run(place, start_time=_ms(begun), run_name=name, tags=_run_tags(run))
     parent_id = str(parent.info.run_id)
-    metrics = run.metrics or {}
     best = run.best()
     _log_batches(client, parent_id, _measured(run, run.state.last_time), _settings(run))
     for trial in run.state.trials.values():
         _log_trial(client, place, parent_id, trial, times.get(trial.trial_id))
     if best is not None:
         client.set_tag(parent_id, "recsearch.best_trial", best.trial_id)
-    if metrics:
+    if run.tested is not None:
         client.set_terminated(parent_id, "FINISHED", end_time=_ms(run.state.last_time))
     return parent_id
 
 
 def _run_tags(run: RunRecord) -> dict[str, str]:
     objective = run.state.objective
-    data = run.config.get("data", {})
-    told = {
-        "command": json.dumps(list(run.config.get("command", ()))),
+    data = run.description.data
+    tags = {
+        "command": json.dumps(list(run.description.command)),
         "objective": objective.name if objective else None,
         "direction": objective.direction if objective else None,
-        "data_fingerprint": data.get("fingerprint"),
-        "split": data.get("split"),
-        "verdict": (run.metrics or {}).get("verdict"),
+        "data_fingerprint": data.fingerprint,
+        "split": data.split,
+        "verdict": run.tested.verdict if run.tested else None,
     }
-    return {f"recsearch.{k}": str(v) for k, v in told.items() if v is not None}
+    return {f"recsearch.{k}": str(v) for k, v in tags.items() if v is not None}
 
 
 def _settings(run: RunRecord) -> Mapping[str, Any]:
-    settings = run.config.get("config", {})
+    settings = run.description.config
     return {name: value for name, value in settings.items() if value not in (None, [])}
 
 
 def _measured(run: RunRecord, time: float) -> Iterator[tuple[str, float, float, int]]:
     """Yields (name, value, time, step) of the winner and the baselines on the test part."""
-    metrics = run.metrics or {}
-    parts = {"test": metrics.get("test", {}), "validation": metrics.get("validation", {})}
-    parts |= {f"baseline/{name}": found for name, found in metrics.get("baselines", {}).items()}
+    metrics = run.tested
+    if metrics is None:
+        return
+    parts = {"test": metrics.test, "validation": metrics.validation}
+    parts |= {f"baseline/{name}": found for name, found in metrics.compared.items()}
     for part, values in parts.items():
         for name, value in values.items():
-            if isinstance(value, int | float):
+            if value is not None:
                 yield f"{part}/{name}", float(value), time, 0
 
 

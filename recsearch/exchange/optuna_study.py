@@ -67,9 +67,9 @@ def make_study(run: RunRecord, storage: str | None = None) -> "Study":
             "storage."
         ) from None
     study.set_user_attr("recsearch_objective", objective.name)
-    study.set_user_attr("recsearch_command", list(run.config.get("command", ())))
+    study.set_user_attr("recsearch_command", list(run.description.command))
     trials = list(run.state.trials.values())
-    known = domains(run.config.get("space", ()), trials)
+    known = domains(run.description.space, trials)
     distributions = {name: _distribution(domain) for name, domain in known.items()}
     times = trial_times(read_events(run.directory / "journal.jsonl"))
     for trial in trials:

@@ -9,7 +9,7 @@ TensorBoard's own protocol buffers are used; none of this imports TensorFlow.
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from recsearch.exchange.domains import FAMILY, Choices, Domain, domains, trial_values
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.journal import Event, JournalFollower
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState, best_epoch
@@ -51,7 +52,7 @@ class TensorBoardLog:
         space: The hyperparameters as run.json describes them.
     """
 
-    def __init__(self, directory: Path, space: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, directory: Path, space: Sequence[Hyperparameter]) -> None:
         self.folder = directory / FOLDER
         self._domains = domains(space)
         self._follower = JournalFollower(directory / "journal.jsonl")

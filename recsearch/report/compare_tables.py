@@ -1,12 +1,12 @@
 """The tables of a comparison of runs."""
 
 import html
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from recsearch.report.cells import Cell, Table, cell
+from recsearch.report.sections.cells import Cell, Table, cell
 from recsearch.results import ComparedRuns, Entry
-from recsearch.study.trial import Objective
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.text.printable import printable_line
 from recsearch.text.text_table import text_table
 from recsearch.text.wording import duration_text, number_text, value_text
@@ -62,15 +62,15 @@ def equal_time(found: ComparedRuns) -> Table:
 
 def tested(found: ComparedRuns) -> Table:
     """Returns the test metrics of the runs that have ended, with the best baseline of each."""
-    ended = [(entry.name, entry.run.metrics) for entry in found.entries if entry.run.metrics]
-    names = list(dict.fromkeys(name for _, metrics in ended for name in metrics["test"]))
+    ended = [(entry.name, entry.run.tested) for entry in found.entries if entry.run.tested]
+    names = list(dict.fromkeys(name for _, metrics in ended for name in metrics.test))
     rows = tuple(
         (
-            cell(who),
-            *(cell(metrics["test"].get(name)) for name in names),
+            cell(run),
+            *(cell(metrics.test.get(name)) for name in names),
             cell(_best_baseline(metrics)),
         )
-        for who, metrics in ended
+        for run, metrics in ended
     )
     highlighted = None
     if found.objective is not None and len(ended) == len(found.entries):
@@ -79,8 +79,8 @@ def tested(found: ComparedRuns) -> Table:
 
 
 def _test_score(entry: Entry) -> float | None:
-    metrics, objective = entry.run.metrics, entry.run.state.objective
-    return metrics["test"].get(objective.name) if metrics and objective else None
+    metrics, objective = entry.run.tested, entry.run.state.objective
+    return metrics.test.get(objective.name) if metrics and objective else None
 
 
 def _best_row(found: ComparedRuns, score: Callable[[Entry], float | None]) -> int | None:
@@ -91,13 +91,10 @@ def _best_row(found: ComparedRuns, score: Callable[[Entry], float | None]) -> in
     return keys.index(min(keys)) if keys.count(min(keys)) == 1 else None
 
 
-def _best_baseline(metrics: Mapping[str, Any]) -> str | None:
-    objective = Objective.from_json(metrics["objective"])
-    values = {
-        name: found[objective.name]
-        for name, found in metrics.get("baselines", {}).items()
-        if found.get(objective.name) is not None
-    }
+def _best_baseline(metrics: RunMetrics) -> str | None:
+    objective = metrics.objective
+    scores = {name: found.get(objective.name) for name, found in metrics.compared.items()}
+    values = {name: score for name, score in scores.items() if score is not None}
     if not values:
         return None
     best = min(values, key=lambda name: objective.sort_key(values[name]))
@@ -122,12 +119,12 @@ def cost(found: ComparedRuns) -> Table:
     rows = []
     for entry in found.entries:
         run = entry.run
-        stages = sum(((run.metrics or {}).get("seconds") or {}).values()) or None
-        size = ((run.metrics or {}).get("export") or {}).get("bytes")
+        stages = sum(run.tested.seconds.values()) or None if run.tested else None
+        size = run.tested.export.bytes if run.tested else None
         rows.append(
             (
                 cell(entry.name),
-                cell(run.config.get("config", {}).get("tuner")),
+                cell(run.description.config.get("tuner")),
                 cell(len(run.state.trials)),
                 cell(run.state.history.num_epochs),
                 Cell(duration_text(entry.seconds), entry.seconds),

@@ -49,9 +49,9 @@ def gallery(run: RunRecord) -> Gallery:
 
 
 def _verdict(run: RunRecord) -> Iterator[Plot]:
-    if run.metrics is None:
+    if run.tested is None:
         return
-    compared = figures.comparison(run.metrics)
+    compared = figures.comparison(run.tested)
     if compared.rows:
         yield as_plot(
             "baselines",
@@ -80,7 +80,7 @@ def _progress(run: RunRecord) -> Iterator[Plot]:
 
 
 def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
-    importances = figures.importances(run.state, run.space)
+    importances = figures.importances(run.state, run.description.space)
     if importances.shares:
         yield as_plot(
             "importance",
@@ -90,7 +90,7 @@ def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
             "score they had. It does not say which value is good; with few trials it is a hint.",
             drawing.draw_importance(importances),
         )
-    parallel = figures.parallel(run.state, run.space)
+    parallel = figures.parallel(run.state, run.description.space)
     if len(parallel.lines) > 1 and len(parallel.axes) > 1:
         yield as_plot(
             "parallel",
@@ -100,7 +100,7 @@ def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
             "trial has no such hyperparameter.",
             drawing.draw_parallel(parallel),
         )
-    contour = figures.contour(run.state, run.space)
+    contour = figures.contour(run.state, run.description.space)
     if contour.x is not None and contour.y is not None:
         yield as_plot(
             "contour",
@@ -133,7 +133,7 @@ def _schedule(run: RunRecord) -> Iterator[Plot]:
 
 
 def _slices(run: RunRecord) -> Iterator[Plot]:
-    for number, each in enumerate(figures.slices(run.state, run.space)):
+    for number, each in enumerate(figures.slices(run.state, run.description.space)):
         yield as_plot(
             f"slice-{number}",
             f"Score by {each.name}",
@@ -143,9 +143,9 @@ def _slices(run: RunRecord) -> Iterator[Plot]:
 
 
 def _tested(run: RunRecord) -> Iterator[Plot]:
-    if run.metrics is None:
+    if run.tested is None:
         return
-    predicted = figures.predictions(run.metrics)
+    predicted = figures.predictions(run.tested.predictions)
     if predicted.num_rows:
         yield as_plot(
             "predictions",
@@ -154,7 +154,7 @@ def _tested(run: RunRecord) -> Iterator[Plot]:
             "up to 100 %. What lies beyond the outermost bins is counted in them.",
             drawing.draw_predictions(predicted),
         )
-    lists = figures.popularity(run.metrics)
+    lists = figures.popularity(run.tested)
     if lists:
         yield as_plot(
             "popularity",

@@ -16,11 +16,11 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from recsearch.report import content, quality
-from recsearch.report.cost import cost
-from recsearch.report.examples import examples
 from recsearch.report.gallery import gallery
 from recsearch.report.packing import packed
+from recsearch.report.sections import quality, ranges, reproduction, trials, verdict
+from recsearch.report.sections.cost import cost
+from recsearch.report.sections.recommendations import recommendations
 from recsearch.results import RunRecord
 from recsearch.system.files import unwritable, write_text
 
@@ -47,10 +47,13 @@ def render_report(run: RunRecord) -> str:
         "page.html.jinja",
         with_plots=len(plots) > 0,
         run=run,
-        content=content,
+        verdict=verdict,
         quality=quality,
+        trials=trials,
+        ranges=ranges,
+        reproduction=reproduction,
         cost=cost(run),
-        examples=examples(run.examples, run.config.get("data", {}).get("task", "rating")),
+        examples=recommendations(run.shown, run.description.data.task),
         plots=plots,
     )
 

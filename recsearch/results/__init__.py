@@ -3,7 +3,7 @@
 from recsearch.results.comparison import ComparedRuns, Entry, compare_runs
 from recsearch.results.reading import load_run
 from recsearch.results.record import RunRecord, write_trials_csv
-from recsearch.results.records import Measurement, Training, measure
+from recsearch.results.records import Measurement, Stay, measure
 from recsearch.results.stored import resumable_config, stored_config
 from recsearch.results.tables import curves_table, trials_table
 
@@ -12,7 +12,7 @@ __all__ = [
     "Entry",
     "Measurement",
     "RunRecord",
-    "Training",
+    "Stay",
     "compare_runs",
     "curves_table",
     "load_run",

@@ -73,7 +73,7 @@ class ComparedRuns:
             "direction": self.objective.direction if self.objective else None,
             "equal_seconds": self.equal_seconds,
             "differences": list(self.differences),
-            "runs": [_described(entry, self.equal_seconds) for entry in self.entries],
+            "runs": [_to_json(entry, self.equal_seconds) for entry in self.entries],
         }
 
 
@@ -117,7 +117,7 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
         if len(set(values.values())) > 1:
             each = "; ".join(f"{name}: {value}" for name, value in values.items())
             told.append(f"{text} ({each}).")
-    running = [entry.name for entry in entries if entry.run.metrics is None]
+    running = [entry.name for entry in entries if entry.run.tested is None]
     if running:
         told.append(f"Not ended, and not measured on the test part: {', '.join(running)}.")
     return told
@@ -125,29 +125,28 @@ def _differences(entries: Sequence[Entry]) -> list[str]:
 
 def _compared(run: RunRecord) -> dict[str, str]:
     """Returns, in words, what must be the same in runs that are compared."""
-    config, data, objective = run.config, run.config.get("data", {}), run.state.objective
-    machine = config.get("machine") or {}
+    described, objective = run.description, run.state.objective
+    data, machine = described.data, described.machine
     return {
-        "objective": f"{objective.name}, {objective.direction}" if objective else "not begun",
-        "fingerprint": str(data.get("fingerprint")),
-        "split": str(data.get("split")),
-        "validation": str(config.get("validation_protocol")),
-        "workers": str(config.get("config", {}).get("workers", 1)),
-        "machine": f"{machine.get('cores')} cores, {machine.get('platform')}",
+        "objective": f"{objective.name}, {objective.direction}" if objective else "not started",
+        "fingerprint": str(data.fingerprint),
+        "split": str(data.split),
+        "validation": str(described.validation_protocol),
+        "workers": str(described.config.get("workers", 1)),
+        "machine": f"{machine.cores} cores, {machine.platform}",
     }
 
 
-def _described(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
-    run, best = entry.run, entry.run.best()
-    settings, data = run.config.get("config", {}), run.config.get("data", {})
+def _to_json(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
+    run, best, data = entry.run, entry.run.best(), entry.run.description.data
     objective = run.state.objective
     return {
         "name": entry.name,
         "directory": str(run.directory),
-        "tuner": settings.get("tuner"),
+        "tuner": run.description.config.get("tuner"),
         "spaces": list(dict.fromkeys(trial.space for trial in run.state.trials.values())),
-        "task": data.get("task"),
-        "fingerprint": data.get("fingerprint"),
+        "task": data.task,
+        "fingerprint": data.fingerprint,
         "objective": objective.name if objective else None,
         "trials": len(run.state.trials),
         "epochs": run.state.history.num_epochs,
@@ -156,6 +155,6 @@ def _described(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
         "best": best.score if best else None,
         "winner": None if best is None else {"space": best.space, **best.values},
         "num_parameters": best.num_parameters if best else None,
-        "test": run.metrics["test"] if run.metrics else None,
+        "test": dict(run.tested.test) if run.tested else None,
         "best_so_far": [list(point) for point in entry.best_so_far],
     }

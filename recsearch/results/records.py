@@ -29,7 +29,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Training:
+class Stay:
     """One stay of a trial on a worker: a whole training, or that of one rung.
 
     Attributes:
@@ -53,7 +53,7 @@ class Training:
 
 def measure(
     events: Iterable[Event],
-) -> tuple[SearchState, tuple[Measurement, ...], tuple[Training, ...]]:
+) -> tuple[SearchState, tuple[Measurement, ...], tuple[Stay, ...]]:
     """Returns (the state after all events, every score, every training).
 
     Scores come in the order in which they became known, trainings as they ended; those that still
@@ -85,8 +85,8 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Trained:
-    running: dict[str, Training] = field(default_factory=dict)
-    ended: list[Training] = field(default_factory=list)
+    running: dict[str, Stay] = field(default_factory=dict)
+    ended: list[Stay] = field(default_factory=list)
 
     def apply(self, event: Event, state: SearchState) -> None:
         kind = event["event"]
@@ -101,13 +101,13 @@ class _Trained:
         for trial_id in list(self.running):
             self._end(trial_id, INTERRUPTED, state)
 
-    def all(self, state: SearchState) -> tuple[Training, ...]:
+    def all(self, state: SearchState) -> tuple[Stay, ...]:
         still = [replace(each, end=state.seconds) for each in self.running.values()]
         return (*self.ended, *still)
 
     def _start(self, trial_id: str, state: SearchState) -> None:
         trial, now = state.trials[trial_id], state.seconds
-        self.running[trial_id] = Training(
+        self.running[trial_id] = Stay(
             trial_id, trial.bracket, trial.rung, trial.epochs, now, now, trial.state
         )
 

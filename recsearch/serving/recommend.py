@@ -35,7 +35,7 @@ class ExportedModel:
     @property
     def foreign(self) -> str | None:
         """Why the model may come from someone else; None if it was exported on this machine."""
-        host = (self.run.config.get("machine") or {}).get("host")
+        host = self.run.description.machine.host
         if host == host_id():
             return None
         origin = "does not say on which machine it" if host is None else "says that the run"

@@ -17,7 +17,7 @@ from recsearch.report.drawing.style import (
     plain,
     style,
 )
-from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, Slice
+from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, SlicePlot
 from recsearch.text.wording import number_text
 
 MISSING_PLACE = -0.14
@@ -32,7 +32,7 @@ MOST_DECADES = 2
 """A longer logarithmic axis has ticks at powers of ten alone."""
 
 
-def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
+def draw_slices(data: Sequence[SlicePlot], columns: int = 3) -> go.Figure:
     """Returns one plot a hyperparameter, side by side in so many columns."""
     columns = min(columns, max(1, len(data)))
     rows = max(1, math.ceil(len(data) / columns))
@@ -55,7 +55,7 @@ def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
     return or_empty(figure, data)
 
 
-def _log_axis(data: Slice) -> dict[str, Any]:
+def _log_axis(data: SlicePlot) -> dict[str, Any]:
     """Returns a logarithmic axis with round numbers: 1, 2 and 5 of each decade, if two of them fit.
 
     Plotly's own ticks there leave out the exponent of all but the powers of ten.

@@ -17,7 +17,7 @@ from recsearch.report.drawing.style import (
     plain,
     style,
 )
-from recsearch.report.figures import Comparison, Predictions
+from recsearch.report.figures import Contenders, Predictions
 from recsearch.text.wording import number_text
 
 TITLE_LETTERS = 36
@@ -27,7 +27,7 @@ GAP = 100
 """CSS pixels from one plot to the next: ticks, and three lines of a title."""
 
 
-def draw_comparison(data: Comparison) -> go.Figure:
+def draw_comparison(data: Contenders) -> go.Figure:
     """Returns one dot a row, the best on top; dots, as a bar from zero would hide differences."""
     names = [_label(name) for name, _ in data.rows]
     values = [value for _, value in data.rows]
@@ -55,7 +55,7 @@ def draw_comparison(data: Comparison) -> go.Figure:
     return or_empty(figure, data.rows)
 
 
-def draw_popularity(data: Sequence[Comparison]) -> go.Figure:
+def draw_popularity(data: Sequence[Contenders]) -> go.Figure:
     """Returns one plot a metric of the recommended lists, with a dot a contender."""
     rows = max(1, len(data))
     names = max((len(each.rows) for each in data), default=0)

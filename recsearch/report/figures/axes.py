@@ -1,17 +1,14 @@
 """Axes of hyperparameters: what a range or a list of choices looks like on a plot."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from recsearch.errors import UsageError
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Scalar, Trial
 from recsearch.text.wording import number_text
-
-Range = Mapping[str, Any]
-"""A hyperparameter of run.json: its full name, kind, sampling and values."""
 
 FAMILY = "space"
 """What the choice of a family is called among the hyperparameters."""
@@ -92,23 +89,23 @@ def require_varied(name: str, names: Sequence[str]) -> None:
         )
 
 
-def axis_of(name: str, trials: Sequence[Trial], space: Sequence[Range]) -> Axis:
+def axis_of(name: str, trials: Sequence[Trial], space: Sequence[Hyperparameter]) -> Axis:
     """Returns the axis of a hyperparameter, from the trials that have it."""
-    ranges = [each for each in space if each["name"].partition("/")[2] == name]
+    ranges = [each for each in space if each.bare == name]
     values = [value for trial in trials if (value := value_of(trial, name)) is not None]
     categories = _categories(values, ranges)
     if categories is not None:
         return Axis(name, False, categories, 0.0, float(len(categories) - 1))
     numbers = [float(value) for value in values]
-    log = any(each.get("sampling") == "log" for each in ranges) and min(numbers) > 0
+    log = any(each.sampling == "log" for each in ranges) and min(numbers) > 0
     whole = all(number.is_integer() for number in numbers)
     return Axis(name, log, None, min(numbers), max(numbers), whole)
 
 
-def _categories(values: list[Scalar], ranges: list[Range]) -> tuple[str, ...] | None:
+def _categories(values: list[Scalar], ranges: list[Hyperparameter]) -> tuple[str, ...] | None:
     """Returns the texts of choices as they were defined; None for numbers of a range."""
-    chosen = any(each.get("kind") in ("Choice", "Boolean") for each in ranges)
+    chosen = any(each.kind in ("Choice", "Boolean") for each in ranges)
     if not chosen and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         return None
-    defined = [value for each in ranges for value in each.get("values") or ()]
+    defined = [value for each in ranges for value in each.values]
     return tuple(dict.fromkeys(map(str, [*defined, *sorted(values, key=str)])))

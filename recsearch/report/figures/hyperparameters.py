@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from recsearch.report.figures.axes import (
     Axis,
-    Range,
     axis_of,
     require_varied,
     scored_trials,
@@ -20,6 +19,7 @@ from recsearch.report.figures.points import (
     score_title,
     trial_label,
 )
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 
@@ -28,7 +28,7 @@ MOST_AXES = 9
 
 
 @dataclass(frozen=True)
-class Slice:
+class SlicePlot:
     """The score against one hyperparameter.
 
     Attributes:
@@ -82,8 +82,8 @@ class Parallel:
 
 
 def slices(
-    state: SearchState, space: Sequence[Range], name: str | None = None
-) -> tuple[Slice, ...]:
+    state: SearchState, space: Sequence[Hyperparameter], name: str | None = None
+) -> tuple[SlicePlot, ...]:
     """Returns one slice for each hyperparameter that took two values or more.
 
     Args:
@@ -103,7 +103,9 @@ def slices(
     return tuple(_slice(each, scored, state, space) for each in hyperparameters if each in names)
 
 
-def _slice(name: str, scored: list[Trial], state: SearchState, space: Sequence[Range]) -> Slice:
+def _slice(
+    name: str, scored: list[Trial], state: SearchState, space: Sequence[Hyperparameter]
+) -> SlicePlot:
     axis = axis_of(name, scored, space)
     points = []
     for trial in scored:
@@ -113,10 +115,10 @@ def _slice(name: str, scored: list[Trial], state: SearchState, space: Sequence[R
             x = str(value) if axis.categories is not None else float(value)
             points.append(Point(x, score_of(trial), trial.space, label))
     title = score_title(state.objective)
-    return Slice(name, title, families(state), axis.log, axis.categories, tuple(points))
+    return SlicePlot(name, title, families(state), axis.log, axis.categories, tuple(points))
 
 
-def parallel(state: SearchState, space: Sequence[Range]) -> Parallel:
+def parallel(state: SearchState, space: Sequence[Hyperparameter]) -> Parallel:
     """Returns every trial with a score as a line through its values.
 
     A hyperparameter that one trial alone has, or that never varied, has no axis.

@@ -1,7 +1,6 @@
 """What the data of all plots are made of: points, titles of axes, labels of trials."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsearch.study.replay import SearchState
@@ -68,13 +67,6 @@ def time_unit(longest: float) -> tuple[float, str]:
     if longest >= 2 * 3600:
         return 3600.0, "hours"
     return (60.0, "minutes") if longest >= 2 * 60 else (1.0, "seconds")
-
-
-def winner_name(metrics: Mapping[str, object]) -> str:
-    """Returns what the winner of best/metrics.json is called: "neumf, trial 0007"."""
-    winner = metrics.get("winner")
-    known = winner if isinstance(winner, Mapping) else {}
-    return f"{known.get('space', 'winner')}, trial {known.get('trial_id', '?')}"
 
 
 def _value_text(value: Scalar) -> str:

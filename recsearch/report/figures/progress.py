@@ -18,7 +18,7 @@ from recsearch.study.trial import Objective, Trial, TrialState
 
 
 @dataclass(frozen=True)
-class History:
+class ScoreHistory:
     """Scores over time.
 
     Attributes:
@@ -55,7 +55,7 @@ class LearningCurves:
     curves: tuple[Curve, ...]
 
 
-def history(measurements: Sequence[Measurement], state: SearchState) -> History:
+def history(measurements: Sequence[Measurement], state: SearchState) -> ScoreHistory:
     """Returns the scores over time; `measurements` in the order in which they became known."""
     longest = measurements[-1].seconds if measurements else 0.0
     divisor, unit = time_unit(longest)
@@ -71,7 +71,9 @@ def history(measurements: Sequence[Measurement], state: SearchState) -> History:
             best.append((time, measured.score))
     if best:
         best.append((longest / divisor, best[-1][1]))
-    return History(score_title(state.objective), families(state), unit, tuple(points), tuple(best))
+    return ScoreHistory(
+        score_title(state.objective), families(state), unit, tuple(points), tuple(best)
+    )
 
 
 def learning_curves(state: SearchState) -> LearningCurves:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recsearch.report.figures.points import score_title, short_label
-from recsearch.results import Training
+from recsearch.results import Stay
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, best_epoch
 
@@ -52,7 +52,7 @@ class Brackets:
     rungs: tuple[RungResult, ...]
 
 
-def brackets(trainings: Sequence[Training], state: SearchState) -> Brackets:
+def brackets(trainings: Sequence[Stay], state: SearchState) -> Brackets:
     """Returns the rungs of all brackets, the brackets as they began, rung 0 first."""
     started: dict[tuple[int, int], dict[str, int]] = {}
     for training in sorted(trainings, key=lambda training: training.start):

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from recsearch.errors import UsageError
 from recsearch.report.figures.axes import (
     Axis,
-    Range,
     axis_of,
     require_varied,
     scored_trials,
@@ -19,6 +18,7 @@ from recsearch.report.figures.axes import (
 )
 from recsearch.report.figures.importance import importances
 from recsearch.report.figures.points import score_of, score_title, trial_label
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 
@@ -69,7 +69,7 @@ class Contour:
 
 
 def contour(
-    state: SearchState, space: Sequence[Range], x: str | None = None, y: str | None = None
+    state: SearchState, space: Sequence[Hyperparameter], x: str | None = None, y: str | None = None
 ) -> Contour:
     """Returns the score over two hyperparameters: those named, else the most important.
 

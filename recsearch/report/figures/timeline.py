@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsearch.report.figures.points import time_unit
-from recsearch.results import Training
+from recsearch.results import Stay
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import TrialState
 from recsearch.text.wording import duration_text
@@ -46,7 +46,7 @@ class Timeline:
     bars: tuple[Bar, ...]
 
 
-def timeline(trainings: Sequence[Training], state: SearchState) -> Timeline:
+def timeline(trainings: Sequence[Stay], state: SearchState) -> Timeline:
     """Returns the trainings on as many lanes as ran at one time."""
     divisor, unit = time_unit(max((training.end for training in trainings), default=0.0))
     last = {training.trial_id: training for training in trainings}
@@ -66,7 +66,7 @@ def _first_free(free_from: Sequence[float], start: float) -> int:
     return next(free, len(free_from))
 
 
-def _ending(training: Training, last: Training, state: SearchState) -> str:
+def _ending(training: Stay, last: Stay, state: SearchState) -> str:
     """Returns how a training ended; a pause is told by what came of it."""
     if training.state != TrialState.PAUSED:
         return training.state.lower().replace("_", " ")
@@ -76,7 +76,7 @@ def _ending(training: Training, last: Training, state: SearchState) -> str:
     return "stopped early" if now is TrialState.STOPPED_EARLY else "paused"
 
 
-def _label(training: Training, ending: str, state: SearchState) -> str:
+def _label(training: Stay, ending: str, state: SearchState) -> str:
     space = state.trials[training.trial_id].space
     duration = duration_text(training.end - training.start)
     epochs = f"to epoch {training.epochs}"
