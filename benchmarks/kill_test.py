@@ -13,6 +13,7 @@ there. Without --data the embedded data are used. Exits with 1 if anything does 
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -63,11 +64,13 @@ class Search:
     def events(self) -> list[dict[str, Any]]:
         """Returns the journal; nothing before there is one."""
         path = self.directory / "journal.jsonl"
-        return [dict(event) for event in read_events(path)] if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def state(self) -> SearchState:
         """Returns what the journal tells."""
-        return replay(self.events())
+        path = self.directory / "journal.jsonl"
+        return replay(read_events(path) if path.exists() else ())
 
     def missing_states(self) -> list[str]:
         """Returns the checkpoints that are needed and not there."""

@@ -137,10 +137,6 @@ def test_card_shows_commands_and_html_as_text(tmp_path: Path) -> None:
     protocol = {**METRICS["protocol"], "validation": "10,000 held-out labels"}
     intervals = {"rmse": {"value": 0.9, "low": None, "high": None}}
     added = {"intervals": intervals, "seeds": None, "winner": winner}
-        "intervals": {"rmse": {"value": 0.9, "low": None, "high": None}},
-        "seeds": None,
-        "winner": winner,
-    }
     added["protocol"] = protocol
     text = write_card(
         tmp_path, RunMetrics.from_json({**METRICS, **added, "baselines": skipped})

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recsearch.console.progress import Observer
 from recsearch.results import load_run
-from recsearch.study.journal import Event, JournalFollower
+from recsearch.study.events import EpochTrained, Event, StageDone, TrialOver
+from recsearch.study.journal import JournalFollower
 from recsearch.study.replay import SearchState
 from recsearch.system.files import open_in_run
 
 SECONDS_BETWEEN_LOOKS = 0.5
-_NEWS = ("epoch", "trial_paused", "trial_ended")
 _OWNER = re.compile(rb"pid ([1-9][0-9]{0,8}) on (\S+), since ")
 LONGEST_OWNER = 1000  # bytes of the lock file that are read
 
@@ -51,10 +51,10 @@ def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LO
 
 
 def _tell(observer: Observer, event: Event, state: SearchState) -> None:
-    if event["event"] in _NEWS:
-        observer.news(state, event["trial_id"])
-    elif event["event"] == "stage":
-        observer.say(f"done: {event['stage'].replace('_', ' ')}")
+    if isinstance(event, EpochTrained | TrialOver):
+        observer.news(state, event.trial_id)
+    elif isinstance(event, StageDone):
+        observer.say(f"done: {event.stage.replace('_', ' ')}")
 
 
 def _why_over(directory: Path) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from recsearch.study.journal import Event
+from recsearch.study.events import Event, TrialOver, TrialStarted, TrialWaiting
 from recsearch.study.replay import SearchState
 
 INTERRUPTED = "INTERRUPTED"
@@ -61,7 +61,7 @@ def measure(
     """
     state, measured, trained = SearchState(), _Measured(), _Trained()
     for event in events:
-        if event["event"] == "study":  # whatever ran before it was killed
+        if event.kind == "study":  # whatever ran before it was killed
             trained.interrupt_all(state)
         state.apply(event)
         measured.apply(event, state)
@@ -74,9 +74,9 @@ class _Measured:
     found: dict[tuple[str, int], Measurement] = field(default_factory=dict)
 
     def apply(self, event: Event, state: SearchState) -> None:
-        if event["event"] not in ("trial_paused", "trial_ended"):
+        if not isinstance(event, TrialOver):
             return
-        trial = state.trials[event["trial_id"]]
+        trial = state.trials[event.trial_id]
         epochs = len(trial.curve)
         if trial.score is not None and (trial.trial_id, epochs) not in self.found:
             point = Measurement(trial.trial_id, trial.score, epochs, state.seconds)
@@ -89,13 +89,12 @@ class _Trained:
     ended: list[Stay] = field(default_factory=list)
 
     def apply(self, event: Event, state: SearchState) -> None:
-        kind = event["event"]
-        if kind == "trial_started":
-            self._start(event["trial_id"], state)
-        elif kind == "trial_waiting":
-            self._end(event["trial_id"], INTERRUPTED, state)
-        elif kind in ("trial_paused", "trial_ended"):
-            self._end(event["trial_id"], state.trials[event["trial_id"]].state, state)
+        if isinstance(event, TrialStarted):
+            self._start(event.trial_id, state)
+        elif isinstance(event, TrialWaiting):
+            self._end(event.trial_id, INTERRUPTED, state)
+        elif isinstance(event, TrialOver):
+            self._end(event.trial_id, state.trials[event.trial_id].state, state)
 
     def interrupt_all(self, state: SearchState) -> None:
         for trial_id in list(self.running):

@@ -7,21 +7,18 @@ checkpoints. Only the owner of the run writes; anybody may read, at any time.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
-from recsearch.study.events import check_event
+from recsearch.study.events import JOURNAL_SCHEMA, Event
 from recsearch.system.files import json_safe, open_in_run
 from recsearch.text.json_shapes import Mismatch, kind_of, parse_json
 
-SCHEMA = 1
 UNSYNCED = frozenset({"epoch", "note", "trial_waiting"})
 """Events that may be lost with the power: their trial is proposed, or run, again; and what follows
 in the same file takes them to the disk."""
-
-Event = Mapping[str, Any]
 
 
 class Journal:
@@ -42,10 +39,10 @@ class Journal:
     def append(self, event: str, **fields: Any) -> Event:
         """Writes one event with the time it happened; returns it as a reader will see it."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **json_safe(fields)})
+        parsed = Event.from_json(json.loads(line))
         self._write(line.encode() + b"\n")
         if event not in UNSYNCED:
             os.fsync(self._file.fileno())
-        parsed: Event = json.loads(line)
         return parsed
 
     def _write(self, line: bytes) -> None:
@@ -91,26 +88,22 @@ def read_events(path: Path) -> Iterator[Event]:
 
 def _parse(line: bytes, number: int, path: Path) -> Event:
     try:
-        event = parse_json(line)
-        check_event(event)
+        value = parse_json(line)
+        event = Event.from_json(value)
     except Mismatch as mismatch:
         # The line itself is not shown: the file may be another one than a journal.
         raise RunDirectoryError(
             f"{path}, line {number}: expected JSON with an 'event', received a line that is not "
             f"an event of a journal ({mismatch})."
         ) from None
-    if event["event"] == "study" and event.get("schema") != SCHEMA:
+    schema = value.get("schema")
+    if event.kind == "study" and schema != JOURNAL_SCHEMA:
+        received = schema if schema is None or isinstance(schema, int) else kind_of(schema)
         raise RunDirectoryError(
-            f"{path}: expected journal schema {SCHEMA}, received {_version(event)}. "
+            f"{path}: expected journal schema {JOURNAL_SCHEMA}, received {received}. "
             "It was written by another version of recsearch."
         )
-    parsed: Event = event
-    return parsed
-
-
-def _version(event: Event) -> str:
-    schema = event.get("schema")
-    return str(schema) if schema is None or isinstance(schema, int) else kind_of(schema)
+    return event
 
 
 class JournalFollower:

@@ -6,8 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
+from recsearch.study.events import (
+    CheckpointWritten,
+    EpochTrained,
+    Event,
+    NoteMade,
+    StageDone,
+    StudyOpened,
+    TrialOver,
+    TrialStarted,
+    TrialWaiting,
+)
 from recsearch.study.history import History
-from recsearch.study.journal import Event
 from recsearch.study.trial import Epoch, Objective, Trial, TrialState, best_epoch
 
 _TRIAL_ID = re.compile(r"[0-9]{4,9}")
@@ -51,7 +61,7 @@ class SearchState:
         self.events += 1
         try:
             self._count_time(event)
-            handler = _HANDLERS.get(event["event"])
+            handler = _HANDLERS.get(event.kind)
             if handler is not None:
                 handler(self, event)
         except KeyError as error:
@@ -60,12 +70,11 @@ class SearchState:
             raise self._damaged(event, str(error)) from error
 
     def _damaged(self, event: Event, why: str) -> RunDirectoryError:
-        kind = event["event"]
-        return RunDirectoryError(f"Journal event {self.events} ({kind}) is damaged: {why}.")
+        return RunDirectoryError(f"Journal event {self.events} ({event.kind}) is damaged: {why}.")
 
     def _count_time(self, event: Event) -> None:
-        time = float(event.get("time", self.last_time))
-        if event["event"] != "study" and "searched" not in self.stages:
+        time = float(event.time)
+        if event.kind != "study" and "searched" not in self.stages:
             self.seconds += max(0.0, time - self.last_time)
         self.last_time = time
 
@@ -90,70 +99,70 @@ def replay(events: Iterable[Event]) -> SearchState:
     return state
 
 
-def _study(state: SearchState, event: Event) -> None:
-    state.objective = Objective(event["objective"], event["direction"])
+def _study(state: SearchState, event: StudyOpened) -> None:
+    state.objective = Objective(event.objective, event.direction)
     if state.history.in_state(TrialState.RUNNING):  # whoever started them was killed
         state.fruitless_sessions += 1
 
 
-def _trial_waiting(state: SearchState, event: Event) -> None:
-    trial_id = event["trial_id"]
+def _trial_waiting(state: SearchState, event: TrialWaiting) -> None:
+    trial_id = event.trial_id
     if not _TRIAL_ID.fullmatch(trial_id):
         raise ValueError("expected a trial id of 4 to 9 digits, received another text")
     known = state.trials.get(trial_id)
     if known is None:
-        trial = Trial(trial_id, event["space"], event["values"], epochs=event["epochs"])
+        if event.space is None or event.values is None:
+            raise KeyError("space")
+        trial = Trial(trial_id, event.space, event.values, epochs=event.epochs)
     else:
         # What it has measured counts, even if it is never continued.
         score, epoch = _best(state, known)
-        seconds = event.get("seconds", known.seconds)
-        trial = replace(known, state=TrialState.WAITING, epochs=event["epochs"], seconds=seconds)
+        seconds = known.seconds if event.seconds is None else event.seconds
+        trial = replace(known, state=TrialState.WAITING, epochs=event.epochs, seconds=seconds)
         trial = replace(trial, score=score, best_epoch=epoch)
-    if event.get("fresh_rung", True):
+    if event.fresh_rung:
         trial = replace(trial, attempt=0, crashes=0)
-    if event.get("crashed", False):
+    if event.crashed:
         trial = replace(trial, crashes=trial.crashes + 1)
-    bracket, rung = event.get("bracket"), event.get("rung")
-    state.history.put(replace(trial, bracket=bracket, rung=rung, final=event["final"]))
+    trial = replace(trial, bracket=event.bracket, rung=event.rung, final=event.final)
+    state.history.put(trial)
 
 
-def _trial_started(state: SearchState, event: Event) -> None:
-    trial = state.trials[event["trial_id"]]
-    curve = trial.curve[: event["initial_epoch"]]
-    state.history.put(
-        replace(trial, curve=curve, attempt=event["attempt"], state=TrialState.RUNNING)
-    )
+def _trial_started(state: SearchState, event: TrialStarted) -> None:
+    trial = state.trials[event.trial_id]
+    curve = trial.curve[: event.initial_epoch]
+    state.history.put(replace(trial, curve=curve, attempt=event.attempt, state=TrialState.RUNNING))
 
 
-def _epoch(state: SearchState, event: Event) -> None:
-    trial = state.trials[event["trial_id"]]
-    metrics = {k: float("nan") if v is None else float(v) for k, v in event["metrics"].items()}
-    point = Epoch(int(event["epoch"]), metrics, float(event["seconds"]))
+def _epoch(state: SearchState, event: EpochTrained) -> None:
+    trial = state.trials[event.trial_id]
+    metrics = {k: float("nan") if v is None else float(v) for k, v in event.metrics.items()}
+    point = Epoch(event.epoch, metrics, float(event.seconds))
     state.fruitless_sessions = 0
     state.history.put(replace(trial, curve=(*trial.curve, point)))
 
 
-def _checkpoint(state: SearchState, event: Event) -> None:
-    path = event["path"]
+def _checkpoint(state: SearchState, event: CheckpointWritten) -> None:
+    path = event.path
     if path is not None and not _CHECKPOINT.fullmatch(path):
         raise ValueError("expected a path such as checkpoints/0000-3.npz, received another text")
-    state.history.put(replace(state.trials[event["trial_id"]], checkpoint=path))
+    state.history.put(replace(state.trials[event.trial_id], checkpoint=path))
 
 
-def _trial_over(state: SearchState, event: Event) -> None:
+def _trial_over(state: SearchState, event: TrialOver) -> None:
     """Handles `trial_paused` and `trial_ended`."""
-    trial = state.trials[event["trial_id"]]
-    ended = event["event"] == "trial_ended"
+    trial = state.trials[event.trial_id]
     state.fruitless_sessions = 0
+    memory = trial.peak_memory_mb if event.peak_memory_mb is None else event.peak_memory_mb
     trial = replace(
         trial,
-        state=TrialState(event["state"]) if ended else TrialState.PAUSED,
-        message=event.get("message", ""),
-        values=event.get("values") or trial.values,
-        seconds=event.get("seconds", trial.seconds),
-        num_parameters=event.get("num_parameters", trial.num_parameters),
-        peak_memory_mb=event.get("peak_memory_mb", trial.peak_memory_mb),
-        model=event.get("model") or trial.model,
+        state=event.state,
+        message=event.message,
+        values=event.values or trial.values,
+        seconds=trial.seconds if event.seconds is None else event.seconds,
+        num_parameters=event.num_parameters if event.has_size else trial.num_parameters,
+        peak_memory_mb=memory,
+        model=event.model or trial.model,
     )
     failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
     score, epoch = (None, None) if failed else _best(state, trial)
@@ -166,8 +175,8 @@ def _best(state: SearchState, trial: Trial) -> tuple[float, int] | tuple[None, N
     return best or (None, None)
 
 
-def _stage(state: SearchState, event: Event) -> None:
-    state.stages[event["stage"]] = event.get("result", {})
+def _stage(state: SearchState, event: StageDone) -> None:
+    state.stages[event.stage] = event.result
 
 
 def _reopened(state: SearchState, event: Event) -> None:
@@ -178,11 +187,11 @@ def _test_look(state: SearchState, event: Event) -> None:
     state.test_looks += 1
 
 
-def _note(state: SearchState, event: Event) -> None:
-    state.notes.append(event["text"])
+def _note(state: SearchState, event: NoteMade) -> None:
+    state.notes.append(event.text)
 
 
-_HANDLERS: dict[str, Callable[[SearchState, Event], None]] = {
+_HANDLERS: dict[str, Callable[[SearchState, Any], None]] = {
     "study": _study,
     "trial_waiting": _trial_waiting,
     "trial_started": _trial_started,

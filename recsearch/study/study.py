@@ -8,8 +8,9 @@ from typing import Any
 
 from recsearch.study.checkpoints import CheckpointFolder
 from recsearch.study.decision import Driver, Finish, Promote, Propose, Wait
+from recsearch.study.events import JOURNAL_SCHEMA
 from recsearch.study.history import History
-from recsearch.study.journal import SCHEMA, Journal, read_events
+from recsearch.study.journal import Journal, read_events
 from recsearch.study.replay import SearchState, replay
 from recsearch.study.trial import (
     Assignment,
@@ -77,7 +78,7 @@ class Study:
         self.state = replay(read_events(path)) if path.exists() else SearchState()
         self._journal = Journal(path)
         self._record(
-            "study", schema=SCHEMA, objective=objective.name, direction=objective.direction
+            "study", schema=JOURNAL_SCHEMA, objective=objective.name, direction=objective.direction
         )
         self.objective = objective
         self._checkpoints = CheckpointFolder(self.directory, policy.keep_best)
