@@ -36,7 +36,6 @@ from recsearch.tuning.drivers.hyperband import hyperband_brackets
 MAX_EPOCHS = 9
 POLL_SECONDS = 0.005
 OVER = frozenset({TrialState.COMPLETED, TrialState.STOPPED_EARLY})
-GOING_ON = frozenset({TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED})
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Search:
 
     def missing_states(self) -> list[str]:
         """Returns the checkpoints that are needed and not there."""
-        needed = [t.checkpoint for t in self.state().trials.values() if t.state in GOING_ON]
+        needed = [t.checkpoint for t in self.state().trials.values() if not t.state.is_over]
         return [path for path in needed if path and not (self.directory / path).is_file()]
 
 

@@ -292,8 +292,10 @@ def test_number_text_has_four_significant_digits(value: float | None, text: str)
         (59.4, "59 s"),
         (59.6, "1 min 00 s"),
         (83.0, "1 min 23 s"),
+        (200, "3 min 20 s"),
         (3599.7, "1 h 00 min"),
         (7500.0, "2 h 05 min"),
+        (90_000, "25 h 00 min"),
     ],
 )
 def test_duration_text_uses_the_units_that_people_do(seconds: float | None, text: str) -> None:

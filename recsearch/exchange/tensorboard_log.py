@@ -42,7 +42,6 @@ SCORE = "score"
 """The curve of the best value of the objective so far: HParams shows the last value of a curve."""
 
 _ROOT = "."
-_FAILED = (TrialState.FAILED, TrialState.INFEASIBLE)
 
 
 class TensorBoardLog:
@@ -85,7 +84,7 @@ class TensorBoardLog:
             for name, value in self._scalars(trial).items():
                 yield trial.trial_id, _told(time, scalar_pb(name, value), trial.curve[-1].epoch)
         elif isinstance(event, TrialOver) and self._has_ended(event):
-            failed = event.state in _FAILED
+            failed = event.state.is_lost
             yield event.trial_id, _told(time, _session_end(failed, time))
 
     def _has_ended(self, event: TrialOver) -> bool:

@@ -6,7 +6,6 @@ from recsearch.study.replay import SearchState, rank
 from recsearch.study.trial import Trial, TrialState
 
 FOLDER = "checkpoints"
-_GOING_ON = (TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED)
 
 
 class CheckpointFolder:
@@ -46,7 +45,7 @@ class CheckpointFolder:
         """Deletes what no trial can be continued from, but for the best trials that are over."""
         written = [p for kind in ("*.npz", "*.partial") for p in self._folder.glob(kind)]
         files = {f"{FOLDER}/{path.name}": path for path in written}
-        needed = {trial.checkpoint for trial in state.history.in_state(*_GOING_ON)}
+        needed = {trial.checkpoint for trial in state.history.not_over()}
         needed |= {trial.checkpoint for trial in self._best(state, files)}
         for name, path in files.items():
             if name not in needed and not _in_flight(path, state):
@@ -58,7 +57,7 @@ class CheckpointFolder:
         over = [
             trial
             for trial in map(state.trials.get, sorted(owners))
-            if trial and trial.checkpoint in files and trial.state not in _GOING_ON
+            if trial and trial.checkpoint in files and trial.state.is_over
         ]
         scored = [trial for trial in over if trial.score is not None]
         return rank(scored, state.objective)[: self._keep_best] if state.objective else []

@@ -70,6 +70,18 @@ class History(Sequence[Trial]):
         ids = [trial_id for state in states for trial_id in self._by_state[state]]
         return [self._trials[trial_id] for trial_id in sorted(ids, key=self._order.__getitem__)]
 
+    def unfinished(self) -> list[Trial]:
+        """Returns the trials that wait or run, in order."""
+        return self.in_state(*(state for state in TrialState if state.is_unfinished))
+
+    def over(self) -> list[Trial]:
+        """Returns the trials that have ended, in order."""
+        return self.in_state(*(state for state in TrialState if state.is_over))
+
+    def not_over(self) -> list[Trial]:
+        """Returns the trials that wait, run or pause, in order."""
+        return self.in_state(*(state for state in TrialState if not state.is_over))
+
     def of_bracket(self, number: int) -> list[Trial]:
         """Returns the trials of one of Hyperband's brackets, in order."""
         return [self._trials[trial_id] for trial_id in self._by_bracket.get(number, {})]

@@ -164,8 +164,7 @@ def _trial_over(state: SearchState, event: TrialOver) -> None:
         peak_memory_mb=memory,
         model=event.model or trial.model,
     )
-    failed = trial.state in (TrialState.FAILED, TrialState.INFEASIBLE)
-    score, epoch = (None, None) if failed else _best(state, trial)
+    score, epoch = (None, None) if trial.state.is_lost else _best(state, trial)
     state.history.put(replace(trial, score=score, best_epoch=epoch))
 
 

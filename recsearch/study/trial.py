@@ -11,15 +11,35 @@ Scalar = bool | int | float | str
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
-    WAITING = "WAITING"  # to be started, or to be continued at a higher rung
+    WAITING = "WAITING"  # for its start, or for its continuation on a higher rung
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"  # between two rungs: may be promoted
     COMPLETED = "COMPLETED"
-    STOPPED_EARLY = "STOPPED_EARLY"  # lost its rung; its score counts all the same
+    STOPPED_EARLY = "STOPPED_EARLY"  # lost its rung; its score still counts
     FAILED = "FAILED"
     INFEASIBLE = "INFEASIBLE"  # never trained (too large); not a failure
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a result is still to come: the trial waits or runs."""
+        return self in (TrialState.WAITING, TrialState.RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the trial has ended; a paused one has not."""
+        return not self.is_unfinished and self is not TrialState.PAUSED
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the trial has ended without a score: it failed or was infeasible."""
+        return self in (TrialState.FAILED, TrialState.INFEASIBLE)
+
+    @property
+    def text(self) -> str:
+        """The state in words: "stopped early"."""
+        return self.lower().replace("_", " ")
 
 
 @dataclass(frozen=True)

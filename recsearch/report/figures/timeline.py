@@ -69,7 +69,7 @@ def _first_free(free_from: Sequence[float], start: float) -> int:
 def _ending(training: Stay, last: Stay, state: SearchState) -> str:
     """Returns how a training ended; a pause is told by what came of it."""
     if training.state != TrialState.PAUSED:
-        return training.state.lower().replace("_", " ")
+        return training.state.lower().replace("_", " ")  # INTERRUPTED is no state of a trial
     if training is not last:
         return "promoted"
     now = state.trials[training.trial_id].state

@@ -1,8 +1,8 @@
 """The trials of a run: the leaderboard, and the trials without a result."""
 
-from recsearch.report.sections.cells import Cell, Table, cell, pairs_text, words
+from recsearch.report.sections.cells import Cell, Table, cell, pairs_text
 from recsearch.results import RunRecord
-from recsearch.study.trial import Trial, TrialState
+from recsearch.study.trial import Trial
 from recsearch.text.wording import duration_text
 
 MAX_ROWS = 2_000  # of the leaderboard: a browser sorts them without a pause
@@ -29,7 +29,7 @@ def leaderboard(run: RunRecord) -> Table:
             cell(trial.trial_id),
             cell(trial.space),
             cell(trial.score),
-            cell(words(trial.state.lower())),
+            cell(trial.state.text),
             cell(trial.best_epoch),
             cell(len(trial.curve)),
             Cell(duration_text(trial.seconds), trial.seconds),
@@ -48,7 +48,7 @@ def failures(run: RunRecord) -> Table:
         (
             cell(trial.trial_id),
             cell(trial.space),
-            cell(trial.state.lower()),
+            cell(trial.state.text),
             cell(trial.attempt),
             cell(trial.message),
             cell(pairs_text(trial.values)),
@@ -60,5 +60,4 @@ def failures(run: RunRecord) -> Table:
 
 def failed_trials(run: RunRecord) -> list[Trial]:
     """Returns the trials without a result: failed, or too large to train."""
-    without = (TrialState.FAILED, TrialState.INFEASIBLE)
-    return [trial for trial in run.state.trials.values() if trial.state in without]
+    return [trial for trial in run.state.trials.values() if trial.state.is_lost]
