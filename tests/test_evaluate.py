@@ -10,7 +10,7 @@ from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItem
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation import protocol as module
 from recsearch.evaluation.protocol import (
-    Protocol,
+    EvaluationProtocol,
     evaluate,
     headline,
     make_protocol,
@@ -98,7 +98,7 @@ def test_whole_catalogue_equals_a_plain_loop(random_case, monkeypatch) -> None:
     protocol = make_protocol(data, METRICS)
     assert evaluate(TableScorer(table), data, protocol) == pytest.approx(expected)
     assert 0.1 < expected["hr@3"] < 0.9
-    monkeypatch.setattr(module, "CELLS_A_BLOCK", 7 * 20 + 3)  # blocks of 7 users
+    monkeypatch.setattr(module, "CELLS_PER_BLOCK", 7 * 20 + 3)  # blocks of 7 users
     assert evaluate(TableScorer(table), data, protocol) == pytest.approx(expected)
 
 
@@ -323,7 +323,7 @@ def test_ratings_by_hand() -> None:
     data = pair_case(Task.RATING, [5.0, 3.0, 1.0])
     table = np.array([[0, 2, 0], [0, 4, 5]], np.float32)
     protocol = make_protocol(data, ("rmse", "mae"))
-    assert protocol == Protocol(("rmse", "mae"), None, "3 held-out labels")
+    assert protocol == EvaluationProtocol(("rmse", "mae"), None, "3 held-out labels")
     result = evaluate(TableScorer(table), data, protocol)
     assert result == pytest.approx({"rmse": math.sqrt((1 + 4 + 1) / 3), "mae": (1 + 2 + 1) / 3})
 

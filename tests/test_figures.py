@@ -11,7 +11,7 @@ from recsearch.api.run import Run
 from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.figures import SlicePlot
-from recsearch.results import Measurement, measure
+from recsearch.results import Measurement, search_record
 from recsearch.results.run_description import Hyperparameter
 from recsearch.results.run_metrics import PredictionCounts
 from recsearch.study.history import History
@@ -23,7 +23,7 @@ SPACE = described().space
 
 
 def slices_of(state: SearchState, space: Sequence[Hyperparameter] = SPACE) -> dict[str, SlicePlot]:
-    return {each.name: each for each in figures.slices(state, space)}
+    return {each.name: each for each in figures.slice_plots(state, space)}
 
 
 def scored(*values: dict[str, object]) -> SearchState:
@@ -42,7 +42,7 @@ def test_history_steps_down_at_each_improvement(tmp_path: Path) -> None:
         journal.epochs(f"000{number}", score)
         journal.end(f"000{number}")
     journal.close()
-    state, measurements, _ = measure(read_events(tmp_path / "journal.jsonl"))
+    state, measurements, _ = search_record(read_events(tmp_path / "journal.jsonl"))
     shown = figures.history(measurements, state)
     assert [(point.x, point.score) for point in shown.points] == [(4, 1.0), (8, 1.2), (12, 0.8)]
     assert shown.best == ((4, 1.0), (12, 0.8), (12, 0.8))
@@ -107,7 +107,7 @@ def test_learning_curves_leave_out_epochs_that_are_not_finite(tmp_path: Path) ->
     journal.start("0000", "neumf", 2)
     journal.epochs("0000", float("nan"), 1.0)
     journal.close()
-    state, _, _ = measure(read_events(tmp_path / "journal.jsonl"))
+    state, _, _ = search_record(read_events(tmp_path / "journal.jsonl"))
     assert [point.x for point in figures.learning_curves(state).curves[0].points] == [2]
 
 
@@ -117,12 +117,12 @@ def test_slices_are_those_hyperparameters_that_varied(run: Run) -> None:
 
 
 def test_slice_by_name_is_that_one_alone(run: Run) -> None:
-    shown = figures.slices(run.state, SPACE, "optimizer")
+    shown = figures.slice_plots(run.state, SPACE, "optimizer")
     assert [each.name for each in shown] == ["optimizer"]
 
 
 def test_slice_of_the_family_shows_the_score_of_each() -> None:
-    (shown,) = figures.slices(
+    (shown,) = figures.slice_plots(
         SearchState(
             Objective("rmse", "min"),
             History([Trial("0000", "a", {}, 1, score=1.0), Trial("0001", "b", {}, 1, score=2.0)]),
@@ -139,7 +139,7 @@ def test_slice_of_what_did_not_vary_is_refused(run: Run) -> None:
         UsageError,
         match=r"two values or more.*Received 'momentum'\. There are: space, embedding_dim",
     ):
-        figures.slices(run.state, SPACE, "momentum")
+        figures.slice_plots(run.state, SPACE, "momentum")
 
 
 def test_slice_of_a_log_range_has_a_log_axis_over_families(run: Run) -> None:
@@ -201,7 +201,7 @@ def test_drawings_escape_texts_that_come_from_the_run(run: Run) -> None:
 
 def test_drawings_escape_categories_and_names() -> None:
     space = [Hyperparameter("mine/name", "Choice", values=(HOSTILE, "plain"))]
-    data = figures.slices(scored({"name": HOSTILE}, {"name": "plain"}), space)
+    data = figures.slice_plots(scored({"name": HOSTILE}, {"name": "plain"}), space)
     assert "<script" not in str(drawing.draw_slices(data).to_dict())
 
 
@@ -223,7 +223,7 @@ def test_drawing_of_curves_shares_traces_and_puts_the_best_on_top(run: Run) -> N
 
 
 def test_drawing_of_slices_has_titles_and_log_axes(run: Run) -> None:
-    drawn = drawing.draw_slices(figures.slices(run.state, SPACE))
+    drawn = drawing.draw_slices(figures.slice_plots(run.state, SPACE))
     assert drawn.layout.xaxis.title.text == "embedding_dim"
     assert drawn.layout.xaxis.type == "log"
     assert drawn.layout.xaxis2.type == "category"
@@ -235,7 +235,7 @@ def test_drawings_without_data_say_so() -> None:
     for drawn in (
         drawing.draw_history(figures.history((), state)),
         drawing.draw_curves(figures.learning_curves(state)),
-        drawing.draw_slices(figures.slices(state, ())),
+        drawing.draw_slices(figures.slice_plots(state, ())),
         drawing.draw_parallel(figures.parallel(state, ())),
         drawing.draw_importance(figures.importances(state, ())),
         drawing.draw_timeline(figures.timeline((), state)),

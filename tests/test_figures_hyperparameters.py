@@ -215,7 +215,7 @@ def test_drawn_slice_by_logarithm_has_round_ticks(
     rates: tuple[float, float], texts: list[str] | None
 ) -> None:
     state = scored(*((1.0 + rate, {"rate": rate}) for rate in rates))
-    axis = drawing.draw_slices(figures.slices(state, SPACE)).layout.xaxis
+    axis = drawing.draw_slices(figures.slice_plots(state, SPACE)).layout.xaxis
     assert axis.type == "log"
     assert (None if axis.ticktext is None else [*axis.ticktext][: len(texts or ())]) == texts
 

@@ -4,7 +4,7 @@ import pytest
 from planted_run import JournalByHand
 
 from recsearch.report import drawing, figures
-from recsearch.results import Stay, measure
+from recsearch.results import Stay, search_record
 from recsearch.study.history import History
 from recsearch.study.journal import read_events
 from recsearch.study.replay import SearchState
@@ -12,7 +12,7 @@ from recsearch.study.trial import Trial, TrialState
 
 
 def read(directory: Path) -> tuple[SearchState, tuple[Stay, ...]]:
-    state, _, trainings = measure(read_events(directory / "journal.jsonl"))
+    state, _, trainings = search_record(read_events(directory / "journal.jsonl"))
     return state, trainings
 
 

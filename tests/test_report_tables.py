@@ -9,8 +9,8 @@ from planted_run import HOSTILE, METRICS, RUN, SHOWN, JournalByHand, described, 
 
 from recsearch.api.run import Run
 from recsearch.report.page import render_report
-from recsearch.report.sections import cells, ranges, reproduction, trials, verdict
-from recsearch.report.sections.cost import cost
+from recsearch.report.sections import cells, ranges, reproduction, trials, winner
+from recsearch.report.sections.cost import cost_facts
 from recsearch.report.sections.recommendations import Item, recommendations
 from recsearch.results import load_run
 from recsearch.results.run_description import RUN_SCHEMA, RunDescription
@@ -40,7 +40,7 @@ def test_labels_of_examples_are_ratings_for_ratings_alone() -> None:
 
 
 def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
-    table = verdict.results(planted_metrics())
+    table = winner.results(planted_metrics())
     assert table.headers == ("on the test part", "rmse (lower is better)", "mae")
     assert texts(table) == [
         ["neumf, trial 0000", "0.912", "0.715"],
@@ -48,23 +48,23 @@ def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
         ["item_knn", "0.95", "0.74"],
     ]
     assert table.highlighted == 0
-    assert verdict.skipped(planted_metrics()) == (("ease", "20,000 items need 3.2 GB."),)
+    assert winner.skipped(planted_metrics()) == (("ease", "20,000 items need 3.2 GB."),)
 
 
 def test_results_table_shows_a_winner_that_lost_where_it_stands() -> None:
-    table = verdict.results(planted_metrics(test={"rmse": 0.946, "mae": 0.7}))
+    table = winner.results(planted_metrics(test={"rmse": 0.946, "mae": 0.7}))
     assert table.highlighted == 1
 
 
 def test_protocol_tells_looks_and_export() -> None:
-    told = facts(verdict.protocol(planted_metrics()))
+    told = facts(winner.protocol(planted_metrics()))
     assert told["looks at the test part"] == "once"
     assert told["export"] == "verified in a fresh process (largest difference 1e-07)"
     assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (it was chosen")
 
 
 def test_cost_tells_time_parameters_and_size(run: Run) -> None:
-    assert facts(cost(run)) == {
+    assert facts(cost_facts(run)) == {
         "search": "28 s for 3 trials and 6 epochs",
         "training in it": "7.5 s on all workers together; median of a trial 2.5 s",
         "retraining the winner": "1 min 23 s",
@@ -76,19 +76,19 @@ def test_cost_tells_time_parameters_and_size(run: Run) -> None:
 
 def test_cost_of_a_run_without_trials_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1}))
-    assert cost(load_run(tmp_path)) == ()
+    assert cost_facts(load_run(tmp_path)) == ()
 
 
 def test_protocol_leaves_out_the_training_loss_and_counts_one_epoch_as_one() -> None:
     validation = {"train_loss": 1.1, "rmse": 0.9}
-    winner = {**METRICS["winner"], "epochs": 1}
-    told = facts(verdict.protocol(planted_metrics(validation=validation, winner=winner)))
+    one_epoch = {**METRICS["winner"], "epochs": 1}
+    told = facts(winner.protocol(planted_metrics(validation=validation, winner=one_epoch)))
     assert told["winner on validation"].startswith("rmse 0.9 (it")
     assert "; 1 epoch; " in told["winner"]
 
 
 def test_protocol_warns_of_a_second_look_at_the_test_part() -> None:
-    told = facts(verdict.protocol(planted_metrics(test_looks=2)))
+    told = facts(winner.protocol(planted_metrics(test_looks=2)))
     assert told["looks at the test part"].startswith("2 times, so the numbers may flatter")
 
 

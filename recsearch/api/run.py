@@ -71,7 +71,7 @@ class Run(RunRecord):
         """
         from recsearch.report import drawing, figures
 
-        return drawing.draw_slices(figures.slices(self.state, self.description.space, name))
+        return drawing.draw_slices(figures.slice_plots(self.state, self.description.space, name))
 
     def plot_importance(self) -> "Figure":
         """Returns a plot of how much each hyperparameter mattered, by PED-ANOVA."""

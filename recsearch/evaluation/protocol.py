@@ -28,11 +28,11 @@ from recsearch.metrics import (
 
 HeldOut = PairResults | RankingResults
 
-CELLS_A_BLOCK = 2**23  # scores held at once while a catalogue is ranked: 32 MiB of float32
+CELLS_PER_BLOCK = 2**23  # scores held at once while a catalogue is ranked: 32 MiB of float32
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """What is measured, on whom and how: printed next to every number.
 
     Attributes:
@@ -53,7 +53,7 @@ def make_protocol(
     seed: int = 0,
     *,
     unknown_users: bool = False,
-) -> Protocol:
+) -> EvaluationProtocol:
     """Returns how `data.holdout` is to be measured.
 
     Rankings are made for the users that training knows. Where it knows none of them (a cold-users
@@ -69,13 +69,13 @@ def make_protocol(
     """
     names = tuple(metrics)
     if data.spec.task is not Task.IMPLICIT:
-        return Protocol(names, None, f"{len(data.holdout):,} held-out labels")
+        return EvaluationProtocol(names, None, f"{len(data.holdout):,} held-out labels")
     unknown_users = unknown_users or data.has_cold_users
     if data.candidates is not None:
         ranked = _is_ranked(data.candidates.user, data, unknown_users)
         text = f"{ranked.sum():,} {data.candidates.description}"
         users = np.unique(data.candidates.user[ranked])
-        return Protocol(names, users, text + _left_out(int((~ranked).sum()), "lists"))
+        return EvaluationProtocol(names, users, text + _left_out(int((~ranked).sum()), "lists"))
     ranked = _is_ranked(data.holdout.user, data, unknown_users)
     users = np.unique(data.holdout.user[ranked])
     text = _describe_catalogue(data)
@@ -85,7 +85,7 @@ def make_protocol(
         text += f", a seeded sample of {max_users:,} of {total:,} users"
     else:
         text += f", all {len(users):,} users with a held-out item"
-    return Protocol(names, users, text + _left_out(int((~ranked).sum()), "held-out rows"))
+    return EvaluationProtocol(names, users, text + _left_out(int((~ranked).sum()), "held-out rows"))
 
 
 def _is_ranked(
@@ -106,7 +106,7 @@ def _left_out(count: int, what: str) -> str:
 
 def trial_protocol(
     data: PreparedData, metrics: Sequence[str], seed: int, max_users: int | None = None
-) -> Protocol:
+) -> EvaluationProtocol:
     """Returns how `data.holdout` is measured after each epoch of a trial.
 
     A catalogue is ranked for at most `max_users`, or for as many as `users_within_budget` says.
@@ -126,7 +126,7 @@ def users_within_budget(data: PreparedData) -> int:
     return max(1, 50 * len(data.train) // data.spec.num_items)
 
 
-def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str, float]:
+def evaluate(scorer: Scorer, data: PreparedData, protocol: EvaluationProtocol) -> dict[str, float]:
     """Returns metric name -> value on the held-out part.
 
     Raises:
@@ -136,7 +136,7 @@ def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str
     return measure(scorer, data, protocol).metrics(protocol.metrics)
 
 
-def measure(scorer: Scorer, data: PreparedData, protocol: Protocol) -> HeldOut:
+def measure(scorer: Scorer, data: PreparedData, protocol: EvaluationProtocol) -> HeldOut:
     """Returns what the scorer says of each held-out row: the scores of pairs, or ranks.
 
     Raises:
@@ -172,7 +172,7 @@ def recommend(
         ValueError: If a score is NaN.
     """
     scorer = for_held_out(scorer, data.spec.num_users, data.spec.num_items)
-    size = max(1, CELLS_A_BLOCK // data.spec.num_items)
+    size = max(1, CELLS_PER_BLOCK // data.spec.num_items)
     items = np.empty((len(users), length), np.int64)
     for begin in range(0, len(users), size):
         scores = _score_known(scorer, data, users[begin : begin + size])
@@ -231,7 +231,7 @@ def _rank_catalogue(
     order = np.argsort(owner, kind="stable")
     owner, item = owner[order], item[order]
     column, num_columns, score = _catalogue(scorer, data, item)
-    size = max(1, CELLS_A_BLOCK // num_columns)
+    size = max(1, CELLS_PER_BLOCK // num_columns)
     ranks = np.empty(len(owner), np.int32)
     for begin in range(0, len(users), size):
         scores = score(users[begin : begin + size])

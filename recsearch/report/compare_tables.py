@@ -21,10 +21,10 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 def comparison_tables(found: ComparedRuns) -> dict[str, Table]:
     """Returns the tables by their titles, without those that have no rows."""
     tables = {
-        "Best on validation at equal time": equal_time(found),
-        "On the test part": tested(found),
-        "Winners": winners(found),
-        "Cost": cost(found),
+        "Best on validation at equal time": _equal_time(found),
+        "On the test part": _tested(found),
+        "Winners": _winners(found),
+        "Cost": _cost(found),
     }
     return {title: table for title, table in tables.items() if table.rows}
 
@@ -43,7 +43,7 @@ def comparison_html(found: ComparedRuns) -> str:
     return "".join(parts)
 
 
-def equal_time(found: ComparedRuns) -> Table:
+def _equal_time(found: ComparedRuns) -> Table:
     """Returns the best score so far at shares of the time of the shortest search."""
     equal = found.equal_seconds
     if equal is None or found.objective is None:
@@ -60,7 +60,7 @@ def equal_time(found: ComparedRuns) -> Table:
     return Table(headers, rows, _best_row(found, lambda entry: entry.best_at(equal)))
 
 
-def tested(found: ComparedRuns) -> Table:
+def _tested(found: ComparedRuns) -> Table:
     """Returns the test metrics of the runs that have ended, with the best baseline of each."""
     ended = [(entry.name, entry.run.tested) for entry in found.entries if entry.run.tested]
     names = list(dict.fromkeys(name for _, metrics in ended for name in metrics.test))
@@ -101,7 +101,7 @@ def _best_baseline(metrics: RunMetrics) -> str | None:
     return f"{best}: {objective.name} {number_text(values[best])}"
 
 
-def winners(found: ComparedRuns) -> Table:
+def _winners(found: ComparedRuns) -> Table:
     """Returns the best trial of each run by validation."""
     rows = []
     for entry in found.entries:
@@ -114,7 +114,7 @@ def winners(found: ComparedRuns) -> Table:
     return Table(headers, tuple(rows))
 
 
-def cost(found: ComparedRuns) -> Table:
+def _cost(found: ComparedRuns) -> Table:
     """Returns what the runs took, and how large their exports are."""
     rows = []
     for entry in found.entries:

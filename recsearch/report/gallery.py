@@ -133,7 +133,7 @@ def _schedule(run: RunRecord) -> Iterator[Plot]:
 
 
 def _slices(run: RunRecord) -> Iterator[Plot]:
-    for number, each in enumerate(figures.slices(run.state, run.description.space)):
+    for number, each in enumerate(figures.slice_plots(run.state, run.description.space)):
         yield as_plot(
             f"slice-{number}",
             f"Score by {each.name}",

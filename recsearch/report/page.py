@@ -18,8 +18,8 @@ from plotly.offline import get_plotlyjs
 
 from recsearch.report.gallery import gallery
 from recsearch.report.packing import packed
-from recsearch.report.sections import quality, ranges, reproduction, trials, verdict
-from recsearch.report.sections.cost import cost
+from recsearch.report.sections import quality, ranges, reproduction, trials, winner
+from recsearch.report.sections.cost import cost_facts
 from recsearch.report.sections.recommendations import recommendations
 from recsearch.results import RunRecord
 from recsearch.system.files import unwritable, write_text
@@ -47,12 +47,12 @@ def render_report(run: RunRecord) -> str:
         "page.html.jinja",
         with_plots=len(plots) > 0,
         run=run,
-        verdict=verdict,
+        winner=winner,
         quality=quality,
         trials=trials,
         ranges=ranges,
         reproduction=reproduction,
-        cost=cost(run),
+        cost=cost_facts(run),
         examples=recommendations(run.shown, run.description.data.task),
         plots=plots,
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recsearch.errors import RunDirectoryError, UsageError
+from recsearch.results.measurements import search_record
 from recsearch.results.record import RunRecord
-from recsearch.results.records import measure
 from recsearch.results.run_description import RunDescription
 from recsearch.results.run_metrics import RunMetrics
 from recsearch.results.user_examples import UserExamples
@@ -54,7 +54,7 @@ def _load(directory: Path) -> RunRecord:
         )
     require_no_links(directory)
     journal = directory / "journal.jsonl"
-    state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
+    state, measurements, trainings = search_record(read_events(journal) if journal.exists() else ())
     tested = _read_json(directory / "best" / "metrics.json", RunMetrics.from_json)
     examples = _read_json(directory / "best" / "examples.json", UserExamples.from_json)
     return RunRecord(directory, description, state, measurements, tested, trainings, examples)

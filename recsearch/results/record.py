@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from recsearch.errors import RunDirectoryError
-from recsearch.results.records import Measurement, Stay
+from recsearch.results.measurements import Measurement, Stay
 from recsearch.results.run_description import RunDescription
 from recsearch.results.run_metrics import RunMetrics
-from recsearch.results.tables import curves_table, trials_table
+from recsearch.results.trial_tables import curves_table, trials_table
 from recsearch.results.user_examples import UserExamples
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial

@@ -1,16 +1,22 @@
 """What the plots of a run show: pure functions from records to numbers, drawn by `drawing`."""
 
 from recsearch.report.figures.axes import Axis
-from recsearch.report.figures.hyperparameters import Line, Parallel, SlicePlot, parallel, slices
-from recsearch.report.figures.importance import Importances, importances
-from recsearch.report.figures.points import Point
-from recsearch.report.figures.progress import (
+from recsearch.report.figures.curves import (
     Curve,
     LearningCurves,
     ScoreHistory,
     history,
     learning_curves,
 )
+from recsearch.report.figures.hyperparameters import (
+    Line,
+    Parallel,
+    SlicePlot,
+    parallel,
+    slice_plots,
+)
+from recsearch.report.figures.importance import Importances, importances
+from recsearch.report.figures.points import Point
 from recsearch.report.figures.rungs import Brackets, RungResult, RungTrial, brackets
 from recsearch.report.figures.surface import Contour, Spot, contour
 from recsearch.report.figures.tested import (
@@ -50,6 +56,6 @@ __all__ = [
     "parallel",
     "popularity",
     "predictions",
-    "slices",
+    "slice_plots",
     "timeline",
 ]

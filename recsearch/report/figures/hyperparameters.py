@@ -81,7 +81,7 @@ class Parallel:
     lines: tuple[Line, ...]
 
 
-def slices(
+def slice_plots(
     state: SearchState, space: Sequence[Hyperparameter], name: str | None = None
 ) -> tuple[SlicePlot, ...]:
     """Returns one slice for each hyperparameter that took two values or more.

@@ -14,7 +14,7 @@ STAGES = {
 }
 
 
-def cost(run: RunRecord) -> Facts:
+def cost_facts(run: RunRecord) -> Facts:
     """Returns the cost of the search and of its winner, as far as known."""
     return (*_search_cost(run), *_winner_cost(run))
 

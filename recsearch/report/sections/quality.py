@@ -15,7 +15,7 @@ SLICE_KINDS = {
 }
 
 
-def intervals(metrics: RunMetrics) -> Table:
+def interval_table(metrics: RunMetrics) -> Table:
     """Returns the winner's test metrics with their intervals over users, and over seeds."""
     seeds = metrics.seeds
     headers = ["metric", "value", "from", "to"]
@@ -50,7 +50,7 @@ def certainty(metrics: RunMetrics) -> Facts:
     return ((f"minus {found.baseline}, the best baseline", text), ("by", how))
 
 
-def slices(metrics: RunMetrics) -> Table:
+def slice_table(metrics: RunMetrics) -> Table:
     """Returns the objective by kinds of users and items, of the winner and of the baselines."""
     objective = metrics.objective.name
     columns = {metrics.winner.title: metrics.slices, **metrics.baseline_slices}
@@ -71,7 +71,7 @@ def slices(metrics: RunMetrics) -> Table:
     return Table(("by", "group", "held-out rows", "users", *columns), rows)
 
 
-def lists(metrics: RunMetrics) -> Table:
+def list_table(metrics: RunMetrics) -> Table:
     """Returns the metrics of the users' ten best items, of the winner and of the baselines."""
     own = metrics.lists
     if not own:
@@ -81,7 +81,7 @@ def lists(metrics: RunMetrics) -> Table:
     return Table(("recommended lists", *own), rows, 0)
 
 
-def tuning(metrics: RunMetrics) -> Table:
+def tuning_table(metrics: RunMetrics) -> Table:
     """Returns how each baseline was tuned on the validation part."""
     objective = metrics.objective.name
     rows = tuple(

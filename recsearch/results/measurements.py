@@ -51,7 +51,7 @@ class Stay:
     state: str
 
 
-def measure(
+def search_record(
     events: Iterable[Event],
 ) -> tuple[SearchState, tuple[Measurement, ...], tuple[Stay, ...]]:
     """Returns (the state after all events, every score, every training).

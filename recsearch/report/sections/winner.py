@@ -7,7 +7,7 @@ from recsearch.study.wording import count_text
 from recsearch.text.wording import duration_text, number_text
 
 
-def verdict(run: RunRecord) -> str:
+def verdict_text(run: RunRecord) -> str:
     """Returns in words what the run has found so far."""
     if run.tested is not None:
         return run.tested.verdict
