@@ -259,7 +259,7 @@ def test_drawings_without_data_say_so() -> None:
         ),
         (
             drawing.draw_importance(figures.importances(scored({"x": 1}, {"x": 2}), [])),
-            "2 trials with a score are too few to tell",
+            "2 trials with a score are too few for importances",
         ),
     ],
 )

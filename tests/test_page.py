@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -14,9 +15,14 @@ import pytest
 from planted_run import HOSTILE, RUN, SHOWN, TOLD_OF_TEST, JournalByHand, plant_run, planted_metrics
 
 from recsearch.api.run import Run
-from recsearch.report.packing import packed, unpacked
+from recsearch.report.packing import packed
 from recsearch.report.page import render_report, write_report
 from recsearch.results import load_run
+
+
+def unpacked(text: str) -> str:
+    """Returns the text that was given to `packed`."""
+    return gzip.decompress(base64.b64decode(text)).decode()
 
 
 class Page(HTMLParser):

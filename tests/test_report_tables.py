@@ -66,7 +66,7 @@ def test_protocol_tells_looks_and_export() -> None:
 def test_cost_tells_time_parameters_and_size(run: Run) -> None:
     assert facts(cost_facts(run)) == {
         "search": "28 s for 3 trials and 6 epochs",
-        "training in it": "7.5 s on all workers together; median of a trial 2.5 s",
+        "training": "7.5 s on all workers together; median per trial 2.5 s",
         "retraining the winner": "1 min 23 s",
         "measuring on the test part": "4.2 s",
         "parameters of the winner": "123,456",

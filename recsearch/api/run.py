@@ -67,14 +67,14 @@ class Run(RunRecord):
         """Returns plots of the score against each hyperparameter that varied, or against one.
 
         Raises:
-            UsageError: If `name` is no hyperparameter that varied.
+            UsageError: If `name` is not a hyperparameter that varied.
         """
         from recsearch.report import drawing, figures
 
         return drawing.draw_slices(figures.slice_plots(self.state, self.description.space, name))
 
     def plot_importance(self) -> "Figure":
-        """Returns a plot of how much each hyperparameter mattered, by PED-ANOVA."""
+        """Returns a plot of the importance of each hyperparameter, by PED-ANOVA."""
         from recsearch.report import drawing, figures
 
         return drawing.draw_importance(figures.importances(self.state, self.description.space))
@@ -83,20 +83,20 @@ class Run(RunRecord):
         """Returns a plot of the score over two hyperparameters, by default the most important.
 
         Raises:
-            UsageError: If `x` or `y` is no hyperparameter that varied, or both are the same.
+            UsageError: If `x` or `y` is not a hyperparameter that varied, or both are the same.
         """
         from recsearch.report import drawing, figures
 
         return drawing.draw_contour(figures.contour(self.state, self.description.space, x, y))
 
     def plot_brackets(self) -> "Figure":
-        """Returns a plot of Hyperband's rungs: who was tried, with what score, and who went on."""
+        """Returns a plot of Hyperband's rungs: trials with their scores, and promoted trials."""
         from recsearch.report import drawing, figures
 
         return drawing.draw_brackets(figures.brackets(self.trainings, self.state))
 
     def plot_timeline(self) -> "Figure":
-        """Returns a plot of what ran when, one bar a training."""
+        """Returns a plot of the trainings over time, one bar per training."""
         from recsearch.report import drawing, figures
 
         return drawing.draw_timeline(figures.timeline(self.trainings, self.state))
@@ -122,7 +122,7 @@ class Run(RunRecord):
         return drawing.draw_predictions(figures.predictions(self._tested().predictions))
 
     def plot_popularity(self) -> "Figure":
-        """Returns plots of what is recommended: how much of the catalogue, and how popular.
+        """Returns plots of the recommended items: coverage of the catalogue, popularity and others.
 
         Raises:
             RunDirectoryError: If the run has no test metrics yet.

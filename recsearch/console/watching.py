@@ -1,4 +1,4 @@
-"""Watching a run that another process works on, by its journal alone."""
+"""Watching a run of another process, only by its journal."""
 
 import os
 import re
@@ -19,14 +19,14 @@ LONGEST_OWNER = 1000  # bytes of the lock file that are read
 
 
 def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LOOKS) -> None:
-    """Tells an observer what happens in a run, until it has ended or nobody works on it.
+    """Reports the events of a run to an observer until the run ends or no process works on it.
 
-    Nothing is locked or written: the run does not notice.
+    Nothing is locked or written, so the run is not affected.
 
     Args:
         directory: The run directory.
-        observer: Is told what happens from now on; what happened before stands in the state.
-        pause: Seconds between two looks at the journal.
+        observer: Is notified of new events; the state contains the earlier ones.
+        pause: Seconds between two reads of the journal.
 
     Raises:
         RunDirectoryError: If it is no run directory, or its journal is damaged.
@@ -40,7 +40,7 @@ def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LO
         state.apply(event)
     observer.begin_search(plan, state)
     while True:
-        reason = _why_over(directory)  # asked first: what it wrote before it ended is still told
+        reason = _why_over(directory)  # asked first: its last events are still reported
         for event in follower.new_events():
             state.apply(event)
             _tell(observer, event, state)
@@ -58,18 +58,18 @@ def _tell(observer: Observer, event: Event, state: SearchState) -> None:
 
 
 def _why_over(directory: Path) -> str | None:
-    """Returns why nothing more is to be seen, or None while the run is worked on."""
+    """Returns why no more events will come, or None while a process works on the run."""
     if (directory / "best" / "metrics.json").is_file():
         return "the run has ended"
     if not _is_worked_on(directory):
-        return f"nobody works on it; continue it with `recsearch resume {directory}`"
+        return f"no process works on it; continue it with `recsearch resume {directory}`"
     return None
 
 
 def _is_worked_on(directory: Path) -> bool:
-    """Returns whether the process that the lock names is alive; of another machine, always.
+    """Returns whether the process in the lock file is alive; on another machine it counts as alive.
 
-    The lock itself is not tried: a run that begins at that moment would find it taken.
+    The lock is not acquired: a run that starts at this moment would find it taken.
     """
     try:
         with open_in_run(directory / "lock", "rb") as lock:
@@ -84,6 +84,6 @@ def _is_worked_on(directory: Path) -> bool:
         os.kill(int(owner[1]), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is alive, and somebody else's
+    except PermissionError:  # it is alive and belongs to another user
         pass
     return True

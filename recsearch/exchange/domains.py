@@ -33,7 +33,7 @@ class NumberRange:
     Attributes:
         low: The lowest value.
         high: The highest value.
-        whole: Whether only whole numbers lie in it.
+        whole: Whether it contains only whole numbers.
         log: Whether the logarithm is sampled evenly.
     """
 
@@ -47,7 +47,7 @@ Domain = Choices | NumberRange
 
 
 def trial_values(trial: Trial) -> dict[str, Scalar]:
-    """Returns the values of a trial, with its family under `space` in front."""
+    """Returns the values of a trial after its family, which is called `space`."""
     return {FAMILY: trial.space, **trial.values}
 
 
@@ -56,7 +56,7 @@ def domains(space: Sequence[Hyperparameter], trials: Iterable[Trial] = ()) -> di
 
     Args:
         space: The hyperparameters of run.json, under their full names (family/name).
-        trials: Each value that they have lies in the domain of its name, whatever `space` says.
+        trials: All their values are included, also values that `space` does not contain.
     """
     found: dict[str, Domain] = {}
     for each in space:
@@ -82,7 +82,7 @@ def _domain(each: Hyperparameter) -> Domain:
 
 
 def _join(one: Domain, other: Domain) -> Domain:
-    """Returns the smallest domain that holds both; an interval takes numbers in, not texts."""
+    """Returns the smallest domain that contains both; a range includes numbers, but not texts."""
     if isinstance(one, NumberRange) and isinstance(other, NumberRange):
         low, high = min(one.low, other.low), max(one.high, other.high)
         return NumberRange(low, high, one.whole and other.whole, one.log and other.log)

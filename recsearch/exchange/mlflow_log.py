@@ -1,4 +1,4 @@
-"""A run as MLflow runs: one for the search and the winner's test metrics, one below it a trial."""
+"""A run as MLflow runs: a parent with the winner's test metrics, and a child run per trial."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from recsearch.study.journal import read_events
 from recsearch.study.trial import Trial, TrialState
 
 EXPERIMENT = "recsearch"
-BATCH = 1000  # metrics a request, MLflow's own limit
-LONGEST_PARAMETER = 500  # characters that every MLflow server takes
+BATCH = 1000  # metrics per request, MLflow's own limit
+LONGEST_PARAMETER = 500  # characters that every MLflow server accepts
 
 _STATES = {
     TrialState.FAILED: "FAILED",
@@ -28,19 +28,19 @@ _STATES = {
 
 
 def log_to_mlflow(run: RunRecord, uri: str, experiment: str = EXPERIMENT) -> str:
-    """Logs a run to an MLflow tracking server; returns the id of the MLflow run above all others.
+    """Logs a run to an MLflow tracking server; returns the id of the parent MLflow run.
 
     Each trial is a run of its own below it: its values as parameters, its curves as metrics with
     the epoch as the step, `score` (the best value of the objective) and its state. Names of metrics
-    have `_at_` for `@`, which MLflow does not take. Each call logs everything anew.
+    have `_at_` for `@`, which MLflow does not accept. Each call logs everything again.
 
     Args:
         run: The run, finished or not.
         uri: MLflow's tracking URI: "http://host:5000", "sqlite:///mlflow.db".
-        experiment: Name of the MLflow experiment; made if it does not exist.
+        experiment: Name of the MLflow experiment; created if it does not exist.
 
     Raises:
-        UsageError: If MLflow is not installed, or refuses what it is sent.
+        UsageError: If MLflow is not installed, or refuses the run.
     """
     try:
         from mlflow.exceptions import MlflowException
@@ -53,7 +53,7 @@ def log_to_mlflow(run: RunRecord, uri: str, experiment: str = EXPERIMENT) -> str
     try:
         return _log(run, MlflowClient(tracking_uri=uri), experiment)
     except (MlflowException, OSError) as error:
-        raise UsageError(f"MLflow at {uri} could not take the run: {error}") from error
+        raise UsageError(f"MLflow at {uri} refused the run: {error}") from error
 
 
 def _log(run: RunRecord, client: Any, experiment: str) -> str:
@@ -129,7 +129,7 @@ def _log_trial(
 
 
 def _curve(trial: Trial, times: TrialTimes) -> Iterator[tuple[str, float, float, int]]:
-    """Yields (name, value, time, step) of what a trial has measured."""
+    """Yields (name, value, time, step) of each measured value of a trial."""
     for point in trial.curve:
         time = times.epochs.get(point.epoch, times.begun)
         for name, value in point.metrics.items():
@@ -162,7 +162,7 @@ def _pieces(values: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _name(name: str) -> str:
-    """Returns a name that MLflow takes: letters, digits, `_`, `-`, `.`, space, `:` and `/`."""
+    """Returns a name that MLflow accepts: letters, digits, `_`, `-`, `.`, space, `:` and `/`."""
     return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name.replace("@", "_at_"))
 
 

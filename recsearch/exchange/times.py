@@ -1,4 +1,4 @@
-"""When the trials of a run began, trained and ended, by the clock of the machine that ran them."""
+"""When the trials of a run were started, trained and ended, by the clock of the machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ class TrialTimes:
     """When a trial was worked on, in seconds since 1970.
 
     Attributes:
-        begun: When it was started first.
+        begun: When it was first started.
         ended: When it was over, or None.
         epochs: Epoch, from 1 -> when it was done; the last time counts, if it was trained twice.
     """

@@ -115,7 +115,7 @@ def _winners(found: ComparedRuns) -> Table:
 
 
 def _cost(found: ComparedRuns) -> Table:
-    """Returns what the runs took, and how large their exports are."""
+    """Returns the durations of the runs, and the sizes of their exports."""
     rows = []
     for entry in found.entries:
         run = entry.run

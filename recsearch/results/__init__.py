@@ -1,4 +1,4 @@
-"""A run directory read as typed records and tables, and runs compared; no plots, no TensorFlow."""
+"""Run directories as typed records and tables, and compared runs; no plots, no TensorFlow."""
 
 from recsearch.results.comparison import ComparedRuns, Entry, compare_runs
 from recsearch.results.measurements import Measurement, Stay, search_record

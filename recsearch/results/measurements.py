@@ -1,4 +1,4 @@
-"""What the journal tells beside the state of a search: when a score became known, what ran when."""
+"""When the scores of a search became known, and when each trial was trained, from its journal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -7,8 +7,8 @@ from recsearch.study.events import Event, TrialOver, TrialStarted, TrialWaiting
 from recsearch.study.replay import SearchState
 
 INTERRUPTED = "INTERRUPTED"
-"""How a training ended that did not reach its last epoch and began anew later: its worker died, or
-the run was stopped."""
+"""The state of a training that did not reach its last epoch and was started again later: its worker
+died, or the run was stopped."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Measurement:
     """A trial's score at the moment it became known.
 
     Attributes:
-        trial_id: The trial. A Hyperband trial is measured once a rung.
+        trial_id: The trial. A Hyperband trial is measured once per rung.
         score: The best value of the objective so far in this trial.
-        epochs: How many epochs it had trained.
+        epochs: Epochs that it had trained.
         seconds: Time that the run had been worked on; pauses between sessions do not count.
     """
 
@@ -30,13 +30,13 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Stay:
-    """One stay of a trial on a worker: a whole training, or that of one rung.
+    """One stay of a trial on a worker: its complete training, or the training of one rung.
 
     Attributes:
         trial_id: The trial.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
-        epochs: How many epochs the trial was to reach in all.
+        epochs: Epochs that the trial should reach in all.
         start: Time that the run had been worked on, in seconds; pauses do not count.
         end: Likewise; for one that still runs the time of the last event.
         state: A `TrialState`, or `INTERRUPTED`.
@@ -56,12 +56,12 @@ def search_record(
 ) -> tuple[SearchState, tuple[Measurement, ...], tuple[Stay, ...]]:
     """Returns (the state after all events, every score, every training).
 
-    Scores come in the order in which they became known, trainings as they ended; those that still
-    run come last.
+    Scores are in the order in which they became known, trainings in the order in which they ended;
+    running trainings come last.
     """
     state, measured, trained = SearchState(), _Measured(), _Trained()
     for event in events:
-        if event.kind == "study":  # whatever ran before it was killed
+        if event.kind == "study":  # trials that ran before were killed
             trained.interrupt_all(state)
         state.apply(event)
         measured.apply(event, state)

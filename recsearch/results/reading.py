@@ -20,10 +20,10 @@ Stored = TypeVar("Stored")
 
 
 def load_run(directory: str | Path) -> RunRecord:
-    """Returns the run that a directory holds, finished or not.
+    """Returns the run in a directory, finished or not.
 
     Args:
-        directory: As given to, or made by, `recsearch run`.
+        directory: The directory given to `recsearch run`, or created by it.
 
     Raises:
         UsageError: If it is not a path.

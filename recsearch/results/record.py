@@ -1,4 +1,4 @@
-"""A run as a value: what its directory holds, and the tables computed from it."""
+"""A run as a value: the content of its directory, and tables computed from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
 
 @dataclass(frozen=True, repr=False)
 class RunRecord:
-    """What a run directory holds.
+    """The content of a run directory.
 
     Attributes:
         directory: The run directory.
@@ -67,18 +67,18 @@ class RunRecord:
         )
 
     def trials(self) -> pd.DataFrame:
-        """Returns a table of all trials, in the order of their ids; what is missing is NA.
+        """Returns a table of all trials, in the order of their ids; missing values are NA.
 
         Columns: trial_id, state, space, score, best_epoch, epochs (trained), seconds, attempt,
         message, bracket, rung, num_parameters, then the hyperparameters in order of first
-        appearance. A hyperparameter that is called like a column before it gets the prefix `hp/`.
+        appearance. A hyperparameter with the name of an earlier column gets the prefix `hp/`.
         """
         return trials_table(list(self.state.trials.values()))
 
     def curves(self) -> pd.DataFrame:
-        """Returns a long table of all learning curves, one row an epoch of a trial.
+        """Returns a long table of all learning curves, one row per epoch of a trial.
 
-        Columns: trial_id, space, epoch (from 1), seconds (of this epoch), then one a metric.
+        Columns: trial_id, space, epoch (from 1), seconds (of this epoch), then one per metric.
         """
         return curves_table(list(self.state.trials.values()))
 
@@ -87,7 +87,7 @@ class RunRecord:
         return next(iter(self.state.ranked()), None)
 
     def summary(self) -> str:
-        """Returns what came of the run in a few lines."""
+        """Returns the result of the run in a few lines."""
         lines = [f"{self.directory.name}: {count_text(self.state.trials.values())}."]
         best, objective = self.best(), self.state.objective
         if best is not None and objective is not None:
@@ -100,7 +100,7 @@ class RunRecord:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        """Returns the summary: what the run holds would fill pages."""
+        """Returns the summary: the complete content would fill pages."""
         return self.summary()
 
 

@@ -1,4 +1,4 @@
-"""The settings that a run directory holds, as a command that goes on with the run needs them."""
+"""The settings of a stored run, for commands that continue it."""
 
 from recsearch.config.run_config import RunConfig, make_config
 from recsearch.errors import ConfigError, RunDirectoryError

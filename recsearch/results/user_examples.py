@@ -1,4 +1,4 @@
-"""best/examples.json as typed records: recommendations for a few users, for people to look at.
+"""best/examples.json as typed records: recommendations for a few users.
 
 The file: `{"users": [{"user_id": 7, "history": [ITEM, ...], "held_out": [ITEM, ...],
 "recommended": [ITEM, ...]}, ...]}`, an ITEM being `{"item_id": 3, "title": "...", "label": 4.0,

@@ -1,4 +1,4 @@
-"""The model card that lies beside an exported model."""
+"""The model card next to an exported model."""
 
 from pathlib import Path
 from typing import Any
@@ -54,15 +54,15 @@ model = tf.saved_model.load("saved_model/1")
 model.signatures["recommend"](user_id=tf.constant([...]), k=tf.constant(10))
 ```
 
-`recommend` gives `item_id`, `score` and `known_user`, without the items that a user has in the
-training data; an unknown user gets the popular items. `serving_default` scores pairs of `user_id`
-and `item_id`.
+`recommend` returns `item_id`, `score` and `known_user`, without the items that a user has in the
+training data; an unknown user gets popular items. `serving_default` scores pairs of `user_id` and
+`item_id`.
 """
 
 
 def write_card(best_dir: Path, metrics: RunMetrics) -> Path:
     """Writes MODEL_CARD.md from the metrics of a run; returns its path."""
-    # Markdown: escaping for HTML would spoil it, so `_plain` makes texts harmless.
+    # Escaping for HTML would damage Markdown, so `_plain` makes texts harmless.
     environment = jinja2.Environment(
         autoescape=False, undefined=jinja2.StrictUndefined, finalize=_plain
     )

@@ -1,4 +1,4 @@
-"""The state of a search as a fold over journal events: the same code live and on resume."""
+"""The state of a search, computed from its journal: the same code during a search and on resume."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -26,18 +26,18 @@ _CHECKPOINT = re.compile(r"checkpoints/[0-9]{4,9}-[0-9]{1,9}\.npz")
 
 @dataclass
 class SearchState:
-    """What is known of a search; changed by `apply` alone.
+    """The state of a search; only `apply` changes it.
 
     Attributes:
         objective: From the `study` event; None before it.
         history: The trials.
-        stages: Name of an end stage that is done -> what it left.
+        stages: Name of an end stage that is done -> its result.
         notes: Remarks for people.
-        fruitless_sessions: How many in a row were killed before any trial came on.
-        test_looks: How often the test part was looked at.
-        seconds: Time of search; neither the end stages count, nor the gaps before a `study` event,
-            which opens the journal once more.
-        events: How many events were applied.
+        fruitless_sessions: Sessions in a row that were killed before any trial made progress.
+        test_looks: Number of times that the test part was looked at.
+        seconds: Time of search, without the end stages and the gaps between sessions (before a
+            `study` event).
+        events: Number of applied events.
         last_time: Time of the last event, seconds since 1970.
     """
 
@@ -65,7 +65,7 @@ class SearchState:
             if handler is not None:
                 handler(self, event)
         except KeyError as error:
-            raise self._damaged(event, "the key or the trial that it names is missing") from error
+            raise self._damaged(event, "a key or its trial is missing") from error
         except (TypeError, ValueError) as error:
             raise self._damaged(event, str(error)) from error
 
@@ -79,14 +79,14 @@ class SearchState:
         self.last_time = time
 
     def ranked(self) -> list[Trial]:
-        """Returns the trials with a score, best first; of equal ones the cheaper, then older."""
+        """Returns the trials with a score, the best first; see `rank`."""
         if self.objective is None:
             return []
         return rank([trial for trial in self.history if trial.score is not None], self.objective)
 
 
 def rank(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
-    """Returns trials with a score, best first; of equal ones the cheaper, then the older."""
+    """Returns trials with a score, the best first; among equal ones the cheaper, then the older."""
     key = objective.sort_key
     return sorted(trials, key=lambda t: (key(t.score), t.best_epoch or 0, int(t.trial_id)))
 
@@ -101,7 +101,7 @@ def replay(events: Iterable[Event]) -> SearchState:
 
 def _study(state: SearchState, event: StudyOpened) -> None:
     state.objective = Objective(event.objective, event.direction)
-    if state.history.in_state(TrialState.RUNNING):  # whoever started them was killed
+    if state.history.in_state(TrialState.RUNNING):  # the process that started them was killed
         state.fruitless_sessions += 1
 
 
@@ -115,7 +115,7 @@ def _trial_waiting(state: SearchState, event: TrialWaiting) -> None:
             raise KeyError("space")
         trial = Trial(trial_id, event.space, event.values, epochs=event.epochs)
     else:
-        # What it has measured counts, even if it is never continued.
+        # Its epochs count, even if it is never continued.
         score, epoch = _best(state, known)
         seconds = known.seconds if event.seconds is None else event.seconds
         trial = replace(known, state=TrialState.WAITING, epochs=event.epochs, seconds=seconds)
@@ -169,7 +169,7 @@ def _trial_over(state: SearchState, event: TrialOver) -> None:
 
 
 def _best(state: SearchState, trial: Trial) -> tuple[float, int] | tuple[None, None]:
-    """Returns (score, epoch) of a trial's best epoch, or twice None."""
+    """Returns (score, epoch) of a trial's best epoch, or (None, None)."""
     best = best_epoch(trial.curve, state.objective) if state.objective else None
     return best or (None, None)
 

@@ -1,4 +1,4 @@
-"""The plots of a run, drawn: each function turns one value of `figures` into a Plotly figure."""
+"""The plots of a run: each function draws one value of `figures` with Plotly, nothing else."""
 
 from recsearch.report.drawing.curves import draw_curves, draw_history
 from recsearch.report.drawing.hyperparameters import (

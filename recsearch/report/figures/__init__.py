@@ -1,4 +1,4 @@
-"""What the plots of a run show: pure functions from records to numbers, drawn by `drawing`."""
+"""The numbers of a run's plots: pure functions of records; no Plotly (see `drawing`)."""
 
 from recsearch.report.figures.axes import Axis
 from recsearch.report.figures.curves import (

@@ -1,4 +1,4 @@
-"""Axes of hyperparameters: what a range or a list of choices looks like on a plot."""
+"""Axes of hyperparameters: a range or a list of choices on a plot."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from recsearch.study.trial import Scalar, Trial
 from recsearch.text.wording import number_text
 
 FAMILY = "space"
-"""What the choice of a family is called among the hyperparameters."""
+"""The name of the choice of a family among the hyperparameters."""
 
 NUM_TICKS = 5
 
@@ -43,7 +43,7 @@ class Axis:
         return (at - low) / (high - low) if high > low else 0.5
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """Returns (where between 0 and 1, text) of what is written on the axis."""
+        """Returns (place between 0 and 1, text) of each tick."""
         if self.categories is not None:
             return tuple((self.unit(text), text) for text in self.categories)
         low, high = self._scaled(self.low), self._scaled(self.high)
@@ -77,7 +77,7 @@ def varied_names(trials: Iterable[Trial]) -> tuple[str, ...]:
 
 
 def require_varied(name: str, names: Sequence[str]) -> None:
-    """Refuses a name that no plot can be made of.
+    """Refuses a name that cannot be plotted.
 
     Raises:
         UsageError: If `name` is not among the `names`.

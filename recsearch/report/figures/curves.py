@@ -1,4 +1,4 @@
-"""How the search came on: scores over time, and the learning curves."""
+"""The progress of the search: scores over time, and the learning curves."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class ScoreHistory:
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of a trial: one point a finite epoch, counted from 1."""
+    """The learning curve of a trial: one point per epoch with a finite score, counted from 1."""
 
     family: str
     stopped: bool
@@ -90,7 +90,7 @@ def learning_curves(state: SearchState) -> LearningCurves:
 
 
 def _curve_points(trial: Trial, objective: Objective | None) -> tuple[Point, ...]:
-    """Returns one point an epoch; their labels are short, as there are so many."""
+    """Returns one point per epoch; the labels are short because there are many."""
     if objective is None:
         return ()
     measured = ((p.epoch, p.metrics.get(objective.name, math.nan)) for p in trial.curve)

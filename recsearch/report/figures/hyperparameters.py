@@ -24,7 +24,7 @@ from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 
 MOST_AXES = 9
-"""Hyperparameters in parallel coordinates: more cannot be told apart."""
+"""Hyperparameters in parallel coordinates: more cannot be distinguished."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class SlicePlot:
     Attributes:
         name: Bare name of the hyperparameter.
         objective: What is optimised, with the direction.
-        families: Of the whole run.
+        families: All families of the run.
         log: Whether the range is sampled by its logarithm.
         categories: The texts on the axis in order, or None where it is an axis of numbers.
-        points: One a trial that has a score and the hyperparameter.
+        points: One per trial that has a score and the hyperparameter.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Parallel:
         objective: What is optimised, with the direction.
         axes: At most `MOST_AXES` that vary and that two trials or more share, the most important
             first; then the score.
-        lines: One a trial with a score, the best first.
+        lines: One per trial with a score, the best first.
     """
 
     objective: str
@@ -121,7 +121,7 @@ def _slice(
 def parallel(state: SearchState, space: Sequence[Hyperparameter]) -> Parallel:
     """Returns every trial with a score as a line through its values.
 
-    A hyperparameter that one trial alone has, or that never varied, has no axis.
+    A hyperparameter that only one trial has, or that never varied, has no axis.
     """
     ranked = state.ranked()
     by_importance = [name for name, _ in importances(state, space).shares]

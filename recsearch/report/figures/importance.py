@@ -37,10 +37,10 @@ class Importances:
 def importances(state: SearchState, space: Sequence[Hyperparameter]) -> Importances:
     """Returns how much each hyperparameter matters for being among the best tenth of the trials.
 
-    All trials with a score count, those that were stopped early too. The choice of a family is
-    judged like a hyperparameter, under the name "space"; one that only some trials have is judged
-    among them, and weighs as much as the best trials use it. If nothing matters all shares are
-    equal.
+    All trials with a score count, also trials that were stopped early. The choice of a family
+    counts as a hyperparameter, under the name "space". A hyperparameter that only some trials have
+    is judged among these trials, and weighted by the share of the best trials that use it. If
+    nothing matters, all shares are equal.
 
     Args:
         state: The trials.
@@ -112,7 +112,7 @@ def _cells(values: Sequence[Scalar], described: Hyperparameter) -> tuple[_Cells,
 
 
 def _bounds(numbers: NDArray[np.float64], described: Hyperparameter) -> tuple[float, float, bool]:
-    """Returns (lowest, highest, whether by logarithm) of a range, or of what was tried of it."""
+    """Returns (lowest, highest, whether by logarithm) of a range, or of its tried values."""
     low, high = described.min_value, described.max_value
     lowest = float(numbers.min() if low is None else low)
     highest = float(numbers.max() if high is None else high)
@@ -121,11 +121,11 @@ def _bounds(numbers: NDArray[np.float64], described: Hyperparameter) -> tuple[fl
 
 
 def _num_cells(low: float, high: float, log: bool, described: Hyperparameter) -> int:
-    """Returns the size of the grid: a cell a step where there are few."""
+    """Returns the size of the grid: one cell per step if there are few steps."""
     step = described.step
     whole = described.kind == "Int"
     if log and whole:
-        # Optuna's rule for whole numbers: a cell each doubling.
+        # Optuna's rule for whole numbers: one cell per doubling.
         return min(math.ceil(math.log2(high - low + 1)) + 1, ped_anova.MAX_CELLS)
     if log or not (step or whole):
         return ped_anova.MAX_CELLS

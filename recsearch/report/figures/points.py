@@ -1,4 +1,4 @@
-"""What the data of all plots are made of: points, titles of axes, labels of trials."""
+"""Parts that all plots share: points, titles of axes, labels of trials."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Point:
     """One dot.
 
     Attributes:
-        x: Where it lies: a number, or the text of a category.
+        x: Its place: a number, or the text of a category.
         score: The objective.
         family: The search space of its trial.
         label: Lines of plain text that name the trial and its values.

@@ -1,4 +1,4 @@
-"""Hyperband's brackets: who was tried on which rung, and who went on."""
+"""Hyperband's brackets: the trials on each rung, and the trials that went on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class RungResult:
 
     Attributes:
         bracket: Number of the bracket; the highest one starts with the fewest epochs.
-        epochs: What its trials had trained in all, at its end.
-        trials: Those that were started on it, in the order of proposal.
+        epochs: Epochs that its trials had trained in all at its end.
+        trials: The trials that were started on it, in the order of proposal.
     """
 
     bracket: int

@@ -51,7 +51,7 @@ class Contour:
         lower_is_better: Its direction.
         x: The horizontal axis; None if no two hyperparameters varied together.
         y: The vertical axis, likewise.
-        spots: One a trial that has both.
+        spots: One per trial that has both hyperparameters.
         grid_x: [GX] places along the horizontal axis.
         grid_y: [GY] places along the vertical axis.
         surface: [GY, GX] mean score of the trials near each place, weighted by a normal kernel;
@@ -71,12 +71,12 @@ class Contour:
 def contour(
     state: SearchState, space: Sequence[Hyperparameter], x: str | None = None, y: str | None = None
 ) -> Contour:
-    """Returns the score over two hyperparameters: those named, else the most important.
+    """Returns the score over two hyperparameters: the given ones, else the most important.
 
     Args:
         state: The trials.
         space: The hyperparameters of run.json, under their full names (family/name).
-        x: Bare name of a hyperparameter, or "space"; None for the most important that goes with y.
+        x: Bare name of a hyperparameter, or "space"; None for the most important one.
         y: Likewise, for the other axis.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What was measured on the test part, as plots show it: contenders, predictions, lists."""
+"""Numbers of the plots about the test part: contenders, predictions, recommended lists."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from recsearch.report.figures.points import score_title
 from recsearch.results.run_metrics import PredictionCounts, RunMetrics
 
 LIST_TITLES = {
-    "coverage": "coverage: share of the catalogue that is recommended to anybody",
-    "gini": "Gini: 0 if all items are recommended alike, 1 if one item alone is",
+    "coverage": "coverage: share of the catalogue that is recommended to any user",
+    "gini": "Gini: 0 if all items are recommended equally often, 1 if only one item is",
     "novelty": "novelty: bits of surprise of a recommended item",
     "popularity": "popularity: share of users that have a recommended item",
-    "diversity": "diversity: how unlike the items of one list are",
+    "diversity": "diversity: how different the items of one list are",
 }
 
 
@@ -44,7 +44,7 @@ class Predictions:
         error_edges: [E + 1] edges of the bins of errors, prediction minus actual.
         error_counts: [E] rows.
         mean_error: Prediction minus actual, over all rows.
-        num_rows: How many rows were predicted; 0 if the run kept no predictions.
+        num_rows: Number of predicted rows; 0 if the run kept no predictions.
     """
 
     labels: NDArray[np.float64]

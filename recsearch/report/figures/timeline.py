@@ -1,4 +1,4 @@
-"""What ran when: the trainings of a search on lanes of time."""
+"""The trainings of a search over time, on lanes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class Timeline:
     Attributes:
         unit: Of the time: "seconds", "minutes" or "hours" of the run.
         num_lanes: The most trainings that ran at one time.
-        bars: One a training, as they began. The journal does not name the worker: a training is
-            put on the first lane that is free, so that lanes stand for workers, but need not be
-            the same ones all the time.
+        bars: One per training, in the order of their starts. The journal does not name the worker:
+            a training is put on the first free lane, so a lane may represent different workers
+            over time.
     """
 
     unit: str
@@ -67,7 +67,7 @@ def _first_free(free_from: Sequence[float], start: float) -> int:
 
 
 def _ending(training: Stay, last: Stay, state: SearchState) -> str:
-    """Returns how a training ended; a pause is told by what came of it."""
+    """Returns how a training ended; a pause is named by its outcome."""
     if training.state != TrialState.PAUSED:
         return training.state.lower().replace("_", " ")  # INTERRUPTED is no state of a trial
     if training is not last:

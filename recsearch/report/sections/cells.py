@@ -8,12 +8,12 @@ from typing import Any
 from recsearch.text.wording import number_text
 
 Facts = tuple[tuple[str, str], ...]
-"""(what, value), in the order in which they are shown."""
+"""(name, value), in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, and what it is sorted by (None sorts last)."""
+    """One cell: its text, and its sort key (None sorts last)."""
 
     text: str
     key: float | str | None
@@ -24,9 +24,9 @@ class Table:
     """A table of texts.
 
     Attributes:
-        headers: One a column.
-        rows: Cells, one a header.
-        highlighted: Number of the row that stands out, or None.
+        headers: One per column.
+        rows: Cells, one per header.
+        highlighted: Number of the highlighted row, or None.
     """
 
     headers: tuple[str, ...]

@@ -32,8 +32,8 @@ def _search_cost(run: RunRecord) -> Facts:
             f"{duration_text(run.state.seconds)} for {len(trials):,} trials and {epochs:,} epochs",
         ),
         (
-            "training in it",
-            f"{duration_text(seconds)} on all workers together; median of a trial "
+            "training",
+            f"{duration_text(seconds)} on all workers together; median per trial "
             f"{duration_text(typical)}",
         ),
     ]

@@ -26,11 +26,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Example:
-    """A user: what is known of them, and what is recommended to them.
+    """A user with known and recommended items.
 
     Attributes:
         user: The raw id as text.
-        lists: (heading, items), those that are not empty.
+        lists: (heading, items) of each list that is not empty.
     """
 
     user: str

@@ -8,7 +8,7 @@ from recsearch.text.wording import duration_text, number_text
 
 
 def verdict_text(run: RunRecord) -> str:
-    """Returns in words what the run has found so far."""
+    """Returns the result of the run so far, in words."""
     if run.tested is not None:
         return run.tested.verdict
     best, objective = run.best(), run.state.objective
@@ -61,7 +61,7 @@ def protocol(metrics: RunMetrics) -> Facts:
 def _metrics_text(values: Measured) -> str:
     measured = {k: v for k, v in values.items() if not k.startswith("train_")}
     chosen = ", ".join(f"{name} {number_text(value)}" for name, value in measured.items())
-    return f"{chosen} (it was chosen by these, so they flatter it)"
+    return f"{chosen} (the winner was chosen by these metrics, so they flatter it)"
 
 
 def _winner_text(winner: Winner) -> str:
