@@ -9,10 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from recsearch.results.run_description import Hyperparameter
-from recsearch.study.trial import Scalar, Trial
-
-FAMILY = "space"
-"""The name of the family of a trial among its hyperparameters."""
+from recsearch.study.trial import FAMILY, Scalar, Trial
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from tensorboard.plugins.hparams.summary_v2 import (
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from recsearch.exchange.domains import FAMILY, Choices, Domain, domains, trial_values
+from recsearch.exchange.domains import Choices, Domain, domains, trial_values
 from recsearch.results.run_description import Hyperparameter
 from recsearch.study.events import EpochTrained, Event, TrialOver, TrialStarted
 from recsearch.study.journal import JournalFollower
 from recsearch.study.replay import SearchState
-from recsearch.study.trial import Trial, TrialState, best_epoch
+from recsearch.study.trial import FAMILY, Trial, TrialState, best_epoch
 
 FOLDER = "tensorboard"
 FILE = "events.out.tfevents.recsearch"

@@ -9,6 +9,9 @@ from typing import Any
 Scalar = bool | int | float | str
 """The value of a hyperparameter."""
 
+FAMILY = "space"
+"""The name of the family of a trial among its hyperparameters."""
+
 
 class TrialState(StrEnum):
     """The state of a trial."""

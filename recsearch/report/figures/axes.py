@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from recsearch.errors import UsageError
 from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
-from recsearch.study.trial import Scalar, Trial
+from recsearch.study.trial import FAMILY, Scalar, Trial
 from recsearch.text.wording import number_text
-
-FAMILY = "space"
-"""The name of the choice of a family among the hyperparameters."""
 
 NUM_TICKS = 5
 

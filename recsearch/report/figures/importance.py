@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.report.figures import ped_anova
-from recsearch.report.figures.axes import FAMILY, scored_trials, value_of, varied_names
+from recsearch.report.figures.axes import scored_trials, value_of, varied_names
 from recsearch.report.figures.points import score_of
 from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
-from recsearch.study.trial import Objective, Scalar, Trial
+from recsearch.study.trial import FAMILY, Objective, Scalar, Trial
 
 FEWEST_TRIALS = 4
 """With fewer the best tenth, a single trial, would look special in everything."""
