@@ -137,7 +137,7 @@ def test_drawn_contenders_have_the_trial_on_a_line_of_its_own_and_titles_are_wra
     assert drawn.data[0].y[0] == "neumf,<br>trial 0000"
     assert drawn.layout.annotations[0].text.split("<br>") == [
         "coverage: share of the catalogue",
-        "that is recommended to anybody (@10)",
+        "that is recommended at all (@10)",
     ]
     assert drawing.draw_comparison(figures.comparison(planted_metrics())).data[0].y[0] == (
         "neumf,<br>trial 0000"

@@ -60,7 +60,7 @@ def test_protocol_tells_looks_and_export() -> None:
     told = facts(winner.protocol(planted_metrics()))
     assert told["looks at the test part"] == "once"
     assert told["export"] == "verified in a fresh process (largest difference 1e-07)"
-    assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (it was chosen")
+    assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (the winner was")
 
 
 def test_cost_tells_time_parameters_and_size(run: Run) -> None:
@@ -83,7 +83,7 @@ def test_protocol_leaves_out_the_training_loss_and_counts_one_epoch_as_one() -> 
     validation = {"train_loss": 1.1, "rmse": 0.9}
     one_epoch = {**METRICS["winner"], "epochs": 1}
     told = facts(winner.protocol(planted_metrics(validation=validation, winner=one_epoch)))
-    assert told["winner on validation"].startswith("rmse 0.9 (it")
+    assert told["winner on validation"].startswith("rmse 0.9 (the")
     assert "; 1 epoch; " in told["winner"]
 
 

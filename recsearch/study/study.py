@@ -36,7 +36,7 @@ def trial_seed(seed: int, trial_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-Reads = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
+ReadValues = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
 
 
 DEFAULT_POLICY = Policy()
@@ -64,7 +64,7 @@ class Study:
         driver: Driver,
         objective: Objective,
         seed: int,
-        reads: Reads = lambda space, values: values,
+        reads: ReadValues = lambda space, values: values,
         *,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:

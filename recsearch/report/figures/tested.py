@@ -9,7 +9,7 @@ from recsearch.report.figures.points import score_title
 from recsearch.results.run_metrics import PredictionCounts, RunMetrics
 
 LIST_TITLES = {
-    "coverage": "coverage: share of the catalogue that is recommended to any user",
+    "coverage": "coverage: share of the catalogue that is recommended at all",
     "gini": "Gini: 0 if all items are recommended equally often, 1 if only one item is",
     "novelty": "novelty: bits of surprise of a recommended item",
     "popularity": "popularity: share of users that have a recommended item",
