@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recsearch.study.events import EpochTrained, StageDone
 from recsearch.study.journal import read_events
 
 SPACE = Path(__file__).with_name("rival_space.py")
@@ -69,12 +70,12 @@ def run_recsearch(given: argparse.Namespace, folder: Path, workers: int) -> Timi
         started = time.time()
         subprocess.run(command, check=True, capture_output=True)
         events = list(read_events(Path(out) / "run" / "journal.jsonl"))
-    stages = {event["stage"]: event for event in events if event["event"] == "stage"}
-    epochs = [event for event in events if event["event"] == "epoch"]
+    stages = {event.stage: event for event in events if isinstance(event, StageDone)}
+    epochs = [event for event in events if isinstance(event, EpochTrained)]
     return Timing(
-        seconds=stages["searched"]["time"] - started + stages["tested"]["result"]["model_seconds"],
+        seconds=stages["searched"].time - started + stages["tested"].result["model_seconds"],
         epochs=len(epochs),
-        rmse=min(event["metrics"]["rmse"] for event in epochs),
+        rmse=min(event.metrics["rmse"] for event in epochs),
     )
 
 

@@ -13,6 +13,7 @@ there. Without --data the embedded data are used. Exits with 1 if anything does 
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -35,7 +36,6 @@ from recsearch.tuning.drivers.hyperband import hyperband_brackets
 MAX_EPOCHS = 9
 POLL_SECONDS = 0.005
 OVER = frozenset({TrialState.COMPLETED, TrialState.STOPPED_EARLY})
-GOING_ON = frozenset({TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED})
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,17 @@ class Search:
     def events(self) -> list[dict[str, Any]]:
         """Returns the journal; nothing before there is one."""
         path = self.directory / "journal.jsonl"
-        return [dict(event) for event in read_events(path)] if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def state(self) -> SearchState:
         """Returns what the journal tells."""
-        return replay(self.events())
+        path = self.directory / "journal.jsonl"
+        return replay(read_events(path) if path.exists() else ())
 
     def missing_states(self) -> list[str]:
         """Returns the checkpoints that are needed and not there."""
-        needed = [t.checkpoint for t in self.state().trials.values() if t.state in GOING_ON]
+        needed = [t.checkpoint for t in self.state().trials.values() if not t.state.is_over]
         return [path for path in needed if path and not (self.directory / path).is_file()]
 
 

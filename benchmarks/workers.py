@@ -34,10 +34,10 @@ def search_seconds(directory: Path, workers: int, arguments: argparse.Namespace)
         command += ["--data", str(arguments.data)]
     subprocess.run(command, check=True, capture_output=True)
     events = list(read_events(directory / "journal.jsonl"))
-    ended = [event["time"] for event in events if event["event"] == "trial_ended"]
+    ended = [event.time for event in events if event.kind == "trial_ended"]
     if len(ended) != arguments.trials:
         raise SystemExit(f"Expected {arguments.trials} trials to end. Received: {len(ended)}.")
-    started = [event["time"] for event in events if event["event"] == "trial_started"]
+    started = [event.time for event in events if event.kind == "trial_started"]
     return float(max(ended) - min(started))
 
 

@@ -115,7 +115,7 @@ def test_tensorboard_and_verbose_of_a_run(
     ]
     written = sorted(str(p.parent.name) for p in (out / "tensorboard").rglob("*.recsearch"))
     assert written == ["0000", "tensorboard"]
-    told = TensorBoardLog(out, load_run(out).config["space"])
+    told = TensorBoardLog(out, load_run(out).description.space)
     before = {path: path.read_bytes() for path in (out / "tensorboard").rglob("*.recsearch")}
     told.update()  # all of the journal is in the files already
     assert {path: path.read_bytes() for path in before} == before

@@ -16,6 +16,7 @@ from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, pr
 from recsearch.errors import ExportError
 from recsearch.nn import bag_inputs
 from recsearch.pipeline import Feed
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.serving.card import write_card
 from recsearch.serving.saved_model import ServedRecommender, save_recommender
@@ -292,10 +293,10 @@ def test_verification_refuses_what_cannot_be_loaded(tmp_path: Path, text: Export
 def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Path) -> None:
     protocol = {**METRICS["protocol"], "validation": "10,000 labels", "ties": "lost"}
     test = {"rmse": 0.912, "mae": None}
-    intervals = {"rmse": {"low": 0.9, "high": 0.92}}
+    intervals = {"rmse": {"value": 0.91, "low": 0.9, "high": 0.92}}
     seeds = {"metrics": [{}] * 3, "mean": {"rmse": 0.915}, "deviation": {"rmse": 0.002}}
     added = {"protocol": protocol, "test": test, "intervals": intervals, "seeds": seeds}
-    path = write_card(tmp_path, {**METRICS, **added})
+    path = write_card(tmp_path, RunMetrics.from_json({**METRICS, **added}))
     lines = path.read_text().splitlines()
     assert lines[0] == "# Model card: neumf"
     assert lines[2] == METRICS["verdict"]
@@ -316,5 +317,7 @@ def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Pa
     assert f"- Tested on {protocol['test']}; lost" in lines
     assert not any("{{" in line or "{%" in line for line in lines)
     del protocol["ties"]  # only rankings have them
-    lines = write_card(tmp_path, {**METRICS, **added}).read_text().splitlines()
+    lines = (
+        write_card(tmp_path, RunMetrics.from_json({**METRICS, **added})).read_text().splitlines()
+    )
     assert f"- Tested on {protocol['test']}" in lines

@@ -12,7 +12,6 @@ from recsearch.console.progress import (
     describe_end,
     describe_plan,
     describe_progress,
-    describe_seconds,
     describe_trial,
 )
 from recsearch.study.decision import Plan
@@ -30,17 +29,6 @@ def journal(tmp_path: Path) -> Iterator[JournalByHand]:
 
 def state_of(directory: Path) -> SearchState:
     return replay(read_events(directory / "journal.jsonl"))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
-        (3599.7, "1 h 0 min"), (7500, "2 h 5 min"), (90_000, "25 h 0 min"),
-    ],
-)  # fmt: skip
-def test_seconds_are_told_in_the_unit_that_suits(seconds: float, text: str) -> None:
-    assert describe_seconds(seconds) == text
 
 
 def test_plan_is_told_with_its_details() -> None:

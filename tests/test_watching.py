@@ -91,7 +91,7 @@ def test_run_that_nobody_works_on_is_not_waited_for(
     assert f"continue it with `recsearch resume {directory}`" in capsys.readouterr().err
     (directory / "lock").unlink()
     watch(directory, Lines())
-    assert "nobody works on it" in capsys.readouterr().err
+    assert "no process works on it" in capsys.readouterr().err
 
 
 def test_owner_on_another_machine_counts_as_alive(tmp_path: Path) -> None:

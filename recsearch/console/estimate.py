@@ -8,10 +8,6 @@ from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
 
-_OVER = (
-    TrialState.COMPLETED, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.INFEASIBLE,
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Capacity:
@@ -79,9 +75,9 @@ def remaining_seconds(plan: Plan, state: SearchState, capacity: Capacity) -> flo
     cost = measured_cost(state.history)
     if cost is None:
         return None
-    begun = state.history.in_state(TrialState.RUNNING, TrialState.WAITING)
+    begun = state.history.unfinished()
     each = [_epochs_left(trial) * cost.epoch_of(trial) for trial in begun]
-    never = sum(_epochs_left(trial) for trial in state.history.in_state(*_OVER))
+    never = sum(_epochs_left(trial) for trial in state.history.over())
     planned = plan.epochs - state.history.num_epochs - never
     beyond = max(0, planned - sum(_epochs_left(trial) for trial in begun))
     configurations = max(0, plan.configurations - len(state.trials))

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsearch.console.estimate import ONE_WORKER, Capacity
-from recsearch.console.progress import LOST, Lines, describe_trial
+from recsearch.console.progress import Lines, describe_trial
 from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
@@ -41,7 +41,7 @@ class LiveTable(Lines):
     def news(self, state: SearchState, trial_id: str) -> None:
         """Draws the tables anew, and prints why a trial has failed, above them."""
         trial = state.trials[trial_id]
-        if trial.state in LOST:
+        if trial.state.is_lost:
             self.say(describe_trial(trial, state))
         # To rank thousands of trials at every epoch of quick ones would cost more than they do.
         if self._live is not None and time.monotonic() >= self._next_drawing:

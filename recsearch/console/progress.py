@@ -10,12 +10,10 @@ from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
 from recsearch.text.printable import printable_line
+from recsearch.text.wording import duration_text
 
 MAX_LINE = 2_000  # characters of a line of progress
 MAX_NAME = 80  # characters of the name of a family in it
-
-LOST = (TrialState.FAILED, TrialState.INFEASIBLE)
-UNDER_WAY = (TrialState.WAITING, TrialState.RUNNING)
 
 
 class Observer(Protocol):
@@ -77,7 +75,7 @@ class Lines:
     def news(self, state: SearchState, trial_id: str) -> None:
         """Prints a line if the trial has ended or paused, and of an epoch if all are asked for."""
         trial = state.trials[trial_id]
-        if trial.state not in UNDER_WAY:
+        if not trial.state.is_unfinished:
             self.say(f"{describe_trial(trial, state)}   {self.progress(state)}")
         elif self._verbose and trial.state is TrialState.RUNNING and trial.curve:
             self.say(describe_epoch(trial))
@@ -104,7 +102,7 @@ def describe_progress(plan: Plan, state: SearchState, capacity: Capacity) -> str
     text = f"[{done} of {plan.epochs} epochs"
     left = remaining_seconds(plan, state, capacity) if plan.epochs > done else None
     if left is not None:
-        text += f", about {describe_seconds(left)} left"
+        text += f", about {duration_text(left)} left"
     return text + "]"
 
 
@@ -122,24 +120,14 @@ def _name(trial: Trial) -> str:
 def describe_trial(trial: Trial, state: SearchState) -> str:
     """Returns how a trial stands, in a line."""
     objective = state.objective.name if state.objective else "score"
-    if trial.state in LOST:
+    if trial.state.is_lost:
         return f"{_name(trial)}: {trial.state}: {trial.message}"
     score = "none" if trial.score is None else f"{trial.score:.4f}"
     return (
         f"{_name(trial)}: {objective} {score} "
         f"(epoch {trial.best_epoch} of {len(trial.curve)}, {trial.seconds:.1f} s, "
-        f"{trial.state.lower().replace('_', ' ')})"
+        f"{trial.state.text})"
     )
-
-
-def describe_seconds(seconds: float) -> str:
-    """Returns a duration for people: "45 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def describe_end(reason: str, state: SearchState) -> str:

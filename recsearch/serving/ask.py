@@ -1,9 +1,10 @@
-"""Asks a SavedModel questions in a process that has TensorFlow, and nothing of recsearch.
+"""Asks a SavedModel questions in a process with TensorFlow, without recsearch.
 
     python ask.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz
 
-QUESTIONS holds `user_id` and `item_id` [n] and `k` []; ANSWERS gets `score` [n] of the pairs, and
-`best_item` and `best_score` [n, k] of the users. The package is not imported: run as a script.
+QUESTIONS contains `user_id` and `item_id` [n] and `k` []; ANSWERS gets `score` [n] of the pairs,
+and `best_item` and `best_score` [n, k] of the users. This file is run as a script and imports
+nothing of the package.
 """
 
 import os

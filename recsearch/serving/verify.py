@@ -1,4 +1,4 @@
-"""Proves that an export answers as the model in memory does: asked in a fresh process."""
+"""Verifies in a fresh process that an export gives the same answers as the model in memory."""
 
 import subprocess
 import sys
@@ -18,20 +18,20 @@ from recsearch.evaluation.scorer import Scorer
 NUM_QUESTIONS = 32
 K = 10
 TOLERANCE = 1e-4
-"""Relative, or absolute below 1: another graph may add in another order.
+"""Relative, or absolute below 1: another graph may add numbers in another order.
 
-A scorer that computes in half precision has a larger `tolerance` of its own.
+A scorer that computes in half precision has its own, larger `tolerance`.
 """
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How an export compares.
+    """The result of a verification.
 
     Attributes:
         max_difference: Largest absolute difference of a score.
-        num_pairs: Pairs compared.
-        num_users: Users whose K best unseen items were compared.
+        num_pairs: Number of compared pairs.
+        num_users: Number of users whose K best unseen items were compared.
     """
 
     max_difference: float
@@ -60,7 +60,7 @@ def verify_export(
         "recommend": (answers["best_score"], best),
         "choice of items (-inf: seen in training)": (shown, best),
     }
-    difference = [_compare(what, *scores, tolerance) for what, scores in compared.items()]
+    difference = [_compare(name, *scores, tolerance) for name, scores in compared.items()]
     return Verification(max(difference), NUM_QUESTIONS, NUM_QUESTIONS)
 
 
@@ -79,7 +79,7 @@ def _ask(
         command = [sys.executable, "-I", str(script), str(path), str(questions), str(answers)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ExportError(f"The SavedModel cannot be used by itself:\n{done.stderr[-2000:]}")
+            raise ExportError(f"The SavedModel cannot be used on its own:\n{done.stderr[-2000:]}")
         with np.load(answers, allow_pickle=False) as stored:
             return {name: stored[name] for name in ("score", "best_score", "best_item")}
 
@@ -91,7 +91,7 @@ def _raw(ids: pa.Array) -> NDArray[np.int64] | NDArray[np.str_]:
 def _unseen_scores(
     scorer: Scorer, data: PreparedData, user: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Returns each user's score of every item, [B, N]; -inf for unknown and seen ones."""
+    """Returns each user's score of every item, [B, N]; -inf for unknown and seen items."""
     scores = scorer.score_catalogue(user)
     scores[:, 0] = -np.inf
     scores[data.seen.rows(user)] = -np.inf
@@ -110,12 +110,12 @@ def _indices(answers: dict[str, NDArray[Any]], vocabularies: Vocabularies) -> ND
     raw = answers["best_item"]
     ids = np.char.decode(raw, "utf-8") if vocabularies.items.is_text else raw
     index = vocabularies.items.encode(pa.array(ids.ravel().tolist())).reshape(raw.shape)
-    # An id may be called as the padding is; its score tells them apart.
+    # An id may equal the padding; only padding has the score -inf.
     return np.where(np.isfinite(answers["best_score"]), index, 0)
 
 
 def _compare(
-    what: str, exported: NDArray[np.float32], memory: NDArray[np.float32], tolerance: float
+    name: str, exported: NDArray[np.float32], memory: NDArray[np.float32], tolerance: float
 ) -> float:
     """Returns the largest difference of two arrays of scores of one shape."""
     finite = np.isfinite(memory)
@@ -125,7 +125,7 @@ def _compare(
     )
     if not close:
         raise ExportError(
-            f"The exported model's {what} differs from the model in memory: "
+            f"The exported model's {name} differs from the model in memory: "
             f"received {exported.ravel()[:5]}, expected {memory.ravel()[:5]}."
         )
     return float(np.abs(exported[finite] - memory[finite]).max(initial=0.0))

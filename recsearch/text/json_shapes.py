@@ -7,6 +7,7 @@ and the types, never the content: a file may hold text that is not meant for a t
 import json
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from recsearch.text.printable import printable_line
@@ -197,6 +198,12 @@ def record(required: Mapping[str, Shape], others: Mapping[str, Shape] | None = N
                 _check(shape, value[key], key)
 
     return check
+
+
+def known_fields(cls: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a dataclass that a JSON object has; null counts as missing."""
+    names = [field.name for field in fields(cls)]
+    return {name: value[name] for name in names if value.get(name) is not None}
 
 
 def _check(shape: Shape, value: Any, key: str | int) -> None:

@@ -14,8 +14,10 @@ from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation.protocol import trial_protocol
+from recsearch.results.run_description import RUN_SCHEMA, Hyperparameter, RunDescription
 from recsearch.study.decision import Driver
 from recsearch.study.trial import Objective
+from recsearch.system.files import json_safe
 from recsearch.system.host import host_id
 from recsearch.system.resources import memory_gb, num_cores
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
@@ -125,14 +127,15 @@ def describe_run(
     command: Sequence[str],
     dataset: Dataset,
     searched: PreparedData,
+    builders: Builders,
     hyperparameters: Any,
-) -> dict[str, Any]:
-    """Returns what run.json says of a run."""
+) -> RunDescription:
+    """Returns run.json of a new run."""
     objective = make_objective(config.objective, dataset.task)
     metrics = trial_metrics(objective, dataset.task)
     protocol = trial_protocol(searched, metrics, config.seed, config.validation_users)
-    return {
-        "schema": 1,
+    described = {
+        "schema": RUN_SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "config": config.to_json(),
@@ -143,11 +146,19 @@ def describe_run(
         "plan": describe_plan(config, hyperparameters, dataset.task),
         "validation_protocol": protocol.description,
         "space": describe_space(hyperparameters),
+        "builders": builders.sources(),
     }
+    return RunDescription.from_json(json_safe(described))
+
+
+def described_space(hyperparameters: Any) -> tuple[Hyperparameter, ...]:
+    """Returns the hyperparameters as run.json describes them."""
+    entries: list[dict[str, Any]] = json_safe(describe_space(hyperparameters))
+    return tuple(map(Hyperparameter.from_json, entries))
 
 
 def describe_plan(config: RunConfig, hyperparameters: Any, task: Task) -> dict[str, Any]:
-    """Returns what run.json says of the search to come."""
+    """Returns the plan of the search, as run.json contains it."""
     objective = make_objective(config.objective, task)
     return asdict(make_driver(config, hyperparameters, objective).plan())
 

@@ -1,7 +1,6 @@
 """The flow of a run, top to bottom: read, prepare, search, retrain, test, export, report."""
 
 import errno
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, InterruptedRunError, RunDirectoryError, SearchError
 from recsearch.report.page import write_report
 from recsearch.results import RunRecord, load_run, resumable_config, write_trials_csv
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.decision import Finish, Propose
 from recsearch.study.study import Study
 from recsearch.study.trial import Policy, Scalar
@@ -25,11 +25,11 @@ from recsearch.tuning.engines.engine import Message
 from recsearch.tuning.engines.threads import use_one_thread
 from recsearch.tuning.loop import Budget, search, stoppable
 from recsearch.tuning.objective import make_objective, trial_metrics
-from recsearch.tuning.space.description import describe_space
 from recsearch.tuning.space.enqueue import parse_configuration
 from recsearch.workflow.assembly import (
     describe_plan,
     describe_run,
+    described_space,
     make_driver,
     make_engine,
     open_builders,
@@ -109,15 +109,14 @@ def _run(
     prepared = prepare_search(dataset)
     hyperparameters = _discover(builders, prepared[0].spec, observer)
     # All that can be wrong with the settings shows itself before a directory is made.
-    description = describe_run(config, command, dataset, prepared[0], hyperparameters)
-    description["builders"] = builders.sources()
+    description = describe_run(config, command, dataset, prepared[0], builders, hyperparameters)
     _first_trials(config, hyperparameters)
     require_engine(config)
     rehearse_exports(builders, dataset.task)
-    observer.say(f"each epoch is measured on {description['validation_protocol']}")
+    observer.say(f"each epoch is measured on {description.validation_protocol}")
     directory = new_directory(config)
     with _told_if_full(directory), lock_directory(directory):
-        write_json(directory / "run.json", description)
+        write_json(directory / "run.json", description.json)
         write_data(directory, dataset, prepared)
         return _work(Session(directory, config, builders, hyperparameters, observer))
 
@@ -133,20 +132,20 @@ def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> RunR
     """
     use_one_thread()
     stored = load_run(directory)
-    description = stored.config
+    description = stored.description
     config = make_config(resumable_config(stored).to_json(), {"search_only": False}, changes)
     with _told_if_full(directory), lock_directory(directory):
         if not (directory / "data").is_dir():
-            _write_data_again(directory, config, description["data"]["fingerprint"])
+            _write_data_again(directory, config, description.data.fingerprint)
         spec = read_spec(directory / "data" / "search")
         require_families(config)
         with open_builders(config, observer.say) as builders:
             hyperparameters = _discover(builders, spec, observer)
-            _refuse_other_space(directory, description["space"], describe_space(hyperparameters))
+            _refuse_other_space(directory, description.space, described_space(hyperparameters))
             plan = describe_plan(config, hyperparameters, spec.task)
             changed = {"config": config.to_json(), "plan": plan}
-            write_json(directory / "run.json", {**description, **changed})
-            _warn_of_edits(description.get("builders", {}), builders, observer)
+            write_json(directory / "run.json", {**description.json, **changed})
+            _warn_of_edits(description.builders, builders, observer)
             more = not changes.keys().isdisjoint({"max_trials", "minutes"})
             return _work(Session(directory, config, builders, hyperparameters, observer), more=more)
 
@@ -170,11 +169,13 @@ def _warn_of_edits(before: Mapping[str, Any], builders: Builders, observer: Obse
             )
 
 
-def _refuse_other_space(directory: Path, before: list[Any], now: list[Any]) -> None:
+def _refuse_other_space(
+    directory: Path, before: Sequence[Hyperparameter], now: Sequence[Hyperparameter]
+) -> None:
     """Refuses to continue a search whose builders have other hyperparameters by now."""
-    known = {json.dumps(entry, sort_keys=True) for entry in before}
-    found = {json.dumps(entry, sort_keys=True) for entry in now}
-    changed = sorted({json.loads(entry)["name"] for entry in known ^ found})
+    # In a text, True and 1 are two values.
+    known, found = ({str(entry): entry.name for entry in space} for space in (before, now))
+    changed = sorted({{**known, **found}[text] for text in known.keys() ^ found.keys()})
     if changed:
         raise RunDirectoryError(
             f"The search space of {directory} has changed since it was started, in "
@@ -183,7 +184,7 @@ def _refuse_other_space(directory: Path, before: list[Any], now: list[Any]) -> N
         )
 
 
-def _write_data_again(directory: Path, config: RunConfig, fingerprint: str) -> None:
+def _write_data_again(directory: Path, config: RunConfig, fingerprint: str | None) -> None:
     """Writes data/ for a run that was killed before it had them."""
     dataset = load_dataset(config)
     if dataset.fingerprint != fingerprint:
@@ -295,7 +296,7 @@ def _tensorboard(session: Session) -> Callable[[], None]:
         return lambda: None
     from recsearch.exchange.tensorboard_log import TensorBoardLog
 
-    log = TensorBoardLog(session.directory, describe_space(session.hyperparameters))
+    log = TensorBoardLog(session.directory, described_space(session.hyperparameters))
     session.observer.say(f"for TensorBoard: tensorboard --logdir {log.folder}")
     return log.update
 
@@ -305,7 +306,7 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
     ranked = study.state.ranked()
     if not ranked:
         raise SearchError("The search ended without a trial that has a score.")
-    description = load_run(session.directory).config
+    description = load_run(session.directory).description
     finale = Finale(
         session.directory.resolve(),
         session.builders.setup,
@@ -313,8 +314,8 @@ def _finish(session: Session, study: Study, metrics: tuple[str, ...]) -> None:
         study.seed,
         ranked[0],
         metrics,
-        description["data"]["split"],
-        description["validation_protocol"],
+        description.data.split or "",
+        description.validation_protocol or "",
         session.config.final_seeds,
         announce=lambda text: session.observer.say(text) if text else None,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from recsearch.data.store import open_prepared
-from recsearch.evaluation.protocol import Protocol, evaluate, trial_protocol
+from recsearch.evaluation.protocol import EvaluationProtocol, evaluate, trial_protocol
 from recsearch.pipeline import Pipeline
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
@@ -77,7 +77,7 @@ class TrialRunner:
         self,
         space: SearchSpace,
         pipeline: Pipeline,
-        protocol: Protocol,
+        protocol: EvaluationProtocol,
         max_parameters: int | None = None,
     ) -> None:
         self.space = space

@@ -11,9 +11,10 @@ from typing import Any
 
 from recsearch.data.interactions import Task
 from recsearch.errors import SearchError
+from recsearch.results.run_metrics import METRICS_SCHEMA, RunMetrics
 from recsearch.serving.card import write_card
 from recsearch.study.study import Study
-from recsearch.system.files import make_durable, write_json
+from recsearch.system.files import json_safe, make_durable, write_json
 from recsearch.tuning.engines.helper import CallError, Helper, Say
 from recsearch.workflow.final.baselines import tune_baselines
 from recsearch.workflow.final.exporting import export
@@ -118,7 +119,8 @@ def _write_metrics(finale: Finale, study: Study) -> None:
     """Writes metrics.json, hyperparameters.json and the model card from the journal."""
     winner, objective, stages = finale.winner, finale.objective, study.state.stages
     tested, retrained = stages["tested"], stages["retrained"]
-    metrics = {
+    described = {
+        "schema": METRICS_SCHEMA,
         "objective": {"name": objective.name, "direction": objective.direction},
         "winner": {
             "trial_id": winner.trial_id,
@@ -142,8 +144,9 @@ def _write_metrics(finale: Finale, study: Study) -> None:
         finale.best_dir / "hyperparameters.json",
         {"space": winner.space, "hyperparameters": dict(winner.values)},
     )
+    metrics = RunMetrics.from_json(json_safe(described))
     write_card(finale.best_dir, metrics)
-    write_json(finale.best_dir / "metrics.json", metrics)
+    write_json(finale.best_dir / "metrics.json", metrics.json)
 
 
 def _describe_protocol(finale: Finale, test_protocol: str) -> dict[str, str]:

@@ -15,8 +15,8 @@ from recsearch.baselines import item_vectors
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.evaluation.protocol import (
+    EvaluationProtocol,
     HeldOut,
-    Protocol,
     headline,
     make_protocol,
     measure,
@@ -47,7 +47,7 @@ class TestLook:
     __test__ = False  # it is not a test of pytest's
 
     data: PreparedData
-    protocol: Protocol
+    protocol: EvaluationProtocol
     objective: Objective
     seed: int
 
