@@ -68,7 +68,8 @@ class RandomDriver:
         if History.of(trials).unfinished():
             return Wait()
         if all_proposed:
-            return Finish(f"all {len(trials)} trials have been run")
+            unit = "trial" if len(trials) == 1 else "trials"
+            return Finish(f"the limit of {len(trials)} {unit} was reached")
         tried = tried_configurations(self.space, trials)
         return Finish(f"all {len(tried)} configurations have been tried")
 
