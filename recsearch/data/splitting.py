@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsearch.data.interactions import Interactions, Split, Task
+from recsearch.data.time_order import TimeOrder
 from recsearch.errors import DataError, UsageError
 
 SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
@@ -178,7 +179,7 @@ def _cold(code: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int8]
 def _leave_last_out(
     user: NDArray[np.int64], timestamp: NDArray[np.int64]
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
-    later = num_later(user, timestamp)
+    later = TimeOrder.of(user, timestamp).num_later()
     counts = np.bincount(user)
     eligible = counts[user] >= MIN_INTERACTIONS_PER_USER
     part = np.full(len(user), _TRAIN, dtype=np.int8)
@@ -193,22 +194,6 @@ def _leave_last_out(
         "interactions: they stay wholly in the training part and are not evaluated."
     )
     return part, (note,)
-
-
-def num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns how many interactions of the same user are later than each row, [n].
-
-    Of equal timestamps the later row is the later one.
-
-    Args:
-        user: [n] codes of the users, as `codes` gives them.
-        timestamp: [n].
-    """
-    order = np.lexsort((timestamp, user))  # stable, which breaks ties by row
-    past_end = np.cumsum(np.bincount(user))
-    count = np.empty(len(user), dtype=np.int64)
-    count[order] = past_end[user[order]] - 1 - np.arange(len(user))
-    return count
 
 
 def codes(arrays: Sequence[pa.Array]) -> list[NDArray[np.int64]]:

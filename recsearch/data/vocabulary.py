@@ -161,6 +161,8 @@ class DataSpec:
         item_columns: Item features that may be model inputs.
         has_ages: Whether the items of a user's bag have ages: implicit data with timestamps, and
             users of more than one item.
+        has_order: Whether the time order of the training interactions is known: data with
+            timestamps.
     """
 
     task: Task
@@ -173,6 +175,7 @@ class DataSpec:
     user_columns: tuple[ColumnSpec, ...] = ()
     item_columns: tuple[ColumnSpec, ...] = ()
     has_ages: bool = False
+    has_order: bool = False
 
     @property
     def columns(self) -> tuple[ColumnSpec, ...]:
