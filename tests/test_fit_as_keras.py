@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline
 
+from recsearch.contract.recommender import Recommender
 from recsearch.data.interactions import Task
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
 from recsearch.nn.optimizers import SparseAdam, SparseRMSprop
-from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Training
 from recsearch.training.fit import Fitter, ModelFitter
 

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import keras_tuner
 
+from recsearch.contract.inputs.bag_input import BAG, BAG_AGE
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn.embedding import Embedding, MeanEmbedding
-from recsearch.nn.inputs import BAG, BAG_AGE
 from recsearch.nn.recency import RecentBag
 
 MAX_LAYERS = 4

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import keras_tuner
 
+from recsearch.contract.examples import Bags, Negatives, Pairs
+from recsearch.contract.recommender import ExampleKind, Pretraining, Recommender
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
@@ -20,14 +22,6 @@ from recsearch.nn.losses import (
     SampledSoftmax,
 )
 from recsearch.nn.optimizers import make_optimizer
-from recsearch.nn.recommender import (
-    Bags,
-    ExampleKind,
-    Negatives,
-    Pairs,
-    Pretraining,
-    Recommender,
-)
 
 LARGE_DATA = 300_000  # interactions from which a step should hold more of them
 MANY_USERS = 4_000  # users from which a step should hold more of their bags

@@ -9,28 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
-class ListLoss(keras.losses.Loss):
-    """What the losses over one positive and its k negatives have in common.
-
-    A recommender whose examples do not go with such a loss is refused.
-
-    Args:
-        num_negatives: k, at least 1; the same as in the recommender's `Negatives`.
-        **kwargs: As for every Keras loss.
-    """
-
-    def __init__(self, num_negatives: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.num_negatives = num_negatives
-
-    def fold(self, pairs: Any) -> Any:
-        """Returns flat pairs, B * (1 + k) list after list, as lists [B, 1 + k]."""
-        return tf.reshape(pairs, (-1, 1 + self.num_negatives))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
-        return {**super().get_config(), "num_negatives": self.num_negatives}
+from recsearch.contract.list_loss import ListLoss
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
@@ -120,6 +99,8 @@ class SampledSoftmax(ListLoss):
         num_negatives: k, as in the recommender's `Negatives(k, with_expected=True)`.
         **kwargs: As for every Keras loss.
     """
+
+    needs_expected = True
 
     def __init__(self, num_negatives: int, name: str = "sampled_softmax", **kwargs: Any) -> None:
         super().__init__(num_negatives, name=name, **kwargs)

@@ -3,25 +3,12 @@
 Dimension letters: B users, N items (with the unknown 0).
 """
 
-import math
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-
-def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
-    """Returns 2^(-age / half_life): 1 for a user's latest item, 1/2 after `half_life` more items.
-
-    Source: Ding and Li 2005, "Time weight collaborative filtering" (CIKM), its exponential time
-    function, with the age counted in items of the user in place of time.
-
-    Args:
-        age: How many of the user's items are later; of any shape.
-        half_life: In items, above 0.
-    """
-    return tf.exp(age * (-math.log(2) / half_life))
+from recsearch.contract.inputs.bag_input import recency_weight
 
 
 def mean_target(bag_size: float, half_life: float) -> float:
