@@ -72,8 +72,8 @@ class Rows(NamedTuple):
     Attributes:
         user: [B] int32.
         item: [B] int32.
-        cut: [B] int32: the number of entries hidden at the end of each user's history; None hides
-            nothing. `Bags` counts distinct items, `NextItem` counts interactions.
+        cut: [B] int32: the number of interactions hidden at the end of each user's history, or of
+            distinct items where the examples are `Bags`; None hides nothing.
     """
 
     user: tf.Tensor
