@@ -99,16 +99,17 @@ class Request(NamedTuple):
 class BoundInput(Protocol):
     """An input kind with the data of a run: a `tf.Module`, which an export contains."""
 
-    def feed(self, name: str, rows: Rows, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def feed(self, name: str, rows: Rows, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the input `name` of each row, [B, ...].
 
         Args:
             name: Name of the input.
             rows: The rows.
-            shape: Shape per row that the model declares.
+            shape: Shape per row that the model declares; where `InputSpec.shape` has None, the
+                model's size.
         """
 
-    def serve(self, name: str, request: Request, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the input `name` of each request, [B, ...]; as `feed`."""
 
 

@@ -95,7 +95,7 @@ class BagTable(tf.Module):
         age = data.seen.age
         self.age = None if age is None else tf.Variable(np.asarray(age), trainable=False)
 
-    def feed(self, name: str, rows: Rows, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def feed(self, name: str, rows: Rows, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the bags of the rows' users, [B, N] float32."""
         if name == BAG:
             return self.multi_hot(rows.user, rows.cut)
@@ -103,7 +103,7 @@ class BagTable(tf.Module):
             return self.labels_or(0.0, rows.user)
         return self.ages(rows.user, rows.cut)
 
-    def serve(self, name: str, request: Request, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the bag, or its ages, of each requested history, [B, N] float32."""
         if name == BAG_LABELS:
             raise NotImplementedError(f"{name} cannot be computed from a request.")

@@ -72,11 +72,11 @@ class BoundColumns(tf.Module):
         super().__init__()
         self.tables = {name: as_tensor(array) for name, array in data.features.items()}
 
-    def feed(self, name: str, rows: Rows, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def feed(self, name: str, rows: Rows, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the values, [B] or [B, L]."""
         index = rows.item if name.startswith("item_") else rows.user
         return tf.gather(self.tables[name], index)
 
-    def serve(self, name: str, request: Request, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
         """Raises: a request has no columns."""
         raise NotImplementedError(f"{name} cannot be computed from a request.")

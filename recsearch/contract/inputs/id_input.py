@@ -58,7 +58,7 @@ class BoundIds(tf.Module):
         self.num_users = data.spec.num_users
         self.num_items = data.spec.num_items
 
-    def feed(self, name: str, rows: Rows, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def feed(self, name: str, rows: Rows, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the indices, [B] int32."""
         index = rows.user if name == USER_ID else rows.item
         if not self.has_unknown:
@@ -66,6 +66,6 @@ class BoundIds(tf.Module):
         size = self.num_users if name == USER_ID else self.num_items
         return tf.where(index < size, index, 0)
 
-    def serve(self, name: str, request: Request, shape: tuple[int | None, ...]) -> tf.Tensor:
+    def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
         """Raises: a request has no user that training knows."""
         raise NotImplementedError(f"{name} cannot be computed from a request.")
