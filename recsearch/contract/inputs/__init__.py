@@ -7,6 +7,7 @@ import keras
 
 from recsearch.contract.inputs.bag_input import BagInput
 from recsearch.contract.inputs.column_input import ColumnInput
+from recsearch.contract.inputs.history_input import HistoryInput
 from recsearch.contract.inputs.id_input import IdInput
 from recsearch.contract.kinds import InputKind, InputSpec, Side
 from recsearch.data.vocabulary import DataSpec
@@ -15,6 +16,7 @@ INPUT_KINDS: tuple[InputKind, ...] = (
     IdInput(),
     ColumnInput(),
     BagInput(),
+    HistoryInput(),
 )
 """The first kind that knows a name computes the input."""
 
