@@ -48,5 +48,5 @@ class ListLoss(keras.losses.Loss):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
+        """Returns the arguments that rebuild the loss."""
         return {**super().get_config(), "num_negatives": self.num_negatives}

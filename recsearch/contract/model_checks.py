@@ -1,4 +1,4 @@
-"""Checks of a model alone: its output is a score, and its tables have a row for every index."""
+"""Checks of a model: its output is a score, and its tables have a row for every index."""
 
 import math
 from collections.abc import Mapping

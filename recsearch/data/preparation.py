@@ -2,7 +2,7 @@
 
 Search and final evaluation get one `PreparedData` each, of the same shape: the search knows train
 and validation, the final stage knows train + validation and test. So no code of the search can
-read a test row: the data that it is handed do not hold any.
+read a test row: its data do not contain any.
 """
 
 from dataclasses import dataclass, replace
@@ -69,7 +69,7 @@ class SeenItems:
         return np.diff(self.offsets)
 
     def rows(self, user: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Returns (row, item): for each position in `user` [B], what this user has seen.
+        """Returns (row, item): the seen items of the user at each position in `user` [B].
 
         Users that training does not know have seen nothing.
         """
@@ -85,8 +85,8 @@ class SeenItems:
 class EncodedCandidates:
     """Lists in which one positive is ranked among negatives, as indices.
 
-    A repeated candidate that equals the positive, and padding, is -1. Neither those nor items that
-    are unknown in training are ranked.
+    A repeated candidate that equals the positive, and padding, is -1. These entries, and items that
+    are unknown in training, are not ranked.
 
     Attributes:
         user: [m] int32.
@@ -100,7 +100,7 @@ class EncodedCandidates:
 
     @property
     def description(self) -> str:
-        """What a list is, in words that follow their number."""
+        """Description of a list, to be read after the number of lists."""
         text = f"lists of one positive among {self.item.shape[1] - 1} negatives"
         return f"{text}, drawn {self.drawn}" if self.drawn else f"given {text}"
 
@@ -109,9 +109,9 @@ class EncodedCandidates:
 class PreparedData:
     """All that training and evaluation read, as arrays.
 
-    Indices below `spec.num_users` and `spec.num_items` are training's. Those from there up are the
-    ids of the held-out part that training does not know: they stand in `holdout`, in `candidates`
-    and in the rows of `features`, nowhere else.
+    Indices below `spec.num_users` and `spec.num_items` belong to training. Higher indices are ids
+    that occur only in the held-out part: in `holdout`, `candidates` and the rows of `features`,
+    nowhere else.
 
     Attributes:
         spec: What builders get.

@@ -33,7 +33,7 @@ from recsearch.data.vocabulary import ColumnSpec, DataSpec, Vocabulary
 
 
 def write_prepared(directory: Path, data: PreparedData, vocabularies: Vocabularies) -> None:
-    """Writes everything into `directory`, which is made; the spec last."""
+    """Creates `directory` and writes everything into it; the spec last."""
     directory.mkdir(parents=True)
     for name, part in _parts(data).items():
         for field, value in vars(part).items():

@@ -1,4 +1,4 @@
-"""What a search space is built from: layers, losses, optimizers, and the `Recommender` they make.
+"""Layers, losses and optimizers for search spaces; no checks, and no feeding of models.
 
 A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """

@@ -12,7 +12,7 @@ from recsearch.contract.inputs.bag_input import recency_weight
 
 
 def mean_target(bag_size: float, half_life: float) -> float:
-    """Returns what the items after a random cut weigh together, on average over the cuts.
+    """Returns the total weight of the items after a random cut, on average over the cuts.
 
     Args:
         bag_size: Items of a user, on average.
@@ -25,7 +25,7 @@ def mean_target(bag_size: float, half_life: float) -> float:
 
 @keras.saving.register_keras_serializable(package="recsearch")
 class RecentBag(keras.layers.Layer):
-    """A user's bag whose items count by their recency.
+    """A user's bag with items weighted by recency.
 
     Args:
         half_life: In items of the user, above 0.
@@ -44,5 +44,5 @@ class RecentBag(keras.layers.Layer):
         return bag * recency_weight(age, self.half_life)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
+        """Returns the arguments that rebuild the layer."""
         return {**super().get_config(), "half_life": self.half_life}

@@ -1,8 +1,8 @@
 """Epochs of training examples, over arrays that all trials of a process share.
 
-One epoch is a dataset of chunks; a chunk holds the examples of several batches, gathered at once
-from arrays that are mapped from disk, so that the cost of a hand-over is paid once for many steps.
-Negatives are sampled inside the graph, afresh in each epoch.
+One epoch is a dataset of chunks; a chunk contains the examples of several batches, gathered at once
+from arrays that are mapped from disk, so that the cost of a chunk is shared by many steps.
+Negatives are sampled inside the graph, again in each epoch.
 """
 
 from collections.abc import Callable
@@ -111,12 +111,12 @@ class Training:
         """Calls `step(batch)` for every batch of an epoch, inside a graph or eagerly.
 
         One flat loop that carries the running chunk along: a loop of batches within a loop of
-        chunks takes twice as long to trace, and each trial is traced anew.
+        chunks takes twice as long to trace, and each trial is traced again.
 
         Args:
             order: [n] int64, from `order`.
             epoch: Scalar int32.
-            step: Takes a batch, as the kind of examples makes it.
+            step: Called with each batch.
         """
         chunks = iter(self.chunks(order, epoch))
         count = (tf.size(order) + self.batch_size - 1) // self.batch_size

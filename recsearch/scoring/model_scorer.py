@@ -33,7 +33,7 @@ TOLERANCES = {"float16": 1e-2, "bfloat16": 5e-2}
 """Of a score that another graph computes, by the least precise type of the model's layers."""
 
 TOLERANCE = 1e-4  # of float32 and float64
-WIDTH_OF_A_WHOLE_MODEL = 8  # what a pair is taken to need where the joint part is not known
+WIDTH_OF_A_WHOLE_MODEL = 8  # assumed size of a pair if the joint part is not known
 NUM_CHECKED = 16  # users, and items, whose pairs are compared
 
 
@@ -41,8 +41,8 @@ class ModelScorer:
     """Scores pairs and catalogues with a functional model.
 
     Ratings are clipped to the range of the training labels, as Surprise does; a catalogue is not,
-    so that clipping makes no ties in a ranking. A model without an item input scores the catalogue;
-    a pair is a cell of it.
+    so that clipping causes no ties in a ranking. A model without an item input scores the
+    catalogue, which contains the score of each pair.
 
     Args:
         model: Inputs named after the data.
@@ -76,7 +76,7 @@ class ModelScorer:
         return score
 
     def items(self) -> list[tf.Tensor]:
-        """Returns what the joint part takes of every item, [N, ...] each; [] without a split."""
+        """Returns the item tensors of the joint part, [N, ...] each; [] without a split."""
         if self._split is None:
             return []
         every_item = tf.range(self.spec.num_items, dtype=tf.int32)
@@ -87,7 +87,7 @@ class ModelScorer:
 
         Args:
             user: [B] int32.
-            items: What `self.items` returns.
+            items: The result of `self.items`.
         """
         rows = Rows.of_side(user)
         of_user = {tensor.name: self.feed.input(tensor, rows) for tensor in self._user_inputs}
@@ -98,7 +98,7 @@ class ModelScorer:
 
         Args:
             request: Of B callers; `answers_requests` must be True.
-            items: What `self.items` returns.
+            items: The result of `self.items`.
         """
         of_user = {tensor.name: self.feed.served(tensor, request) for tensor in self._user_inputs}
         return self._scores_of(of_user, tf.shape(request.history)[0], items)
@@ -122,7 +122,7 @@ class ModelScorer:
         Args:
             of_user: Name of each user input -> its value, [B, ...].
             count: B.
-            items: What `self.items` returns.
+            items: The result of `self.items`.
         """
         if not self._of_pairs:
             output = self.model(self._inputs(of_user), training=False)
@@ -201,7 +201,7 @@ class ModelScorer:
 
     @property
     def _width(self) -> int:
-        """Numbers that the widest tensor holds a pair, as far as it is known."""
+        """Numbers per pair in the widest tensor, as far as it is known."""
         if not self._of_pairs:
             return 1
         return self._split.width if self._split else self._width_of_whole_model
@@ -215,8 +215,8 @@ class ModelScorer:
 
     @cached_property
     def _split(self) -> SplitModel | None:
-        """The split that a catalogue is scored with; who scores pairs alone need not pay for it."""
-        with tf.init_scope():  # the comparison needs numbers, even where a graph is being made
+        """The split that a catalogue is scored with; built only when a catalogue is scored."""
+        with tf.init_scope():  # the comparison needs numbers, even while a graph is traced
             return self._trusted_split()
 
     def _side(
@@ -232,7 +232,7 @@ class ModelScorer:
         if split is None:
             return None
         rng = np.random.default_rng(0)
-        # Index 0 comes first: a layer that masks it is what a cut may get wrong.
+        # Index 0 comes first: a split may go wrong at a layer that masks it.
         user, item = (
             tf.constant([0, *rng.integers(0, size, NUM_CHECKED - 1)], tf.int32)
             for size in (self.spec.num_users, self.spec.num_items)
@@ -268,5 +268,5 @@ def _tolerance(model: keras.Model) -> float:
 
 
 def _graph(function: Callable[..., Any], signature: list[Any]) -> Any:
-    # Keras does not convert what it runs by AutoGraph either, and here each trial would pay for it.
+    # Keras does not use AutoGraph either, and here it would cost time in each trial.
     return tf.function(function, input_signature=signature, autograph=False)

@@ -66,7 +66,7 @@ def _constant(ids: pa.Array, dtype: tf.DType) -> tf.Tensor:
 
 
 def _variable(part: tf.Tensor, known: list[tf.Variable]) -> tf.Variable:
-    """Returns the variable that holds the tensor already, as an embedding table may, or a new one.
+    """Returns a variable with the value of the tensor: a known one, such as a table, or a new one.
 
     So a table of a million items is saved once.
     """
@@ -82,7 +82,7 @@ class ServedRecommender(tf.Module):
 
     Args:
         scorer: The trained model.
-        data: What it was trained on: seen items and popularity come from there.
+        data: The data that it was trained on: seen items and popularity come from there.
         vocabularies: The raw ids.
     """
 
@@ -90,7 +90,7 @@ class ServedRecommender(tf.Module):
         super().__init__()
         self.users = IdLookup(vocabularies.users)
         self.items = IdLookup(vocabularies.items)
-        # The functions below use these variables: they must hang on this module to be saved.
+        # Only what is reachable from this module is saved, and the functions below use these.
         self.model_variables = [variable.value for variable in scorer.model.variables]
         self.model_resources = held_resources(scorer.model)
         self.bound_inputs = scorer.feed.bound_inputs(scorer.model)
@@ -207,7 +207,7 @@ class ServedRecommender(tf.Module):
 
 
 class _Untracked:
-    """Hides a value from TensorFlow's tracking: what must be saved hangs on the module itself."""
+    """Hides a value from TensorFlow's tracking: the module itself has all that must be saved."""
 
     def __init__(self, value: ModelScorer) -> None:
         self.value = value
@@ -219,7 +219,7 @@ def save_recommender(
     """Writes the SavedModel to `directory`/saved_model/1 and returns that path.
 
     Raises:
-        ExportError: If the model uses a variable or a table that no layer holds.
+        ExportError: If the model uses a variable or a table that is no attribute of a layer.
     """
     path = directory / "saved_model" / "1"
     served = ServedRecommender(scorer, data, vocabularies)

@@ -1,4 +1,4 @@
-"""Proves that an export answers as the model in memory does: asked in a fresh process."""
+"""Proves that an export, in a fresh process, answers as the model in memory does."""
 
 import subprocess
 import sys
@@ -171,7 +171,7 @@ def _indices(
     raw = answers[f"{prefix}_item"]
     ids = np.char.decode(raw, "utf-8") if vocabularies.items.is_text else raw
     index = vocabularies.items.encode(pa.array(ids.ravel().tolist())).reshape(raw.shape)
-    # An id may have the name of the padding; the score distinguishes them.
+    # An id may equal the padding; the score distinguishes them.
     return np.where(np.isfinite(answers[f"{prefix}_score"]), index, 0)
 
 

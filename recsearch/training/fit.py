@@ -1,6 +1,6 @@
 """Fits one recommender: an epoch is one call into the graph.
 
-The loop over batches stands inside `tf.function` and calls `model.train_step`, so that a user's
+The loop over batches is inside `tf.function` and calls `model.train_step`, so that a user's
 override, compiled losses and metrics all count.
 """
 
@@ -134,7 +134,7 @@ class Fitter:
         return self._fitter.run_epoch(epoch)
 
     def finish(self) -> None:
-        """Ends a training whose model is kept; `fit` does the same after its last epoch."""
+        """Ends the training of a model that is kept; `fit` does the same after its last epoch."""
         self._fitter.finish()
 
     def operations(self) -> frozenset[str]:
@@ -158,7 +158,7 @@ class Fitter:
             if there are callbacks and the rate is a number that they can set.
 
         Raises:
-            SpaceError: If a callback monitors what is not measured.
+            SpaceError: If a callback monitors a metric that is not measured.
         """
         self.callbacks.begin_epoch(epoch)
         rate = self._learning_rate()
@@ -181,9 +181,9 @@ class Fitter:
         self.recommender.to_train.optimizer.learning_rate = rate
 
     def save(self, path: Path) -> None:
-        """Writes weights, optimizer, random state and what the callbacks remember."""
+        """Writes weights, optimizer, random state and the state of the callbacks."""
         save_checkpoint(path, self.recommender.to_train, self.callbacks.state())
 
     def load(self, path: Path) -> None:
-        """Continues from what `save` wrote; the callbacks must have begun before."""
+        """Continues from the file that `save` wrote; the callbacks must have started before."""
         self.callbacks.restore(load_checkpoint(path, self.recommender.to_train))

@@ -108,7 +108,7 @@ class UsersWithBags:
         return (tf.cast(units, tf.int32),)
 
     def batch(self, *examples: tf.Tensor) -> Batch:
-        """Returns the users and their bags; there is no item input that an item could go to."""
+        """Returns the users and their bags; the items are 0, since there is no item input."""
         (user,) = examples
         implicit = self.task is Task.IMPLICIT
         target = self.bags.multi_hot(user) if implicit else self.bags.labels_or(np.nan, user)
@@ -141,7 +141,7 @@ class CutHistories:
         return tf.cast(units, tf.int32), tf.random.stateless_uniform(tf.shape(units), seed)
 
     def batch(self, *examples: tf.Tensor) -> Batch:
-        """Returns the users, no items, what follows the cuts, and the cuts."""
+        """Returns the users with their cuts, and the weights of the items after the cuts."""
         user, place = examples
         cut = self.bags.cut(user, place)
         target = self.bags.following(user, cut, self.half_life)
