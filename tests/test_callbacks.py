@@ -10,12 +10,12 @@ from callback_models import recommender, small_model
 from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
 
+from recsearch.contract.checks import as_recommender
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SpaceError
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Recommender, make_optimizer
-from recsearch.nn.recommender import as_recommender
 from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.fit import Fitter
@@ -275,7 +275,7 @@ def test_callback_with_a_hook_that_is_never_called_is_refused(
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ((kc.CSVLogger("log.csv"),), "CSVLogger would begin its file anew.*Leave it out"),
+        ((kc.CSVLogger("log.csv"),), "CSVLogger would start its file again.*Leave it out"),
         (("early",), r"must be a keras\.callbacks\.Callback\. Received: str"),
         (kc.History(), r"must be a tuple.*Received: History.*callbacks=\(callback,\)"),
     ],

@@ -1,6 +1,6 @@
 """Fits one recommender: an epoch is one call into the graph.
 
-The loop over batches stands inside `tf.function` and calls `model.train_step`, so that a user's
+The loop over batches is inside `tf.function` and calls `model.train_step`, so that a user's
 override, compiled losses and metrics all count.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsearch.contract.kinds import Batch
+from recsearch.contract.recommender import Recommender
 from recsearch.nn.byte_dropout import use_byte_masks
 from recsearch.nn.fused_adam import fuse
-from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Pipeline, Training
-from recsearch.pipeline.examples import Batch
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 from recsearch.training.graph_errors import explained
@@ -30,7 +30,7 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
     feed = training.feed
 
     def step(batch: Batch) -> None:
-        inputs = feed.inputs(model, batch.user, batch.item, batch.cut)
+        inputs = feed.inputs(model, batch.rows, batch.replaced)
         model.train_step((inputs, batch.target))
 
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
@@ -44,7 +44,7 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
 
 
 class ModelFitter:
-    """Trains one model on one way of making examples, epoch by epoch.
+    """Trains one model on examples of one kind, epoch by epoch.
 
     Args:
         model: A compiled functional model.
@@ -115,7 +115,7 @@ class Fitter:
         self.recommender = recommender
         self.training = pipeline.training(recommender.examples, recommender.batch_size, seed)
         self.callbacks = EpochCallbacks(recommender)
-        self._fitter = ModelFitter(recommender.model, self.training)
+        self._fitter = ModelFitter(recommender.to_train, self.training)
 
     def pretrain(self) -> None:
         """Trains the parts that are to be trained before the whole, if there are any."""
@@ -134,7 +134,7 @@ class Fitter:
         return self._fitter.run_epoch(epoch)
 
     def finish(self) -> None:
-        """Ends a training whose model is kept; `fit` does the same after its last epoch."""
+        """Ends the training of a model that is kept; `fit` does the same after its last epoch."""
         self._fitter.finish()
 
     def operations(self) -> frozenset[str]:
@@ -158,7 +158,7 @@ class Fitter:
             if there are callbacks and the rate is a number that they can set.
 
         Raises:
-            SpaceError: If a callback monitors what is not measured.
+            SpaceError: If a callback monitors a metric that is not measured.
         """
         self.callbacks.begin_epoch(epoch)
         rate = self._learning_rate()
@@ -171,19 +171,19 @@ class Fitter:
 
     def _learning_rate(self) -> dict[str, float]:
         """Returns the learning rate by its name, or nothing if no callback can set it."""
-        rate = self.recommender.model.optimizer.learning_rate
+        rate = self.recommender.to_train.optimizer.learning_rate
         # A schedule of the optimizer follows its own count of steps, wherever it is trained.
         settable = len(self.callbacks) > 0 and isinstance(rate, keras.Variable)
         return {LEARNING_RATE: float(rate)} if settable else {}
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the learning rate from the next epoch on."""
-        self.recommender.model.optimizer.learning_rate = rate
+        self.recommender.to_train.optimizer.learning_rate = rate
 
     def save(self, path: Path) -> None:
-        """Writes weights, optimizer, random state and what the callbacks remember."""
-        save_checkpoint(path, self.recommender.model, self.callbacks.state())
+        """Writes weights, optimizer, random state and the state of the callbacks."""
+        save_checkpoint(path, self.recommender.to_train, self.callbacks.state())
 
     def load(self, path: Path) -> None:
-        """Continues from what `save` wrote; the callbacks must have begun before."""
-        self.callbacks.restore(load_checkpoint(path, self.recommender.model))
+        """Continues from the file that `save` wrote; the callbacks must have started before."""
+        self.callbacks.restore(load_checkpoint(path, self.recommender.to_train))

@@ -50,7 +50,8 @@ def _rehearse(say: Say, setup: SpaceSetup, family: str, task: Task) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            model.optimizer.build(model.trainable_variables)  # as after training
+            if getattr(model, "optimizer", None) is not None:
+                model.optimizer.build(model.trainable_variables)  # as after training
             saved = Path(folder) / "model.keras"
             model.save(saved)
             restore(loaded(setup).build(family, {}, data.spec).recommender.model, saved)

@@ -167,7 +167,7 @@ class TrialRunner:
         data = self.pipeline.data
         built = self.space.build(assignment.space, assignment.values, data.spec)
         # Before training: callbacks may change the learning rate, and layers their state.
-        fingerprint = model_fingerprint(built.recommender.model)
+        fingerprint = model_fingerprint(built.recommender.to_train)
         fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
         return LiveModel(built, fitter, scorer, fingerprint)

@@ -65,7 +65,7 @@ class Finale:
         spec = read_spec(self.directory / "data" / "search")
         keras.utils.set_random_seed(trial_seed(self.seed, winner.trial_id))  # it may draw numbers
         built = self.space.build(winner.space, winner.values, spec)
-        if model_fingerprint(built.recommender.model) != winner.model:
+        if model_fingerprint(built.recommender.to_train) != winner.model:
             raise RunDirectoryError(
                 f"The builder of {winner.space} now builds another model for trial "
                 f"{winner.trial_id} than the search has trained: its source was edited. Restore "

@@ -77,5 +77,6 @@ def load_scorer(finale: Finale, data: PreparedData, number: int = 0) -> ModelSco
 
 def restore(model: keras.Model, path: Path) -> None:
     """Reads the weights of a saved model into one that was built again."""
-    model.optimizer.build(model.trainable_variables)  # its state is in the file too
+    if getattr(model, "optimizer", None) is not None:
+        model.optimizer.build(model.trainable_variables)  # its state is in the file too
     model.load_weights(path)
