@@ -1,8 +1,10 @@
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from recsearch.config.descriptions import DATA, MACHINE, SEARCH, SETTINGS
 from recsearch.config.run_config import DEFAULT_SPACES, RunConfig, make_config, read_toml
 from recsearch.errors import ConfigError, UsageError
 
@@ -68,6 +70,11 @@ def test_whole_number_is_good_for_a_fraction_and_not_the_other_way() -> None:
 def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name}=.*: expected {kind}\."):
         make_config({name: value})
+
+
+def test_every_setting_is_described_once() -> None:
+    described, declared = set(SETTINGS), {field.name for field in fields(RunConfig)}
+    assert described == declared == {"spaces", *DATA, *SEARCH, *MACHINE}
 
 
 @pytest.mark.parametrize(

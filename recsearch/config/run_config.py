@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.config.arguments import PATHS, plain
+from recsearch.config.descriptions import SETTINGS
 from recsearch.errors import ConfigError
 from recsearch.text.shown import path_fault, shown
 
-TASKS = ("rating", "implicit", "click")
-SPLITS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
-TUNERS = ("random", "hyperband", "bayesian")
-ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
 MAX_INTEGER = 2**63 - 1
 
@@ -25,48 +22,7 @@ MAX_INTEGER = 2**63 - 1
 class RunConfig:
     """The settings of one run, validated as a whole.
 
-    Attributes:
-        spaces: Search spaces by reference; several are one search over families.
-        data: Interactions; None for the embedded, generated data set.
-        users: Table of users.
-        items: Table of items.
-        test: Test interactions, if they are given rather than split off.
-        validation: Validation interactions, likewise.
-        test_candidates: Lists in which the test positives are ranked.
-        user_column: Name of the user column, if it is not a usual one.
-        item_column: Name of the item column, likewise.
-        label_column: Name of the label column, likewise.
-        timestamp_column: Name of the timestamp column, likewise.
-        no_header: Whether the files of interactions have no header line.
-        task: rating, implicit or click; None to detect it.
-        positive_from: Labels from here up are positives (implicit).
-        missing_label: A label that means "not rated".
-        split: random, leave-last-out, temporal, cold-users or cold-items; None for the task's
-            default.
-        tuner: random, hyperband or bayesian.
-        objective: Metric to optimise; None for the task's default.
-        max_trials: Configurations; None for 20, or for Hyperband's whole plan.
-        max_epochs: Epochs of a fully trained trial.
-        min_epochs: Hyperband: brackets whose first rung trains less are left out.
-        validation_users: For how many users a trial ranks the catalogue after each epoch; None for
-            as many as two thirds of an epoch pay for.
-        max_parameters: Configurations whose model is larger are not trained; None for no limit.
-        patience: Epochs without a better score after which a trial ends; None for no such limit.
-        trial_minutes: How long a trial, or a rung of it, may take; None for ever.
-        minutes: Of search; None for no limit.
-        final_seeds: How often the winner is retrained, each time with another seed.
-        keep_checkpoints: How many of the best trials keep the state after their last epoch.
-        set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
-        enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
-        workers: Worker processes.
-        engine: local (worker processes), ray (workers of a Ray cluster) or inline (this process).
-        address: Of a Ray cluster, HOST:PORT or auto; None for a Ray on this machine.
-        cpus_per_trial: CPUs that Ray sets aside for each worker.
-        gpus_per_trial: GPUs that Ray sets aside for each worker; a fraction shares one.
-        seed: Seeds split, search and training.
-        search_only: Whether the run ends after its search: without retraining, test and export.
-        tensorboard: Whether TensorBoard's event files are written while the search runs.
-        out: Run directory; None for runs/<date-time>-<spaces>.
+    `recsearch.config.descriptions` describes each setting; `recsearch run --help` prints them.
     """
 
     spaces: tuple[str, ...] = DEFAULT_SPACES
@@ -133,14 +89,14 @@ def make_config(*layers: Mapping[str, Any]) -> RunConfig:
     given: dict[str, Any] = {}
     for layer in layers:
         given |= {name: value for name, value in layer.items() if value is not None}
-    known = {field.name: _type_name(field.type) for field in fields(RunConfig)}
+    known = [field.name for field in fields(RunConfig)]
     faults, settings = [], {}
     for name, value in given.items():
         if name not in known:
             faults.append(_unknown(name, known))
             continue
         try:
-            settings[name] = _converted(name, value, known[name])
+            settings[name] = _converted(name, value)
         except ValueError as error:
             faults.append(f"{name}={error}")
     if faults:
@@ -169,8 +125,11 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"There is no setting {name!r}.{hint}"
 
 
-def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+def setting_type(name: str) -> str:
+    """Returns the type of a setting as in its annotation, without None: "int"."""
+    (annotation,) = (field.type for field in fields(RunConfig) if field.name == name)
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return text.removesuffix(" | None")
 
 
 EXPECTED = {
@@ -183,14 +142,13 @@ EXPECTED = {
 """Annotation of a setting -> its type in words."""
 
 
-def _converted(name: str, value: Any, annotation: str) -> Any:
+def _converted(name: str, value: Any) -> Any:
     """Returns a value from Python, TOML, JSON or a flag in the type of the setting.
 
     Raises:
         ValueError: If it has another type; the message begins with the value.
     """
-    kind = annotation.removesuffix(" | None")
-    ready = plain(name, value)
+    kind, ready = setting_type(name), plain(name, value)
     if not _fits(ready, kind):
         raise ValueError(f"{shown(value)}: expected {EXPECTED[kind]}.")
     if isinstance(ready, int) and abs(ready) > MAX_INTEGER:
@@ -217,12 +175,11 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _choice_faults(config: RunConfig) -> list[str]:
-    allowed = {"task": TASKS, "split": SPLITS, "tuner": TUNERS, "engine": ENGINES}
     faults = []
-    for name, choices in allowed.items():
+    for name, setting in SETTINGS.items():
         value = getattr(config, name)
-        if value is not None and value not in choices:
-            expected = ", ".join(choices)
+        if setting.choices and value is not None and value not in setting.choices:
+            expected = ", ".join(setting.choices)
             faults.append(f"--{name} must be one of {expected}. Received: {value!r}.")
     if not config.spaces:
         faults.append("At least one search space is needed. See `recsearch spaces`.")
