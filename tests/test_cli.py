@@ -76,7 +76,7 @@ def test_spaces_are_listed_with_their_summaries(capsys: pytest.CaptureFixture[st
     lines = capsys.readouterr().out.splitlines()
     listed = {line.split()[0] for line in lines if line and not line.startswith("Your own")}
     assert listed == set(builtin_names()) >= {"matrix_factorization", "neural_cf"}
-    assert lines[-1].startswith("Your own: ./file.py:build")
+    assert lines[-1].startswith("Your own space: ./file.py:build")
 
 
 def test_space_is_shown_with_its_hyperparameters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ BAD_FILES = {
     "objective": (table(*ROWS), ["--objective", "auc"], "auc does not suit the task rating"),
     "no objective": (table(*ROWS), ["--objective", "rmsee"], "must be one of rmse, mae"),
     "table": (table(*ROWS), ["--users", "none.csv"], "none.csv: There is no such file"),
-    "toml": (table(*ROWS), ["--config", "none.toml"], "The run file none.toml: .*No such file"),
+    "toml": (table(*ROWS), ["--config", "none.toml"], "none.toml cannot be read: .*No such file"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""All settings of a run: defaults, then a TOML file, then flags."""
+"""The settings of a run: types, defaults and checks. Flags override a TOML file."""
 
 import difflib
 import importlib.util
@@ -20,7 +20,7 @@ MAX_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The settings of one run, validated as a whole.
+    """The settings of one run, validated together.
 
     `recsearch.config.descriptions` describes each setting; `recsearch run --help` prints them.
     """
@@ -73,18 +73,18 @@ class RunConfig:
             *_part_faults(self),
         ]
         if faults:
-            raise ConfigError("The settings do not fit together", faults)
+            raise ConfigError("The settings are not valid", faults)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the settings as JSON holds them."""
+        """Returns the settings as a JSON object."""
         return asdict(self)
 
 
 def make_config(*layers: Mapping[str, Any]) -> RunConfig:
-    """Returns the settings of the layers, a later one over an earlier; None means "not given".
+    """Returns the settings of several layers; later layers override, and None means "not given".
 
     Raises:
-        ConfigError: If a name is unknown, a value is of the wrong type, or the whole does not fit.
+        ConfigError: If a name is unknown, or a value has the wrong type or is not valid.
     """
     given: dict[str, Any] = {}
     for layer in layers:
@@ -105,16 +105,16 @@ def make_config(*layers: Mapping[str, Any]) -> RunConfig:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Returns the settings of a TOML file; `-` and `_` are the same in names.
+    """Returns the settings in a TOML file; names may contain `-` or `_`.
 
     Raises:
-        ConfigError: If it cannot be read or is no TOML.
+        ConfigError: If the file cannot be read or is not valid TOML.
     """
     try:
         with path.open("rb") as file:
             settings = tomllib.load(file)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The run file {path}", [str(error)]) from error
+        raise ConfigError(f"The settings file {path} cannot be read", [str(error)]) from error
     return {name.replace("-", "_"): value for name, value in settings.items()}
 
 
@@ -143,10 +143,10 @@ EXPECTED = {
 
 
 def _converted(name: str, value: Any) -> Any:
-    """Returns a value from Python, TOML, JSON or a flag in the type of the setting.
+    """Converts a value from Python, TOML, JSON or a flag to the type of the setting.
 
     Raises:
-        ValueError: If it has another type; the message begins with the value.
+        ValueError: If the value has another type; the message begins with the value.
     """
     kind, ready = setting_type(name), plain(name, value)
     if not _fits(ready, kind):
@@ -182,7 +182,7 @@ def _choice_faults(config: RunConfig) -> list[str]:
             expected = ", ".join(setting.choices)
             faults.append(f"--{name} must be one of {expected}. Received: {value!r}.")
     if not config.spaces:
-        faults.append("At least one search space is needed. See `recsearch spaces`.")
+        faults.append("Expected at least one search space. `recsearch spaces` lists them.")
     return faults
 
 
@@ -254,9 +254,13 @@ def _part_faults(config: RunConfig) -> list[str]:
             if getattr(config, name) is not None:
                 faults.append(f"--{name.replace('_', '-')} needs --data.")
     if config.validation is not None and config.test is None:
-        faults.append("--validation needs --test: without it both are split off the data.")
+        faults.append(
+            "--validation needs --test. Without --test, both parts are split off the data."
+        )
     if config.test_candidates is not None and config.test is None:
-        faults.append("--test-candidates needs --test, whose rows hold the positives.")
+        faults.append("--test-candidates needs --test, whose rows are the positives.")
     if config.test is not None and config.split is not None:
-        faults.append("--split and --test exclude each other: with --test the parts are given.")
+        faults.append(
+            "--split and --test cannot be combined: with --test the data are already split."
+        )
     return faults

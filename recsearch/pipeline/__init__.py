@@ -1,4 +1,4 @@
-"""The shared tf.data pipeline: from prepared arrays to batches, for every model and driver."""
+"""The tf.data pipeline from prepared arrays to batches of training examples; no models."""
 
 from recsearch.pipeline.feed import Feed
 from recsearch.pipeline.negatives import NegativeSampler
