@@ -55,7 +55,7 @@ class TestLook:
     def of(
         cls, data: PreparedData, metrics: tuple[str, ...], objective: Objective, seed: int
     ) -> "TestLook":
-        """Creates the look at the held-out part of `data`."""
+        """Creates the evaluation on the held-out part of `data`."""
         return cls(data, make_protocol(data, metrics, unknown_users=True), objective, seed)
 
     @property
