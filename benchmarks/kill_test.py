@@ -152,8 +152,8 @@ def wait_for_moment(
 ) -> None:
     """Waits for a random moment: during the start, or soon after up to `most` epochs.
 
-    The random delay is counted in epochs, not seconds: on a busy machine the process would otherwise
-    be killed before it trained.
+    The random delay is counted in epochs, not seconds: on a busy machine the process would
+    otherwise be killed before it trained.
     """
     wait_until((search.directory / "run.json").exists, process)
     epochs = rng.randint(0, most)

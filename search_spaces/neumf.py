@@ -65,7 +65,7 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
 
 
 def _join(join: layers.Dense, gmf_head: layers.Dense, mlp_head: layers.Dense) -> None:
-    """Sets the joining layer's weights from those of the two heads."""
+    """Sets the weights of the joining layer from the weights of the two heads."""
     shares = (GMF_SHARE, 1 - GMF_SHARE)
     heads = (gmf_head, mlp_head)
     join.kernel.assign(ops.concatenate([a * h.kernel for a, h in zip(shares, heads, strict=True)]))

@@ -38,15 +38,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         path: The file; its directory is created if it does not exist.
     """
     make_directory(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with _open_new(beside) as file:
+        with _open_new(partial) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        partial.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)  # above all on a full disk
+        partial.unlink(missing_ok=True)  # especially on a full disk
         raise
     _sync(path.parent)
 

@@ -45,7 +45,7 @@ def parse_json(content: bytes) -> Any:
     """Returns the value of a strict JSON text in UTF-8.
 
     Raises:
-        Mismatch: If it is not JSON, holds NaN or an infinity, or is nested too deeply.
+        Mismatch: If it is not JSON, contains NaN or an infinity, or is nested too deeply.
     """
     try:
         return json.loads(content, parse_constant=_refuse_constant)

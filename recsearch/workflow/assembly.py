@@ -127,7 +127,7 @@ def describe_run(
     searched: PreparedData,
     hyperparameters: Any,
 ) -> dict[str, Any]:
-    """Returns what run.json says of a run."""
+    """Returns the content of run.json."""
     objective = make_objective(config.objective, dataset.task)
     metrics = trial_metrics(objective, dataset.task)
     protocol = trial_protocol(searched, metrics, config.seed, config.validation_users)
@@ -147,7 +147,7 @@ def describe_run(
 
 
 def describe_plan(config: RunConfig, hyperparameters: Any, task: Task) -> dict[str, Any]:
-    """Returns what run.json says of the search to come."""
+    """Returns the plan of the search for run.json."""
     objective = make_objective(config.objective, task)
     return asdict(make_driver(config, hyperparameters, objective).plan())
 

@@ -43,14 +43,14 @@ def write_data(
     directory: Path, dataset: Dataset, searched: tuple[PreparedData, Vocabularies]
 ) -> None:
     """Writes data/: `search` without the test part, `final` with it; completely or not at all."""
-    beside = directory / "data.partial"
-    shutil.rmtree(beside, ignore_errors=True)  # left by a killed process
-    write_prepared(beside / "search", *searched)
-    write_prepared(beside / "final", *prepare_final(dataset))
+    partial = directory / "data.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
+    write_prepared(partial / "search", *searched)
+    write_prepared(partial / "final", *prepare_final(dataset))
     titles = item_titles(dataset.items)
     if titles is not None:
-        pq.write_table(titles, beside / "titles.parquet")
-    rename_durably(beside, directory / "data")
+        pq.write_table(titles, partial / "titles.parquet")
+    rename_durably(partial, directory / "data")
 
 
 def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:

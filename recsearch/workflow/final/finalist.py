@@ -63,9 +63,7 @@ class Finalist:
         if not winner.model:
             return  # the run was created by an earlier version
         spec = read_spec(self.directory / "data" / "search")
-        keras.utils.set_random_seed(
-            trial_seed(self.seed, winner.trial_id)
-        )  # the builder may draw random numbers
+        keras.utils.set_random_seed(trial_seed(self.seed, winner.trial_id))  # builders may draw
         built = self.space.build(winner.space, winner.values, spec)
         if model_fingerprint(built.recommender.model) != winner.model:
             raise RunDirectoryError(
