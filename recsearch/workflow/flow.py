@@ -305,7 +305,7 @@ def _finish(parts: SearchParts, study: Study, metrics: tuple[str, ...]) -> None:
     ranked = study.state.ranked()
     if not ranked:
         raise SearchError(
-            "The search ended without a trial that has a score. `recsearch trials` shows why."
+            "The search ended without a trial that has a score. `recsearch trials DIR` shows why."
         )
     description = load_run(parts.directory).config
     finalist = Finalist(
