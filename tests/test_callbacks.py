@@ -24,7 +24,7 @@ from recsearch.tuning.engines.runner import TrialRunner
 from recsearch.tuning.space.families import Family
 from recsearch.tuning.space.search_space import SearchSpace
 from recsearch.workflow.check import check_space
-from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.finalist import Finalist
 from recsearch.workflow.final.retraining import retrain
 
 STEPS = 3  # 1,200 ratings, 400 a batch
@@ -316,9 +316,9 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(
         for number, rate in enumerate(recorded)
     )
     winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
-    monkeypatch.setattr(Finale, "space", runner(*make).space)
+    monkeypatch.setattr(Finalist, "space", runner(*make).space)
     objective = Objective("rmse", "min")
-    finale = Finale(
+    finalist = Finalist(
         tmp_path,
         SpaceSetup(()),
         objective,
@@ -329,7 +329,7 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(
         "",
         announce=lambda text: None,
     )
-    assert retrain(finale)["epochs"] == 2
+    assert retrain(finalist)["epochs"] == 2
     saved = keras.models.load_model(tmp_path / "best" / "model.keras")
     assert float(saved.optimizer.learning_rate) == (0.25 if make else 0.5)
     assert int(saved.optimizer.iterations) == 2 * STEPS
