@@ -21,6 +21,7 @@ from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     BAG_LABELS,
+    ByteDropout,
     GaussianCode,
     Recommender,
     bag_inputs,
@@ -50,7 +51,7 @@ def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any, half_life: float
     hidden = hp.Choice("hidden_units", [0, 256, 512, 1024])
     l2 = _read_l2(hp)
     x = layers.UnitNormalization()(bag)
-    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
+    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
     if hidden:
         x = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(x)
     code = _code(hp, data, x, dim, l2, half_life)
@@ -82,7 +83,7 @@ def _autorec(hp: HyperParameters, data: DataSpec, bag: Any, labels: Any) -> Any:
     hidden = hp.Choice("hidden_units", [128, 256, 512, 1024], default=512)
     l2 = _read_l2(hp)
     departures = layers.Multiply()([bag, layers.Rescaling(1.0, offset=-data.label_mean)(labels)])
-    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(departures)
+    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(departures)
     code = layers.Dense(hidden, "sigmoid", kernel_regularizer=l2)(x)
     # Small: the code of sigmoids begins near 1/2, and so the output near the mean.
     small = initializers.RandomNormal(stddev=0.01)

@@ -4,6 +4,7 @@ A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender
 """
 
 from recsearch.nn.blocks import bag_inputs, biases, column_vectors, id_inputs, mlp, task_output
+from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.compiling import (
     compile_model,
     compile_recommender,
@@ -39,6 +40,7 @@ __all__ = [
     "BAG_LABELS",
     "BPR",
     "Bags",
+    "ByteDropout",
     "CosineScores",
     "Embedding",
     "GaussianCode",

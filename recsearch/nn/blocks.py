@@ -13,6 +13,7 @@ import keras_tuner
 
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
+from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.embedding import Embedding, MeanEmbedding
 from recsearch.nn.inputs import BAG, BAG_AGE
 from recsearch.nn.recency import RecentBag
@@ -67,7 +68,7 @@ def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
             )
         if layer <= depth:
             x = keras.layers.Dense(width, activation="relu")(x)
-            x = keras.layers.Dropout(dropout)(x)
+            x = ByteDropout(dropout)(x)
     return x
 
 

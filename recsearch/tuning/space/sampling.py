@@ -18,7 +18,8 @@ from recsearch.study.trial import Scalar, Trial
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-    from keras_tuner.engine.hyperparameters import Choice, HyperParameter
+
+    from recsearch.tuning.space.kinds import Choice, HyperParameter
 
 ROOT = "space"
 """Name of the choice among the families."""
@@ -80,7 +81,7 @@ def full_values(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
     """Returns each value that `hp` can take, once and in order; None for a continuous range."""
-    from keras_tuner.engine.hyperparameters import Float, Int
+    from recsearch.tuning.space.kinds import Float, Int
 
     if isinstance(hp, Float) and hp.step is None:
         return [hp.min_value] if hp.min_value == hp.max_value else None
