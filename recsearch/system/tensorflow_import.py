@@ -1,7 +1,7 @@
 """Imports TensorFlow without the notes that its C++ side writes to standard error.
 
-They come before any log level counts, on every start, and tell a user nothing (which instruction
-sets are used, that there is no GPU). Python's own errors are raised as ever.
+The notes (which instruction sets are used, that there is no GPU) come before any log level counts,
+on every start, and help no user. Python's own errors are raised as usual.
 """
 
 import os
@@ -10,15 +10,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from recsearch.errors import UsageError
+
+BACKEND = "tensorflow"
+
+
+def require_tensorflow_backend() -> None:
+    """Chooses the TensorFlow backend of Keras, for this process and those that it starts.
+
+    Raises:
+        UsageError: If KERAS_BACKEND names another backend, or Keras was imported with another one.
+    """
+    chosen = os.environ.get("KERAS_BACKEND") or BACKEND
+    if "keras" in sys.modules:
+        import keras
+
+        chosen = keras.config.backend()
+    if chosen != BACKEND:
+        raise UsageError(
+            "recsearch works with the TensorFlow backend of Keras only. "
+            f"Received: the backend {chosen}. Set KERAS_BACKEND=tensorflow."
+        )
+    os.environ["KERAS_BACKEND"] = BACKEND  # keras.json may name another one
+
 
 def import_tensorflow(lean: bool = False) -> None:
-    """Imports TensorFlow, standard error closed to it meanwhile.
+    """Imports TensorFlow, with standard error closed during the import.
 
     Args:
-        lean: Also import Keras Tuner, and let it and Keras take scikit-learn for absent: they
-            import it for wrappers in its style and for Keras Tuner's own Bayesian search, which
-            takes a second. For processes that are recsearch's alone, not for a user's notebook.
+        lean: Also import Keras Tuner, and let Keras Tuner and Keras take scikit-learn for absent:
+            they import it for wrappers in its style and for Keras Tuner's own Bayesian search,
+            which takes a second. For processes of recsearch only, not for a user's notebook.
+
+    Raises:
+        UsageError: If Keras is set to another backend.
     """
+    require_tensorflow_backend()
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it logs later
