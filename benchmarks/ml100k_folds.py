@@ -47,7 +47,7 @@ SETTINGS = (
     "bag_dropout=0:0.375",
     "optimizer=adam",
     "learning_rate=0.002:0.006",
-    "users_a_batch=64,128",
+    "users_per_batch=64,128",
 )
 ROW = "{:>4}{:>9}{:>9}{:>11}{:>11}{:>12}{:>9}  {}"
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from recsearch.version import __version__
 
 if TYPE_CHECKING:
-    from recsearch.api.search import compare, search
-    from recsearch.results import Run
-    from recsearch.results import load_run as load
+    from recsearch.api.compare import compare
+    from recsearch.api.run import Run, load
+    from recsearch.api.search import search
 
 __all__ = ["Run", "__version__", "compare", "load", "search"]
 
 _HOMES = {
     "search": ("recsearch.api.search", "search"),
-    "compare": ("recsearch.api.search", "compare"),
-    "load": ("recsearch.results", "load_run"),
-    "Run": ("recsearch.results", "Run"),
+    "compare": ("recsearch.api.compare", "compare"),
+    "load": ("recsearch.api.run", "load"),
+    "Run": ("recsearch.api.run", "Run"),
 }
 
 

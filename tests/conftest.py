@@ -1,5 +1,6 @@
 """Planted data whose answer is known, and the way to the shared data sets."""
 
+import fcntl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from small_run import run_settings
 from recsearch.data.interactions import Interactions
 
 if TYPE_CHECKING:
-    from recsearch.results import Run
+    from recsearch.api.run import Run
     from recsearch.study.study import Study
 
 
@@ -40,12 +41,23 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a whole run on small data; tests read it, and change copies alone."""
+def finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The directory of a complete run on small data; tests read it, and change copies only.
+
+    The first test process that needs the run makes it, and all others read the same one.
+    """
     import recsearch
 
-    settings = run_settings(tmp_path_factory.mktemp("finished"))
-    return recsearch.search(settings.pop("spaces"), **settings).directory
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            settings = run_settings(folder)
+            recsearch.search(settings.pop("spaces"), **settings)
+            (folder / "complete").touch()
+    return folder / "run"
 
 
 @pytest.fixture
@@ -53,9 +65,9 @@ def run(tmp_path: Path) -> "Run":
     """The run that `planted_run` writes by hand."""
     from planted_run import plant_run
 
-    from recsearch.results import load_run
+    from recsearch.api.run import load
 
-    return load_run(plant_run(tmp_path / "planted"))
+    return load(plant_run(tmp_path / "planted"))
 
 
 @pytest.fixture

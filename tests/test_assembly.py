@@ -56,7 +56,7 @@ def test_objective_can_be_another_metric_of_the_task() -> None:
     ],
 )
 def test_objective_of_another_task_is_refused(name: str, task: Task, expected: str) -> None:
-    with pytest.raises(UsageError, match=rf"{name} does not suit the task {task}\..*{expected}"):
+    with pytest.raises(UsageError, match=rf"{name} is not available for task {task}\..*{expected}"):
         make_objective(name, task)
 
 

@@ -12,7 +12,7 @@ from baseline_data import (
 )
 
 from recsearch.baselines import TooLargeError, applicable, fit
-from recsearch.baselines.table import BASELINES
+from recsearch.baselines.registry import BASELINES
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import ColumnSpec

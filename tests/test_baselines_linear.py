@@ -6,15 +6,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from baseline_data import checkerboard_train, encoded, index, prepared, random_train
+from scipy import sparse
 
 from recsearch.baselines import fit
-from recsearch.baselines.ease import ease_from_gram, fit_ease, gram_matrix
+from recsearch.baselines.ease import DEFAULT_L2, ease_from_gram, gram_matrix
 from recsearch.baselines.factors import Factors
-from recsearch.baselines.ials import Settings, fit_ials, objective, solve_rows
+from recsearch.baselines.ials import IalsSettings, fit_ials, solve_rows
 from recsearch.baselines.matrices import interaction_matrix
 from recsearch.data.interactions import Task
 
 # EASE
+
+
+def fit_ease(train, num_users, num_items, l2=DEFAULT_L2):
+    return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
 
 
 def test_ease_by_direct_inverse_of_three_items():
@@ -91,7 +96,9 @@ def test_ials_solves_the_normal_equations_of_each_user():
     item = rng.normal(size=(5, 2)).astype(np.float32)
     item[0] = 0
     interactions = interaction_matrix(encoded([1, 1, 1, 2], [1, 2, 4, 3]), 4, 5)
-    solved = solve_rows(interactions, item, Settings(2, l2=0.5, unobserved_weight=0.25, sweeps=1))
+    solved = solve_rows(
+        interactions, item, IalsSettings(2, l2=0.5, unobserved_weight=0.25, sweeps=1)
+    )
     everywhere = 0.25 * sum(np.outer(item[i], item[i]) for i in (1, 2, 3, 4))
     met = item[[1, 2, 4]]
     # Three items met, four in all: the ridge is .5 (3 + .25 * 4) = 2.
@@ -104,8 +111,25 @@ def test_ials_of_one_factor_by_hand():
     # Item vectors 1 and 2; the user met item 2: (w (1 + 4) + 4 + l2 (1 + 2 w)) p = 2.
     item = np.array([[0], [1], [2]], dtype=np.float32)
     interactions = interaction_matrix(encoded([1], [2]), 2, 3)
-    solved = solve_rows(interactions, item, Settings(1, l2=0.5, unobserved_weight=0.2, sweeps=1))
+    solved = solve_rows(
+        interactions, item, IalsSettings(1, l2=0.5, unobserved_weight=0.2, sweeps=1)
+    )
     assert solved[1, 0] == pytest.approx(2 / (0.2 * 5 + 4 + 0.5 * 1.4))
+
+
+def objective(
+    interactions: sparse.csr_array, vectors: Factors, l2: float, unobserved_weight: float
+) -> float:
+    """Returns the value that iALS minimises, from the equation of its module."""
+    user, item = vectors.user.astype(np.float64), vectors.item.astype(np.float64)
+    row, column = interactions.nonzero()
+    observed = np.einsum("nd,nd->n", user[row], item[column])
+    everywhere = np.sum((user.T @ user) * (item.T @ item))
+    num_users, num_items = (size - 1 for size in interactions.shape)
+    user_ridge = np.bincount(row, minlength=num_users + 1) + unobserved_weight * num_items
+    item_ridge = np.bincount(column, minlength=num_items + 1) + unobserved_weight * num_users
+    lengths = user_ridge @ np.sum(user**2, axis=1) + item_ridge @ np.sum(item**2, axis=1)
+    return float(np.sum((observed - 1) ** 2) + unobserved_weight * everywhere + l2 * lengths)
 
 
 def test_ials_objective_by_hand():
@@ -122,7 +146,7 @@ def test_ials_objective_by_hand():
 def test_ials_solution_is_where_the_objective_is_least():
     train = random_train(np.random.default_rng(10), Task.IMPLICIT, num=60)
     interactions = interaction_matrix(train, 10, 8)
-    settings = Settings(3, l2=0.1, unobserved_weight=0.2, sweeps=4)
+    settings = IalsSettings(3, l2=0.1, unobserved_weight=0.2, sweeps=4)
     vectors = fit_ials(interactions, interactions.T.tocsr(), settings)
     best = objective(interactions, vectors, 0.1, 0.2)
     rng = np.random.default_rng(11)
@@ -138,7 +162,7 @@ def test_each_sweep_of_ials_lowers_the_objective():
     )
     values = []
     for sweeps in range(1, 6):
-        settings = Settings(3, l2=0.05, unobserved_weight=0.2, sweeps=sweeps)
+        settings = IalsSettings(3, l2=0.05, unobserved_weight=0.2, sweeps=sweeps)
         vectors = fit_ials(interactions, interactions.T.tocsr(), settings)
         values.append(objective(interactions, vectors, 0.05, 0.2))
     assert all(later < earlier for earlier, later in pairwise(values))
@@ -146,6 +170,6 @@ def test_each_sweep_of_ials_lowers_the_objective():
 
 def test_ials_of_singular_equations_is_refused():
     interactions = interaction_matrix(checkerboard_train(), 9, 9)
-    settings = Settings(4, l2=0.0, unobserved_weight=0.0, sweeps=1)
+    settings = IalsSettings(4, l2=0.0, unobserved_weight=0.0, sweeps=1)
     with pytest.raises(ValueError, match=r"ials at l2 0.0 are singular. Choose a larger l2"):
         fit_ials(interactions, interactions.T.tocsr(), settings)

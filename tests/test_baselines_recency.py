@@ -5,9 +5,9 @@ import pytest
 from baseline_data import encoded, index, parity_column, prepared, random_train
 
 from recsearch.baselines import fit, tune
-from recsearch.baselines.ials import Settings, solve_rows
+from recsearch.baselines.ials import IalsSettings, solve_rows
 from recsearch.baselines.matrices import by_recency, interaction_matrix
-from recsearch.baselines.table import BASELINES, HALF_LIVES
+from recsearch.baselines.registry import BASELINES, HALF_LIVES
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.errors import UsageError
@@ -106,7 +106,9 @@ def test_ials_solves_weighted_normal_equations():
     item[0] = 0
     interactions = interaction_matrix(encoded([1, 1, 1, 2], [1, 2, 4, 3]), 4, 5)
     interactions.data[:] = [0.25, 1.0, 0.5, 1.0]
-    solved = solve_rows(interactions, item, Settings(2, l2=0.5, unobserved_weight=0.25, sweeps=1))
+    solved = solve_rows(
+        interactions, item, IalsSettings(2, l2=0.5, unobserved_weight=0.25, sweeps=1)
+    )
     everywhere = 0.25 * sum(np.outer(item[i], item[i]) for i in (1, 2, 3, 4))
     met, counts = item[[1, 2, 4]], np.array([0.25, 1.0, 0.5])
     ridge = 0.5 * (1.75 + 0.25 * 4) * np.eye(2)

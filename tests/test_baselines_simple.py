@@ -8,8 +8,8 @@ from baseline_data import encoded, index, parity_column, prepared
 
 from recsearch.baselines import fit
 from recsearch.baselines.bias import fit_bias
-from recsearch.baselines.content import term_counts
 from recsearch.baselines.popularity import fit_popularity
+from recsearch.baselines.tfidf import term_counts
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recsearch.baselines import TooLargeError, fit, tune
 from recsearch.baselines.parameters import Parameters
-from recsearch.baselines.table import BASELINES
+from recsearch.baselines.registry import BASELINES
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
 
@@ -77,7 +77,7 @@ def test_tuning_chooses_by_the_given_metric():
 def test_tuning_without_time_tries_the_default_alone_and_says_so():
     tuned = tune("ease", prepared(checkerboard_train(), 9, 9), lambda _: 1.0, time_limit=0)
     assert (tuned.parameters, tuned.num_tried) == ({"l2": 500.0}, 1)
-    assert tuned.note == "1 of 11 configurations were tried; the 0 s for it were over"
+    assert tuned.note == "1 of 11 configurations were tried; the time limit of 0 s was reached"
 
 
 def test_tuning_ends_when_its_time_is_over_and_takes_the_best_so_far():
@@ -88,14 +88,14 @@ def test_tuning_ends_when_its_time_is_over_and_takes_the_best_so_far():
     tuned = tune("ease", prepared(checkerboard_train(), 9, 9), slow, time_limit=0.15)
     assert 1 < tuned.num_tried <= 3
     assert tuned.parameters == {"l2": min(L2S[: tuned.num_tried])}
-    assert "the 0.15 s for it were over" in tuned.note
+    assert "the time limit of 0.15 s was reached" in tuned.note
     assert tuned.seconds >= 0.15
 
 
 def test_tuning_of_a_baseline_without_parameters_tries_it_once():
     tuned = tune("popularity", prepared(checkerboard_train(), 9, 9), lambda _: 0.25)
     assert (tuned.parameters, tuned.value, tuned.num_tried) == ({}, 0.25, 1)
-    assert tuned.note == "it has no parameters"
+    assert tuned.note == "this baseline has no parameters"
 
 
 def test_tuning_leaves_out_configurations_that_are_too_large(monkeypatch):

@@ -98,7 +98,7 @@ def test_task_is_detected_from_labels_with_the_reason(has_label, label, task, re
 def test_task_is_implicit_when_a_positive_is_defined():
     detected, why = detect_task(True, np.array([1, 5], dtype=np.float32), positive_from=4)
     assert detected is Task.IMPLICIT
-    assert why == "Task implicit: labels from 4 on are taken as positives."
+    assert why == "Task implicit: labels of at least 4 are positives."
 
 
 def test_ratings_pass_unchanged_with_notes():
@@ -119,12 +119,12 @@ def test_missing_label_is_dropped_before_the_task_is_detected():
 def test_flags_beyond_single_precision_are_above_all_labels():
     loaded = loaded_with([1, 2] * 6)
     assert len(prepare(loaded, missing_label=1e39).interactions) == 12
-    with pytest.raises(DataError, match="0 interactions are left"):
+    with pytest.raises(DataError, match="0 interactions remain"):
         prepare(loaded, positive_from=1e39)
 
 
 def test_missing_label_in_every_row_is_a_fault():
-    with pytest.raises(DataError, match="All 12 labels equal --missing-label 3: no row is left"):
+    with pytest.raises(DataError, match="All 12 labels equal --missing-label 3: no row remains"):
         prepare(loaded_with([3] * 12), missing_label=3)
 
 
@@ -133,7 +133,10 @@ def test_repeated_pairs_are_dropped_after_missing_labels():
     loaded = loaded_with([3, 4, 0, *([1, 2] * 5)], pairs)
     data = prepare(loaded, missing_label=0)
     assert data.interactions.label.tolist() == [4, *([1, 2] * 5)]  # the 0 did not replace the 4
-    note = "1 of 12 rows were dropped: their (user, item) pair occurs again; the last in file order"
+    note = (
+        "1 of 12 rows were dropped: their (user, item) pair occurs more than once; the last "
+        "row in file order"
+    )
     assert any(text.startswith(note) for text in data.notes)
 
 
@@ -143,16 +146,14 @@ def test_repeated_pairs_keep_the_latest_and_say_so():
     data = prepare(loaded)
     assert data.interactions.label.tolist() == [5, *([1, 2] * 5)]
     assert data.interactions.timestamp.tolist() == [8, *range(10)]
-    assert any("the latest was kept" in text for text in data.notes)
+    assert any("the latest row was kept" in text for text in data.notes)
 
 
 def test_implicit_takes_each_row_as_a_positive_and_says_so():
     data = prepare(loaded_with(RATINGS), Task.IMPLICIT)
     assert data.interactions.label.tolist() == [1] * 12
     assert data.interactions.label.dtype == np.float32
-    assert data.notes[-1].startswith(
-        "Every row is taken as a positive, whatever its label (1 to 5)"
-    )
+    assert data.notes[-1].startswith("Every row counts as a positive, whatever its label (1 to 5)")
 
 
 def test_implicit_keeps_labels_from_the_threshold_on():
@@ -164,13 +165,13 @@ def test_implicit_keeps_labels_from_the_threshold_on():
 
 
 def test_implicit_without_any_positive_is_a_fault():
-    with pytest.raises(DataError, match="0 interactions are left after cleaning"):
+    with pytest.raises(DataError, match="0 interactions remain after cleaning"):
         prepare(loaded_with(RATINGS), Task.IMPLICIT, positive_from=6)
 
 
 @pytest.mark.parametrize("task", [Task.RATING, Task.CLICK])
 def test_threshold_with_another_task_is_a_fault(task):
-    with pytest.raises(ConfigError, match=f"for the implicit task alone. Received --task {task}"):
+    with pytest.raises(ConfigError, match=f"for the implicit task only. Received --task {task}"):
         prepare(loaded_with(CLICKS), task, positive_from=1)
 
 
@@ -200,7 +201,9 @@ def test_click_with_another_label_tells_its_row_in_the_file():
 
 @pytest.mark.parametrize(("task", "value"), [(Task.RATING, 5), (Task.CLICK, 1), (None, 0)])
 def test_constant_label_is_a_fault(task, value):
-    message = f"Every label in column 'rating' is {value}: nothing to learn.*--task implicit"
+    message = (
+        f"Every label in column 'rating' is {value}: there is nothing to learn.*--task implicit"
+    )
     with pytest.raises(DataError, match=message):
         prepare(loaded_with([value] * 12), task)
 
@@ -230,16 +233,18 @@ def test_too_little_data_is_told_with_all_counts():
     with pytest.raises(DataError) as error:
         prepare(loaded_with([1, 2], pairs=[(1, 1), (1, 1)]))
     assert error.value.faults[-3:] == (
-        "1 users are left after cleaning. Expected at least 2. Bring more data.",
-        "1 items are left after cleaning. Expected at least 2. Bring more data.",
-        "1 interactions are left after cleaning. Expected at least 10. Bring more data.",
+        "1 users remain after cleaning. Expected at least 2. Provide more data.",
+        "1 items remain after cleaning. Expected at least 2. Provide more data.",
+        "1 interactions remain after cleaning. Expected at least 10. Provide more data.",
     )
 
 
 def test_part_may_be_small_and_have_one_label_only():
     part = prepare(loaded_with([4.0, 4.0]), task=Task.RATING, is_part=True)
     assert part.interactions.label.tolist() == [4.0, 4.0]
-    with pytest.raises(DataError, match=r"Every label in column 'rating' is 4: nothing to learn"):
+    with pytest.raises(
+        DataError, match=r"Every label in column 'rating' is 4: there is nothing to learn"
+    ):
         prepare(loaded_with([4.0] * 12), task=Task.RATING)
 
 

@@ -130,9 +130,9 @@ BAD_FILES = {
         if (_constant := [f"{u},{i},3,{u}" for u in range(1, 7) for i in range(4, 9)])
         else "",
         ["--task", "rating"],
-        "Every label in column 'rating' is 3: nothing to learn",
+        "Every label in column 'rating' is 3: there is nothing to learn",
     ),
-    "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users are left"),
+    "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users remain"),
     "clicks": (table(*ROWS), ["--task", "click"], "row 1: label 3.*expects 0 or 1"),
     "no timestamps": (without(3), ["--task", "implicit"], "needs timestamps.*--split random"),
     "no labels": (without(2), ["--task", "rating"], "--task rating needs labels"),
@@ -144,7 +144,7 @@ BAD_FILES = {
     "unknown set": (table(*ROWS), ["--set", "rat=1"], "--set rat=1: no hyperp.*Did you mean rate"),
     "bad set": (table(*ROWS), ["--set", "rate=high"], "--set rate=high: expected a number"),
     "bad enqueue": (table(*ROWS), ["--enqueue", "rat=1"], "no hyperparameter called 'rat'.*rate"),
-    "objective": (table(*ROWS), ["--objective", "auc"], "auc does not suit the task rating"),
+    "objective": (table(*ROWS), ["--objective", "auc"], "auc is not available for task rating"),
     "no objective": (table(*ROWS), ["--objective", "rmsee"], "must be one of rmse, mae"),
     "table": (table(*ROWS), ["--users", "none.csv"], "none.csv: There is no such file"),
     "toml": (table(*ROWS), ["--config", "none.toml"], "The run file none.toml: .*No such file"),
@@ -193,7 +193,7 @@ def test_missing_file_names_those_that_are_like_it(
 ) -> None:
     write_ratings(tmp_path / "ratings.csv")
     assert main(["run", "--data", str(tmp_path / "rating.csv")]) == 2
-    assert f"Close to it in {tmp_path}: ratings.csv." in capsys.readouterr().err
+    assert f"Similar names in {tmp_path}: ratings.csv." in capsys.readouterr().err
 
 
 def test_all_faults_of_a_file_are_told_together(

@@ -75,7 +75,9 @@ def test_flag_that_names_an_absent_column_tells_close_names():
 
 def test_two_flags_on_one_column_are_a_fault():
     _, faults = find_columns(["a", "b"], ColumnNames(user="a", item="a"))
-    assert faults == ("--user-column and --item-column both name 'a'. Expected two columns.",)
+    assert faults == (
+        "--user-column and --item-column both name 'a'. Expected two different columns.",
+    )
 
 
 def test_names_are_normalised_without_type_case_and_separators():

@@ -8,10 +8,11 @@ import pytest
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
 import recsearch
+from recsearch.api.compare import RunComparison
+from recsearch.api.run import load
 from recsearch.cli.parser import main
 from recsearch.errors import RunDirectoryError, UsageError
-from recsearch.report.compare_page import RunComparison, compare_runs, render_comparison
-from recsearch.results import load_run
+from recsearch.report.compare_page import render_comparison
 
 
 def plant_other(directory: Path, *, config: Any = None, objective: str = "rmse") -> Path:
@@ -78,11 +79,11 @@ def test_test_metrics_winners_and_cost_are_told(pair: RunComparison) -> None:
 def test_other_data_and_other_objectives_are_told_and_nothing_is_ranked(tmp_path: Path) -> None:
     data = {**RUN["data"], "fingerprint": "sha256:other"}
     other = plant_other(tmp_path / "b", config={"data": data}, objective="mae")
-    found = compare_runs([load_run(plant_run(tmp_path / "a")), load_run(other)])
+    found = recsearch.compare([plant_run(tmp_path / "a"), other])
     assert found.differences == (
         "The runs optimise different metrics, so that their scores cannot be compared "
         "(a: rmse, min; b: mae, min).",
-        "The runs saw different data, which their scores tell of as much "
+        "The runs used different data, so score differences may come from the data "
         "(a: sha256:abc123; b: sha256:other).",
     )
     assert (found.objective, found.equal_seconds) == (None, None)
@@ -94,7 +95,7 @@ def test_other_data_and_other_objectives_are_told_and_nothing_is_ranked(tmp_path
 def test_runs_on_other_data_are_drawn_and_not_ranked(tmp_path: Path) -> None:
     data = {**RUN["data"], "fingerprint": "sha256:other"}
     other = plant_other(tmp_path / "b", config={"data": data})
-    found = compare_runs([load_run(plant_run(tmp_path / "a")), load_run(other)])
+    found = recsearch.compare([plant_run(tmp_path / "a"), other])
     assert len(found.plot().data) == 2
     assert [table.highlighted for table in found.tables().values()] == [None] * 4
 
@@ -115,10 +116,10 @@ def test_runs_of_one_name_are_told_by_their_paths(tmp_path: Path) -> None:
 
 
 def test_fewer_than_two_different_runs_are_refused(tmp_path: Path) -> None:
-    run = load_run(plant_run(tmp_path / "a"))
+    run = load(plant_run(tmp_path / "a"))
     for runs in ([], [run], [run, run]):
         with pytest.raises(UsageError, match="needs two different runs or more"):
-            compare_runs(runs)
+            recsearch.compare(runs)
     with pytest.raises(RunDirectoryError, match="There is no directory"):
         recsearch.compare([run, tmp_path / "absent"])
 

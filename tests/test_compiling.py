@@ -26,7 +26,7 @@ from recsearch.nn import (
 from recsearch.nn.compiling import (
     LARGE_DATA,
     MANY_USERS,
-    MAX_CELLS_A_LABEL,
+    MAX_CELLS_PER_LABEL,
     MAX_SOFTMAX_ITEMS,
     TrainingChoices,
     make_loss,
@@ -100,10 +100,10 @@ def test_hyperparameters_of_a_loss_over_negatives(loss: str) -> None:
 
 
 def test_hyperparameters_of_the_loss_over_whole_bags() -> None:
-    expected = ALWAYS | {"loss", "users_a_batch"}
+    expected = ALWAYS | {"loss", "users_per_batch"}
     assert active(IMPLICIT, True, loss="multinomial") == expected
     training = read_training(
-        hp_with(loss="multinomial", users_a_batch=64, batch_size=512, num_negatives=3),
+        hp_with(loss="multinomial", users_per_batch=64, batch_size=512, num_negatives=3),
         IMPLICIT,
         whole_bags=True,
     )
@@ -120,13 +120,13 @@ def test_softmax_over_the_catalogue_is_offered_up_to_a_size(num_items: int, offe
     data = replace(IMPLICIT, num_items=MAX_SOFTMAX_ITEMS + num_items)
     assert ("multinomial" in choices_of("loss", data, whole_bags=True)) == offered
     assert "bpr" in choices_of("loss", data, whole_bags=True)
-    assert bool(choices_of("users_a_batch", data, whole_bags=True)) == offered
+    assert bool(choices_of("users_per_batch", data, whole_bags=True)) == offered
     assert "multinomial" not in choices_of("loss", data)
 
 
 @pytest.mark.parametrize("task", [Task.RATING, Task.CLICK])
 def test_whole_bags_of_labels_are_offered_unless_they_are_nearly_empty(task: Task) -> None:
-    data = replace(SPEC, task=task, num_users=500, num_items=2 * MAX_CELLS_A_LABEL)
+    data = replace(SPEC, task=task, num_users=500, num_items=2 * MAX_CELLS_PER_LABEL)
     dense, sparse = (replace(data, num_interactions=count) for count in (1_000, 999))
     assert choices_of("loss", dense, whole_bags=True)[-1] == "observed"
     assert "observed" not in choices_of("loss", sparse, whole_bags=True)
@@ -148,9 +148,9 @@ def test_read_training_offers_larger_batches_of_large_data(
     assert all(after == 2 * before for before, after in pairwise(sizes))
 
 
-def test_users_a_batch_are_more_where_there_are_many() -> None:
+def test_users_per_batch_is_larger_where_there_are_many_users() -> None:
     few, many = (
-        choices_of("users_a_batch", replace(IMPLICIT, num_users=count), whole_bags=True)
+        choices_of("users_per_batch", replace(IMPLICIT, num_users=count), whole_bags=True)
         for count in (MANY_USERS - 1, MANY_USERS)
     )
     assert few[0] < many[0]
@@ -161,11 +161,11 @@ def test_users_a_batch_are_more_where_there_are_many() -> None:
     [(Task.RATING, "observed"), (Task.CLICK, "observed"), (Task.IMPLICIT, "multinomial")],
 )
 def test_read_bag_training_follows_the_task(task: Task, loss: str) -> None:
-    hp = hp_with(users_a_batch=128)
+    hp = hp_with(users_per_batch=128)
     training = read_bag_training(hp, replace(SPEC, task=task), 2e-3)
     assert training == TrainingChoices("adam", 2e-3, 128, loss)
     assert training.examples == Bags()
-    assert set(hp.values) == ALWAYS | {"users_a_batch"}
+    assert set(hp.values) == ALWAYS | {"users_per_batch"}
 
 
 def test_hinge_and_huber_are_those_of_their_names() -> None:

@@ -45,8 +45,8 @@ TIMES = {
     "8 digits": ("20200918", MIDNIGHT, "dates of 8 digits"),
     "12 digits": ("202009181717", AFTERNOON, "dates of 12 digits"),
     "14 digits": ("20200918051702", MOMENT, "dates of 14 digits"),
-    "Excel serial": ("44092.25", MIDNIGHT + 6 * 3600, "Excel's serial dates"),
-    "small whole numbers": ("44092", 44_092, "If the numbers are Excel's dates"),
+    "Excel serial": ("44092.25", MIDNIGHT + 6 * 3600, "Excel serial dates"),
+    "small whole numbers": ("44092", 44_092, "If the numbers are Excel dates"),
     "undecided order": ("9/8/2020", MIDNIGHT - 10 * 86_400, "with the month first"),
 }
 
@@ -237,7 +237,7 @@ def test_row_numbers_count_the_rows_without_ids(tmp_path):
     ("bad", "message"),
     [
         (b"b\xff", r"Column 'user', row 2: b'b\\xff' is not UTF-8 text"),
-        (b"b\x00", r"Column 'user', row 2: the user id 'b\\x00' has a NUL character"),
+        (b"b\x00", r"Column 'user', row 2: the user id 'b\\x00' contains a NUL character"),
     ],
 )
 def test_ids_that_the_export_cannot_look_up_are_refused_early(tmp_path, bad, message):

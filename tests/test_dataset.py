@@ -141,10 +141,10 @@ def test_given_parts_are_used_and_their_notes_are_not_repeated(tmp_path: Path) -
     assert data.notes == (
         "Columns not used: mood.",
         "Task rating: the labels have 5 distinct values from 1 to 5.",
-        "test.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
-        "the last in file order was kept. 1 of these pairs have rows with different labels.",
-        "validation.csv: 1 of 13 rows were dropped: their (user, item) pair occurs again; "
-        "the last in file order was kept.",
+        "test.csv: 1 of 13 rows were dropped: their (user, item) pair occurs more than once; "
+        "the last row in file order was kept. 1 of these pairs have rows with different labels.",
+        "validation.csv: 1 of 13 rows were dropped: their (user, item) pair occurs more than once; "
+        "the last row in file order was kept.",
     )
 
 

@@ -100,7 +100,7 @@ def test_shrunk_plan_is_what_is_trained(space, max_trials):
 
 def test_finish_tells_what_ran_out():
     search = run_search(driver(27, max_trials=11), falling)
-    assert search.finish == Finish("11 configurations were asked for and have been tried")
+    assert search.finish == Finish("the limit of 11 configurations was reached")
     search = run_search(driver(27, space=THIRTY), falling)
     assert search.finish == Finish("all 30 configurations have been tried")
 

@@ -138,7 +138,7 @@ def search_at_random(
     study = Study(folder, RandomDriver(space, objective, 0, 4, 3), objective, seed=0)
     reason = search(study, engine, Budget(), on_news)
     study.close()
-    assert reason == "4 trials were asked for and have been run"
+    assert reason == "all 4 trials have been run"
     return list(study.trials)
 
 
@@ -282,7 +282,7 @@ def test_engine_without_room_for_a_worker_says_so_and_can_be_stopped(
     with caplog.at_level(logging.WARNING):
         assert waiting.wait() == [Message("0000", Outcome(TrialState.WAITING))]
     timer.join()
-    assert "Still no Ray worker has started" in caplog.text
+    assert "No Ray worker has started yet" in caplog.text
 
 
 def test_ray_of_this_machine_listens_on_loopback_alone(engine: RayEngine) -> None:
@@ -353,7 +353,9 @@ def test_worker_ends_with_an_owner_that_is_killed(setup: RunnerSetup) -> None:
 
 def test_more_gpus_than_this_machine_has_are_refused() -> None:
     cluster_module._require_gpus(1.5, 2)
-    with pytest.raises(UsageError, match=r"need 2\.5 GPUs, and this machine has 2\. Lower --work"):
+    with pytest.raises(
+        UsageError, match=r"need 2\.5 GPUs in all, but this machine has 2\. Lower --work"
+    ):
         cluster_module._require_gpus(2.5, 2)
 
 

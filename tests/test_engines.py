@@ -161,7 +161,7 @@ def test_error_in_a_builder_is_an_outcome_and_the_worker_is_replaced(local: Loca
     ("fault", "reason"),
     [
         ("exit", "exit code 7; user code may have called sys.exit or os._exit"),
-        ("kill", "signal 9, SIGKILL; out of memory is the usual cause"),
+        ("kill", "signal 9, SIGKILL; the usual cause is running out of memory"),
     ],
 )
 def test_worker_that_dies_in_the_builder_is_replaced(

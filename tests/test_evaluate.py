@@ -98,7 +98,7 @@ def test_whole_catalogue_equals_a_plain_loop(random_case, monkeypatch) -> None:
     protocol = make_protocol(data, METRICS)
     assert evaluate(TableScorer(table), data, protocol) == pytest.approx(expected)
     assert 0.1 < expected["hr@3"] < 0.9
-    monkeypatch.setattr(module, "CELLS_A_BLOCK", 7 * 20 + 3)  # blocks of 7 users
+    monkeypatch.setattr(module, "CELLS_PER_BLOCK", 7 * 20 + 3)  # blocks of 7 users
     assert evaluate(TableScorer(table), data, protocol) == pytest.approx(expected)
 
 

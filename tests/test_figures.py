@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand
 from plotly.graph_objects import Figure
 
+from recsearch.api.run import Run
 from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.figures import Range, Slice
-from recsearch.results import Measurement, Run, measure
+from recsearch.results import Measurement, measure
 from recsearch.study.history import History
 from recsearch.study.journal import read_events
 from recsearch.study.replay import SearchState

@@ -98,7 +98,7 @@ def test_directories_that_are_no_table_are_refused_at_once(write, tmp_path):
         load(tmp_path / "b")
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "0.csv").symlink_to(tmp_path / "a" / "0.csv")
-    with pytest.raises(DataError, match="links inside are not followed"):
+    with pytest.raises(DataError, match="links in it are not followed"):
         load(tmp_path / "c")
 
 

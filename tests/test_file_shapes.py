@@ -16,7 +16,8 @@ import pytest
 
 from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features
-from recsearch.data.readers import load_candidates, load_interactions, read_table
+from recsearch.data.readers import load_candidates, load_interactions
+from recsearch.data.tables import read_source
 from recsearch.errors import DataError
 
 ROWS = [("ann", "hat", 3.5), ("bob", "shoe", 4.0), ("ann", "shoe", 1.5), ("cy", "hat", 2.0)]
@@ -125,7 +126,7 @@ def test_assumption_about_a_file_is_reported(write, name, content, note):
 
 
 def test_commas_of_thousands_or_lists_are_no_decimal_commas(write):
-    table = read_table(write("a.csv", "item;price;sizes\n1;2,5;1,5\n2;1.234,5;36,37,38\n"))
+    table = read_source(write("a.csv", "item;price;sizes\n1;2,5;1,5\n2;1.234,5;36,37,38\n")).table
     assert table["price"].to_pylist() == ["2,5", "1.234,5"]
     assert table["sizes"].to_pylist() == ["1,5", "36,37,38"]
 
@@ -174,7 +175,7 @@ def test_objects_without_some_keys_have_missing_values(write):
     expected = {"item": [7, 8, 9], "genre": [None, "Drama", None], "year": [None, None, 1999]}
     lines = "".join(json.dumps(row) + "\n" for row in some)
     for path in (write("a.json", json.dumps(some)), write("a.jsonl", lines)):
-        assert read_table(path).to_pydict() == expected
+        assert read_source(path).table.to_pydict() == expected
 
 
 def test_json_object_is_refused_as_a_table_of_items_in_a_moment(write):
@@ -206,7 +207,7 @@ def test_workbook_and_database_are_refused_with_the_line_that_converts_them(writ
 
 
 def test_zip_file_that_unpacks_to_too_much_is_refused(write, monkeypatch):
-    monkeypatch.setattr("recsearch.data.contents.MOST_UNPACKED", 1000)
+    monkeypatch.setattr("recsearch.data.contents.MAX_UNPACKED_BYTES", 1000)
     with pytest.raises(DataError, match=r"5,000 bytes unpacked\. At most 1,000"):
         load(write("bomb.zip", zipped({"a.csv": "0" * 5000})))
 
@@ -235,7 +236,7 @@ def test_lines_of_user_and_items_are_pairs(write):
     assert loaded.notes[:2] == (
         "train.txt has lines of the form `user item item ...`; they were read as 7 pairs of user "
         "and item.",
-        "1 lines of train.txt have a user without items.",
+        "1 lines of train.txt have a user but no item.",
     )
 
 
@@ -315,12 +316,12 @@ def test_first_row_is_not_lost_without_a_note_when_it_names_the_columns(write):
     assert len(load(path).interactions) == 3  # ann occurs again: certainly no header
     loaded = load(path, user="ann", item="hat")
     assert len(loaded.interactions) == 2
-    assert any("'ann' is the name of the user column and also one of" in n for n in loaded.notes)
+    assert any("'ann' is both the name of the user column and one of" in n for n in loaded.notes)
 
 
 def test_header_with_usual_names_or_numbers_above_text_is_a_header(write):
     assert len(load(write("a.csv", "user,item\nuser,hat\nbob,item\n")).interactions) == 2
-    table = read_table(write("b.csv", "colour,size\nred,1\ncolour,2\n"))
+    table = read_source(write("b.csv", "colour,size\nred,1\ncolour,2\n")).table
     assert table.column_names == ["colour", "size"]
 
 
@@ -340,12 +341,12 @@ def test_no_python_function_runs_in_a_thread_of_arrow(write):
     latin = write("latin.csv", content.replace("2,3", "2").encode() + b"\xe9,1\n")
     probe = (
         "import sys, threading\nfrom pathlib import Path\n"
-        "from recsearch.data.readers import read_table\nfrom recsearch.errors import DataError\n"
+        "from recsearch.data.tables import read_source\nfrom recsearch.errors import DataError\n"
         "seen = set()\n"
         "threading.setprofile(lambda *a: seen.add(threading.get_ident()))\n"
         "sys.setprofile(lambda *a: seen.add(threading.get_ident()))\n"
         "for path in map(Path, sys.argv[1:]):\n"
-        "    try:\n        print(read_table(path).num_rows)\n"
+        "    try:\n        print(read_source(path).table.num_rows)\n"
         "    except DataError as error:\n        print('200000 such rows' in str(error))\n"
         "sys.setprofile(None)\n"
         "print(seen == {threading.main_thread().ident}, len(threading.enumerate()))\n"

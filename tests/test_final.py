@@ -10,12 +10,12 @@ from prepared import prepared_with_ids
 from small_run import run_settings, write_item_titles, write_ratings
 
 import recsearch
+from recsearch.api.run import Run
 from recsearch.baselines import fit
 from recsearch.cli.parser import main
 from recsearch.data.interactions import Task
 from recsearch.data.store import open_prepared
 from recsearch.evaluation.protocol import evaluate, make_protocol
-from recsearch.results import Run
 from recsearch.workflow.final.examples import ExampleMaker
 
 

@@ -8,7 +8,7 @@ import pytest
 from small_run import write_ratings
 
 import recsearch
-from recsearch.results import Run
+from recsearch.api.run import Run
 
 BUILDER = """
 import keras

@@ -148,7 +148,7 @@ def test_index_is_not_read_and_a_named_one_is_noted(ratings: Path) -> None:
     frame = pd.read_csv(ratings)
     frame.index.name = "row"
     notes = dataset_of(frame).notes
-    assert any("The index (row) is not read: frame.reset_index()" in note for note in notes)
+    assert any("The index (row) is not read; frame.reset_index()" in note for note in notes)
 
 
 def test_run_on_a_frame_gives_the_trials_of_its_file(tmp_path: Path, finished_run: Path) -> None:

@@ -120,7 +120,8 @@ def test_given_candidates_of_some_test_rows_are_noted() -> None:
     split = split_given(train, test, None, candidate_lists([2], [8]), Task.RATING, seed=0)
     assert len(split.test) == 3
     assert split.notes == (
-        "2 of 3 test interactions have no candidate list: only those with a list are evaluated.",
+        "2 of 3 test interactions have no candidate list: only the interactions with a list "
+        "are evaluated.",
     )
 
 

@@ -1,4 +1,6 @@
+import errno
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,6 +101,20 @@ def test_runner_turns_a_failing_builder_into_a_failed_outcome(runner: TrialRunne
     assert outcome.message.startswith("ZeroDivisionError: planted (at test_loop.py:")
     assert (outcome.curve, outcome.num_parameters, outcome.values) == ((), None, {})
     assert not outcome.checkpoint_saved
+    assert not outcome.disk_full
+
+
+def test_runner_says_that_a_trial_failed_for_a_full_disk(
+    runner: TrialRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    path = str(tmp_path / "0000-1.npz")
+    assignment = Assignment("0000", "bias", {}, 0, 1, seed=5, save_checkpoint=path)
+    outcome = runner.run(assignment, lambda point: None)
+    assert (outcome.state, outcome.disk_full) == (TrialState.FAILED, True)
 
 
 def test_runner_pretrains_at_the_start_and_not_when_it_continues(tmp_path: Path) -> None:
@@ -186,13 +202,13 @@ def test_search_whose_first_trials_all_fail_is_stopped(runner: TrialRunner, open
 def test_budget_of_0_minutes_starts_nothing(runner: TrialRunner, open_study) -> None:
     study = open_study(bias())
     reason = search(study, InlineEngine(runner), Budget(minutes=0), ignore)
-    assert reason == "the 0 minutes are over"
+    assert reason == "the limit of 0 minutes was reached"
     assert len(study.trials) == 0
 
 
 def test_budget_counts_the_seconds_of_earlier_sessions() -> None:
     assert Budget(minutes=1.5).spent(before=60.0) is None
-    assert Budget(minutes=1.5).spent(before=90.0) == "the 1.5 minutes are over"
+    assert Budget(minutes=1.5).spent(before=90.0) == "the limit of 1.5 minutes was reached"
     assert Budget().spent(before=1e9) is None
 
 
@@ -211,4 +227,4 @@ def test_budget_that_ends_leaves_paused_trials_to_be_resumed(runner, open_study)
 
 def test_driver_that_waits_for_nothing_ends_the_search(runner: TrialRunner, open_study) -> None:
     study = open_study(Wait())
-    assert search(study, InlineEngine(runner), Budget(), ignore) == "nothing is left to try"
+    assert search(study, InlineEngine(runner), Budget(), ignore) == "there is nothing more to try"

@@ -97,7 +97,9 @@ def test_coverage_of_empty_lists_is_zero():
 
 
 def test_diversity_without_vectors_is_refused():
-    with pytest.raises(ValueError, match=r"compares the vectors .* there are none. Give an array"):
+    with pytest.raises(
+        ValueError, match=r"compares item vectors, and none were given. Pass an array"
+    ):
         list_metrics(["diversity@2"], recommended([1, 2], vectors=None))
 
 
@@ -107,7 +109,9 @@ def test_a_cutoff_beyond_the_lists_is_refused():
 
 
 def test_a_metric_of_ranks_is_refused():
-    with pytest.raises(UsageError, match="ndcg@5 ranks items; it cannot be told of lists"):
+    with pytest.raises(
+        UsageError, match="ndcg@5 ranks items; it cannot be computed from recommended lists"
+    ):
         measure("ndcg@5", [1, 2])
 
 
@@ -201,7 +205,7 @@ def test_diversity_in_blocks_of_users_is_the_same(monkeypatch):
     rng = np.random.default_rng(0)
     lists = recommended(*(rng.permutation(4)[:3] + 1 for _ in range(20)))
     whole = list_metrics(["diversity@3"], lists)
-    monkeypatch.setattr(module, "CELLS_A_BLOCK", 7 * VECTORS.shape[1])
+    monkeypatch.setattr(module, "CELLS_PER_BLOCK", 7 * VECTORS.shape[1])
     assert list_metrics(["diversity@3"], lists) == pytest.approx(whole)
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import pair_metrics
 from sklearn import metrics as sklearn_metrics
 
 from recsearch.errors import UsageError
-from recsearch.metrics import PairResults, pair_metrics
+from recsearch.metrics import PairResults
 
 NAMES = ("rmse", "mae", "auc", "user_auc", "log_loss")
 
@@ -76,7 +77,10 @@ def test_pair_metrics_of_a_label_that_is_no_click_are_refused():
 
 
 def test_pair_metrics_of_a_ranking_name_are_refused():
-    expected = "ndcg@10 ranks items; it cannot be told of pairs. Choose one of rmse, mae, auc"
+    expected = (
+        "ndcg@10 ranks items; it cannot be computed from labelled pairs. Choose one of "
+        "rmse, mae, auc"
+    )
     with pytest.raises(UsageError, match=expected):
         pair_metrics(["ndcg@10"], array(1), array(1))
 

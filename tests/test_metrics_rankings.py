@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import mean_ranking, per_user_ranking
 from sklearn import metrics as sklearn_metrics
 
 from recsearch.errors import UsageError
-from recsearch.metrics import mean_ranking, per_user_ranking, rank_in_lists, rank_positives
+from recsearch.metrics import rank_in_lists, rank_positives
 
 EXCLUDED = -np.inf
 
@@ -59,7 +60,7 @@ def test_precision_of_fewer_candidates_than_cutoff_divides_by_cutoff():
 
 
 def test_per_user_ranking_of_a_user_without_held_out_items_is_refused():
-    with pytest.raises(ValueError, match="Leave out the users that have none"):
+    with pytest.raises(ValueError, match="Leave out users without one"):
         per_user_ranking(["hr@1"], integers(1), integers(0), integers(1, 0))
 
 
@@ -70,7 +71,11 @@ def test_per_user_ranking_of_more_ranks_than_held_out_items_is_refused():
 
 def test_per_user_ranking_of_a_pair_metric_is_refused():
     with pytest.raises(
-        UsageError, match=r"rmse compares labels; it cannot be told of ranks. Choose one of hr@k"
+        UsageError,
+        match=(
+            r"rmse compares labels; it cannot be computed from ranks of held-out items. "
+            r"Choose one of hr@k"
+        ),
     ):
         per_user_ranking(["rmse"], integers(1), integers(0), integers(1))
 

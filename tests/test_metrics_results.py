@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_metrics import mean_ranking
 
 from recsearch.errors import UsageError
-from recsearch.metrics import PairResults, RankingResults, mean_ranking
+from recsearch.metrics import PairResults, RankingResults
 
 NAMES = ("hr@3", "ndcg@3", "mrr@3", "map@3", "recall@3", "precision@3")
 
@@ -136,7 +137,7 @@ def test_results_of_unequal_lengths_are_refused():
 
 @pytest.mark.parametrize("owner", [integers(0, 0), integers(1, 2)])
 def test_units_without_a_held_out_item_and_items_without_a_unit_are_refused(owner):
-    with pytest.raises(ValueError, match=r"must own at least one ranked item.*Leave out those"):
+    with pytest.raises(ValueError, match=r"must have at least one ranked item.*Leave out users"):
         RankingResults(integers(1, 2), owner, integers(1, 2), integers(1, 2), 3)
 
 

@@ -11,9 +11,9 @@ from misbehaving import FAULTS, write_builder
 from small_run import write_ratings
 
 import recsearch
+from recsearch.api.run import Run
 from recsearch.console.progress import Silent
 from recsearch.errors import SpaceError
-from recsearch.results import Run
 from recsearch.study.trial import TrialState
 from recsearch.workflow.flow import resume
 

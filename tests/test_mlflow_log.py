@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from planted_run import plant_run
 
+from recsearch.api.run import load
 from recsearch.cli.parser import main
 from recsearch.errors import UsageError
-from recsearch.results import load_run
 
 
 def test_absent_mlflow_is_told_with_the_way_to_install_it(
@@ -40,7 +40,7 @@ def children(client: Any, parent: str) -> dict[str, Any]:
 
 def test_run_and_trials_are_logged(tmp_path: Path, server: tuple[str, Any]) -> None:
     uri, client = server
-    parent = load_run(plant_run(tmp_path / "night")).to_mlflow(uri)
+    parent = load(plant_run(tmp_path / "night")).to_mlflow(uri)
     above = client.get_run(parent)
     assert above.info.run_name == "night"
     assert above.info.status == "FINISHED"
@@ -87,4 +87,4 @@ def test_command_prints_the_id(
 
 def test_uri_that_mlflow_refuses_is_told(tmp_path: Path, server: tuple[str, Any]) -> None:
     with pytest.raises(UsageError, match="MLflow at nowhere://x could not take the run"):
-        load_run(plant_run(tmp_path / "night")).to_mlflow("nowhere://x")
+        load(plant_run(tmp_path / "night")).to_mlflow("nowhere://x")

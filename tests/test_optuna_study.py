@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from planted_run import HOSTILE, JournalByHand, plant_run
 
+from recsearch.api.run import load
 from recsearch.errors import UsageError
-from recsearch.results import load_run
 
 
 def test_absent_optuna_is_told_with_the_way_to_install_it(
@@ -13,7 +13,7 @@ def test_absent_optuna_is_told_with_the_way_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"Install it: pip install 'recsearch\[optuna\]'"):
-        load_run(plant_run(tmp_path)).to_optuna()
+        load(plant_run(tmp_path)).to_optuna()
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def test_run_without_trials_is_refused(tmp_path: Path) -> None:
     directory = plant_run(tmp_path)
     (directory / "journal.jsonl").write_text("")
     with pytest.raises(UsageError, match="has no trials yet"):
-        load_run(directory).to_optuna()
+        load(directory).to_optuna()
 
 
 @pytest.mark.usefixtures("quiet_optuna")
 def test_study_has_the_same_trials_states_and_values(tmp_path: Path) -> None:
-    run = load_run(plant_run(tmp_path / "night"))
+    run = load(plant_run(tmp_path / "night"))
     study = run.to_optuna()
     assert study.study_name == "night"
     assert study.direction.name == "MINIMIZE"
@@ -54,7 +54,7 @@ def test_study_has_the_same_trials_states_and_values(tmp_path: Path) -> None:
 def test_distributions_hold_the_ranges_of_all_families(tmp_path: Path) -> None:
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    study = load_run(plant_run(tmp_path)).to_optuna()
+    study = load(plant_run(tmp_path)).to_optuna()
     first, second, *_ = (trial.distributions for trial in study.trials)
     assert first["embedding_dim"] == second["embedding_dim"] == IntDistribution(8, 128, log=True)
     assert first["optimizer"] == CategoricalDistribution(("sgd", "adam"))
@@ -62,7 +62,7 @@ def test_distributions_hold_the_ranges_of_all_families(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quiet_optuna")
 def test_times_are_those_of_the_journal(tmp_path: Path) -> None:
-    study = load_run(plant_run(tmp_path)).to_optuna()
+    study = load(plant_run(tmp_path)).to_optuna()
     first, *_, last = study.trials
     assert first.datetime_start is not None
     assert first.datetime_start.timestamp() == 1002.0
@@ -81,7 +81,7 @@ def test_trials_that_wait_or_rest_are_unfinished(tmp_path: Path) -> None:
     journal.epochs("0007", 1.5)
     journal.pause("0007")
     journal.close()
-    study = load_run(directory).to_optuna()
+    study = load(directory).to_optuna()
     assert [trial.state.name for trial in study.trials[6:]] == ["WAITING", "RUNNING"]
     assert study.trials[7].intermediate_values == {1: 1.5}
 
@@ -90,7 +90,7 @@ def test_trials_that_wait_or_rest_are_unfinished(tmp_path: Path) -> None:
 def test_plots_and_importances_of_optuna_open_it(tmp_path: Path) -> None:
     import optuna
 
-    study = load_run(plant_run(tmp_path)).to_optuna()
+    study = load(plant_run(tmp_path)).to_optuna()
     plots = optuna.visualization
     for draw in (
         plots.plot_optimization_history,
@@ -108,9 +108,9 @@ def test_study_in_a_database_is_read_back(tmp_path: Path) -> None:
     import optuna
 
     storage = f"sqlite:///{tmp_path / 'optuna.db'}"
-    load_run(plant_run(tmp_path / "night")).to_optuna(storage)
+    load(plant_run(tmp_path / "night")).to_optuna(storage)
     read = optuna.load_study(study_name="night", storage=storage)
     assert [trial.state.name for trial in read.trials][:3] == ["COMPLETE", "COMPLETE", "PRUNED"]
     assert read.best_value == 0.9
     with pytest.raises(UsageError, match=r"already has a study called 'night'.*another storage"):
-        load_run(tmp_path / "night").to_optuna(storage)
+        load(tmp_path / "night").to_optuna(storage)

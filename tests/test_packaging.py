@@ -39,7 +39,7 @@ def test_every_dependency_says_who_needs_it() -> None:
 
 
 def test_imported_libraries_are_declared() -> None:
-    from test_layering import imports, modules
+    from import_graph import imports, modules
 
     declared = {
         name.partition(">")[0].partition("[")[0].replace("-", "_").lower()

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from planted_run import EXAMPLES, HOSTILE, METRICS, RUN, TOLD_OF_TEST, JournalByHand, plant_run
 
+from recsearch.api.run import Run
 from recsearch.report.packing import packed, unpacked
 from recsearch.report.page import render_report, write_report
-from recsearch.results import Run, load_run
+from recsearch.results import load_run
 
 
 class Page(HTMLParser):

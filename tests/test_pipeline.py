@@ -33,7 +33,7 @@ def whole_epoch(training: Training, epoch: int) -> Arrays:
 @pytest.fixture
 def small_chunks(monkeypatch) -> None:
     """Chunks of 2 batches, so that an epoch has many of them and a smaller last one."""
-    monkeypatch.setattr(training_module, "BATCHES_A_CHUNK", 2)
+    monkeypatch.setattr(training_module, "BATCHES_PER_CHUNK", 2)
 
 
 @pytest.mark.usefixtures("small_chunks")

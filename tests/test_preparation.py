@@ -169,7 +169,7 @@ def test_multi_null_and_empty_rows_are_padding() -> None:
 
 
 def test_multi_longer_rows_are_cut(monkeypatch) -> None:
-    monkeypatch.setattr(feature_arrays, "MAX_VALUES_A_ROW", 2)
+    monkeypatch.setattr(feature_arrays, "MAX_VALUES_PER_ROW", 2)
     spec, array = encoded_column(item_features(ColumnKind.MULTI, pa.array([list("abc"), ["a"]])))
     assert (spec.size, spec.length) == (4, 2)
     assert array.tolist() == [[0, 0], [1, 2], [1, 0], [0, 0]]

@@ -9,8 +9,8 @@ import pytest
 from small_run import run_settings, write_ratings
 
 import recsearch
+from recsearch.api.run import Run
 from recsearch.errors import UsageError
-from recsearch.results import Run
 
 
 @pytest.fixture(scope="module")

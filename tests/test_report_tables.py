@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from planted_run import EXAMPLES, HOSTILE, METRICS, RUN, JournalByHand
 
+from recsearch.api.run import Run
 from recsearch.report import content
 from recsearch.report.cost import cost
 from recsearch.report.examples import Item, examples
 from recsearch.report.page import render_report
-from recsearch.results import Run, load_run
+from recsearch.results import load_run
 
 
 def facts(rows: content.Facts) -> dict[str, str]:

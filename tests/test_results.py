@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 
+from recsearch.api.run import Run, load
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results import (
     Measurement,
-    Run,
     Training,
-    load_run,
     trials_table,
     write_trials_csv,
 )
@@ -67,7 +66,7 @@ def test_trials_keeps_numbers_and_texts_of_one_name_as_they_are() -> None:
 
 def test_trials_of_an_empty_journal_has_the_fixed_columns(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(RUN))
-    run = load_run(tmp_path)
+    run = load(tmp_path)
     assert run.trials().shape == (0, 12)
     assert run.best() is None
     assert run.summary().startswith(f"{tmp_path.name}: 0 trials.\n")
@@ -87,7 +86,7 @@ def test_curves_shows_a_value_that_was_not_finite_as_na(tmp_path: Path) -> None:
     journal.start("0000", "neumf", 2)
     journal.epochs("0000", float("nan"), 1.0)
     journal.close()
-    assert load_run(tmp_path).curves()["rmse"].isna().tolist() == [True, False]
+    assert load(tmp_path).curves()["rmse"].isna().tolist() == [True, False]
 
 
 def test_measurements_hold_each_score_when_it_became_known(run: Run) -> None:
@@ -109,7 +108,7 @@ def test_trainings_tell_what_ran_when(run: Run) -> None:
 def test_examples_are_read_if_the_run_left_some(run: Run) -> None:
     assert run.examples is None
     (run.directory / "best" / "examples.json").write_text('{"users": []}')
-    assert load_run(run.directory).examples == {"users": []}
+    assert load(run.directory).examples == {"users": []}
 
 
 def test_best_is_the_trial_with_the_lowest_rmse(run: Run) -> None:
@@ -131,7 +130,7 @@ def test_a_run_shows_itself_as_its_summary(run: Run) -> None:
 
 
 def test_summary_of_an_unfinished_run_says_so(tmp_path: Path) -> None:
-    run = load_run(plant_run(tmp_path, finished=False))
+    run = load(plant_run(tmp_path, finished=False))
     assert run.metrics is None
     assert run.summary().endswith("The run has not ended: there are no test metrics yet.")
 
@@ -164,7 +163,7 @@ def test_plots_of_what_a_run_has_not_say_so(run: Run) -> None:
 
 
 def test_plot_baselines_of_an_unfinished_run_is_refused(tmp_path: Path) -> None:
-    run = load_run(plant_run(tmp_path, finished=False))
+    run = load(plant_run(tmp_path, finished=False))
     with pytest.raises(RunDirectoryError, match=r"has no best/metrics\.json.*recsearch resume"):
         run.plot_baselines()
 
@@ -184,12 +183,12 @@ def test_trials_csv_is_the_table_without_the_last_fixed_columns(run: Run) -> Non
 
 def test_load_run_of_a_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"There is no directory .*absent"):
-        load_run(tmp_path / "absent")
+        load(tmp_path / "absent")
 
 
 def test_load_run_of_another_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"not a run directory of recsearch.*no run\.json"):
-        load_run(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +202,7 @@ def test_load_run_of_another_directory_is_refused(tmp_path: Path) -> None:
 def test_load_run_of_a_damaged_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RunDirectoryError, match=message):
-        load_run(tmp_path)
+        load(tmp_path)
 
 
 def test_recommender_of_an_unfinished_run_is_refused(run: Run) -> None:

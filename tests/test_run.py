@@ -16,10 +16,11 @@ import pytest
 from small_run import HYPERBAND, run_settings, write_builder, write_ratings
 
 import recsearch
+from recsearch.api.run import Run
 from recsearch.cli.parser import main
 from recsearch.console.progress import Silent
 from recsearch.data.store import open_prepared
-from recsearch.results import Run, load_run
+from recsearch.results import load_run
 from recsearch.study.journal import read_events
 from recsearch.study.study import trial_seed
 from recsearch.study.trial import Assignment, TrialState

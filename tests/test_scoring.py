@@ -109,7 +109,7 @@ def test_blocks_do_not_change_the_scores_of_a_model_without_an_item_input(monkey
     user, item = every_pair(np.array([5, 0, 2, 9, 5], np.int32))
     order = np.random.default_rng(1).permutation(len(user))
     whole = scorer.score_pairs(user[order], item[order])
-    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 2 * NUM_ITEMS + 1)
+    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", 2 * NUM_ITEMS + 1)
     sizes = []
     in_blocks = catalogue_scorer()
     catalogue = in_blocks.score_catalogue
@@ -118,7 +118,7 @@ def test_blocks_do_not_change_the_scores_of_a_model_without_an_item_input(monkey
     )
     np.testing.assert_allclose(in_blocks.score_pairs(user[order], item[order]), whole, rtol=1e-6)
     assert sizes == [2, 2]  # four users: 0, 2, 5 and 9
-    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 1)
+    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", 1)
     np.testing.assert_allclose(scorer.score_pairs(user[order], item[order]), whole, rtol=1e-6)
 
 
@@ -176,7 +176,7 @@ def test_pair_model_with_a_bag_is_split_and_scores_as_pair_by_pair() -> None:
 def test_pairs_of_a_model_with_a_bag_are_scored_in_blocks_as_wide_as_it(monkeypatch) -> None:
     scorer = ModelScorer(pair_model_with_bag(), pipeline(Task.IMPLICIT).feed, DATA.spec)
     expected = scorer.score_pairs(*every_pair(USERS))
-    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", 50 * NUM_ITEMS)
+    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", 50 * NUM_ITEMS)
     sizes, pairs = [], scorer._pairs
     monkeypatch.setattr(scorer, "_pairs", lambda u, i: sizes.append(len(u)) or pairs(u, i))
     np.testing.assert_allclose(scorer.score_pairs(*every_pair(USERS)), expected, rtol=1e-5)
@@ -244,7 +244,7 @@ def test_blocks_do_not_change_scores(monkeypatch) -> None:
     scorer = scorer_of([user, genres], output)
     whole, pairs = scorer.score_catalogue(USERS), scorer.score_pairs(*every_pair(USERS))
     width = split_by_side(scorer.model).width
-    monkeypatch.setattr(scoring, "NUMBERS_A_BLOCK", (2 * NUM_ITEMS + 1) * width)
+    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", (2 * NUM_ITEMS + 1) * width)
     np.testing.assert_allclose(scorer.score_catalogue(USERS), whole, rtol=1e-5)
     np.testing.assert_allclose(scorer.score_pairs(*every_pair(USERS)), pairs, rtol=1e-5)
 

@@ -245,7 +245,7 @@ def test_module_reference_builds(file: Path, monkeypatch) -> None:
             "neuralcf",
             r"no search space called 'neuralcf'\. Did you mean neural_cf .*recsearch spaces",
         ),
-        ("zzz", r"no search space called 'zzz'\. Try `recsearch spaces`"),
+        ("zzz", r"no search space called 'zzz'\. Run `recsearch spaces`"),
         ("./absent.py", "There is no file absent.py"),
         ("no.such.module:build", "The module no.such.module cannot be imported"),
         ("neumf:absent", "neumf has no function 'absent'"),

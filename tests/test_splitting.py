@@ -11,11 +11,11 @@ from interaction_tables import pairs, rows, same_parts, table
 
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.splitting import (
-    SPLIT_METHODS,
     default_split,
     resolve_split_method,
     split_interactions,
 )
+from recsearch.data.task import SPLIT_METHODS
 from recsearch.errors import DataError, UsageError
 
 BY_ROW = ("random", "leave-last-out", "temporal")  # the others hold out whole users or items
@@ -117,7 +117,7 @@ def test_leave_last_out_by_hand() -> None:
     assert split.description.startswith("leave-last-out")
     assert split.notes == (
         "1 of 3 users have fewer than 3 interactions: "
-        "they stay wholly in the training part and are not evaluated.",
+        "all their rows are in the training part, and they are not evaluated.",
     )
 
 

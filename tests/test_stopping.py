@@ -100,7 +100,7 @@ def test_trial_whose_search_is_out_of_time_ends_after_its_epoch_and_its_score_co
 ) -> None:
     study = open_study(tmp_path / "short", epochs=1_000_000)
     reason = search(study, InlineEngine(runner), Budget(minutes=0.02), lambda message: None)
-    assert reason == "the 0.02 minutes are over"
+    assert reason == "the limit of 0.02 minutes was reached"
     (trial,) = study.trials
     assert trial.state is TrialState.WAITING
     assert trial.score == min(scores(study))
@@ -194,7 +194,7 @@ def test_model_that_is_too_large_is_infeasible_and_never_trained(runner: TrialRu
     num_parameters = 2 * spec.num_users + 3 * spec.num_items
     assert outcome.state is TrialState.INFEASIBLE
     assert outcome.num_parameters == num_parameters
-    assert outcome.message == f"{num_parameters:,} parameters; at most 10 were asked for."
+    assert outcome.message == f"{num_parameters:,} parameters, more than the limit of 10."
     assert (told, outcome.curve) == ([], ())
 
 
@@ -227,7 +227,8 @@ class FullDisk(Listening):
     def wait(self) -> list[Message]:
         error = OSError(28, os.strerror(28), "0000-1.npz")
         message = f"{type(error).__name__}: {error}"
-        return [Message(self.pending.pop(), Outcome(TrialState.FAILED, message=message))]
+        outcome = Outcome(TrialState.FAILED, message=message, disk_full=True)
+        return [Message(self.pending.pop(), outcome)]
 
     def close(self) -> None:
         pass

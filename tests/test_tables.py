@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recsearch.data.contents import HEAD_BYTES, open_content
 from recsearch.data.parsing import first_unparsable, infer_type
-from recsearch.data.readers import read_table
+from recsearch.data.tables import read_source
 from recsearch.errors import DataError
 
 
@@ -25,22 +25,22 @@ def write(tmp_path):
 def test_columns_of_movielens_item_file_are_known(write):
     flags = "|".join(["0"] * 19)
     path = write("u.item", f"1|Caf\xe9 (1995)|01-Jan-1995||http://x|{flags}\n".encode("latin-1"))
-    table = read_table(path)
+    table = read_source(path).table
     assert table.column_names[:3] == ["item_id", "title", "release_date"]
     assert table["title"].to_pylist() == ["Caf\xe9 (1995)"]
-    movies = read_table(write("movies.dat", "1::Toy Story (1995)::A|B|C|D\n"))
+    movies = read_source(write("movies.dat", "1::Toy Story (1995)::A|B|C|D\n")).table
     assert movies.to_pylist() == [{"item_id": 1, "title": "Toy Story (1995)", "genres": "A|B|C|D"}]
 
 
 def test_quoted_cells_may_hold_delimiters_quotes_and_line_breaks(write):
     path = write("a.csv", 'user,item,"note"\n1,"a,b","x ""y"" z"\n2,c,"two\nlines"\n')
-    table = read_table(path)
+    table = read_source(path).table
     assert table["item"].to_pylist() == ["a,b", "c"]
     assert table["note"].to_pylist() == ['x "y" z', "two\nlines"]  # the last row, but closed
 
 
 def test_quoted_delimiters_of_the_header_do_not_count(write):
-    table = read_table(write("a.csv", 'user,item,"tags; as; many; as; given"\n1,2,x\n'))
+    table = read_source(write("a.csv", 'user,item,"tags; as; many; as; given"\n1,2,x\n')).table
     assert table.column_names == ["user", "item", "tags; as; many; as; given"]
 
 
@@ -55,7 +55,7 @@ def test_head_of_a_long_file_ends_with_a_whole_line(write):
 
 def test_backslash_escapes_are_understood_when_rows_need_them(write):
     path = write("b.csv", 'user;item\n"1";"say \\"a;b\\" now"\n')
-    assert read_table(path)["item"].to_pylist() == ['say "a;b" now']
+    assert read_source(path).table["item"].to_pylist() == ['say "a;b" now']
 
 
 @pytest.mark.parametrize(
@@ -149,35 +149,35 @@ def test_first_unparsable_row_is_the_first_false(good):
 )
 def test_file_that_cannot_be_used_is_told_in_one_message(write, name, content, message):
     with pytest.raises(DataError, match=message) as error:
-        read_table(write(name, content))
+        read_source(write(name, content))
     assert name in str(error.value)
     assert error.value.__suppress_context__ or error.value.__context__ is None
 
 
 def test_path_that_is_absent_tells_close_names(write, tmp_path):
     write("ratings.csv", "user,item\n1,2\n")
-    with pytest.raises(DataError, match=r"no such file. Close to it in .*: ratings\.csv"):
-        read_table(tmp_path / "rating.csv")
+    with pytest.raises(DataError, match=r"no such file. Similar names in .*: ratings\.csv"):
+        read_source(tmp_path / "rating.csv")
     with pytest.raises(DataError, match="none with a similar name in"):
-        read_table(tmp_path / "zzz")
+        read_source(tmp_path / "zzz")
     with pytest.raises(DataError, match="no such file, and no folder"):
-        read_table(tmp_path / "absent" / "ratings.csv")
+        read_source(tmp_path / "absent" / "ratings.csv")
 
 
 def test_directory_without_tables_is_a_fault(write, tmp_path):
     write("ratings.md", "user,item\n1,2\n")
-    with pytest.raises(DataError, match=r"The directory holds no \.parquet file"):
-        read_table(tmp_path)
+    with pytest.raises(DataError, match=r"The directory contains no \.parquet"):
+        read_source(tmp_path)
 
 
 def test_directory_of_parts_that_differ_is_a_fault(tmp_path):
     pa.parquet.write_table(pa.table({"user": [1]}), tmp_path / "0.parquet")
     pa.parquet.write_table(pa.table({"user": ["a"]}), tmp_path / "1.parquet")
-    with pytest.raises(DataError, match="The 2 Parquet files do not fit together"):
-        read_table(tmp_path)
+    with pytest.raises(DataError, match="The 2 Parquet files cannot be joined"):
+        read_source(tmp_path)
 
 
 def test_parquet_without_rows_is_a_fault(tmp_path):
     pa.parquet.write_table(pa.table({"user": pa.array([], pa.int64())}), tmp_path / "0.parquet")
     with pytest.raises(DataError, match=r"Has columns \(user\) but no row of data"):
-        read_table(tmp_path / "0.parquet")
+        read_source(tmp_path / "0.parquet")

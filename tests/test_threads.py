@@ -18,7 +18,7 @@ for has_run in (False, True):  # each in a process of its own: nothing has run b
         os._exit(0)
     os.wait()
 """
-SAID = "TensorFlow runs already in this process: its threads stay as they are."
+SAID = "TensorFlow already runs in this process, so its threads cannot be limited."
 
 
 def test_one_thread_is_set_unless_tensorflow_runs_already() -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from recsearch.errors import UsageError
-from recsearch.metrics import PairResults, RankingResults, bootstrap_interval, compare
+from recsearch.metrics import PairResults, RankingResults, bootstrap_interval, compare_results
 from recsearch.metrics import uncertainty as module
 
 
@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_interval():
 
 
 def test_blocks_of_resamples_draw_every_user_about_once(monkeypatch):
-    monkeypatch.setattr(module, "WEIGHTS_A_BLOCK", 7 * 30 + 1)
+    monkeypatch.setattr(module, "WEIGHTS_PER_BLOCK", 7 * 30 + 1)
     blocks = list(module._draw_weights(30, 100, seeded()))
     assert [len(block) for block in blocks] == [7] * 14 + [2]
     weights = np.concatenate(blocks)
@@ -101,13 +101,13 @@ def test_intervals_of_clicks_hold_the_value(name, size):
 
 
 def test_resamples_are_fewer_where_there_are_many_rows(monkeypatch):
-    monkeypatch.setattr(module, "WORK", 60_000)
+    monkeypatch.setattr(module, "MAX_WORK", 60_000)
     label = np.tile([0, 1], 100).astype(np.float32)
     user = np.repeat(np.arange(100), 2).astype(np.int32)
     clicks = PairResults(user, user, label, label / 2)
     assert bootstrap_interval(clicks, "auc", seeded()).num_resamples == 60_000 // 200
     assert bootstrap_interval(clicks, "log_loss", seeded()).num_resamples == 60_000 // 100
-    monkeypatch.setattr(module, "WORK", 1)
+    monkeypatch.setattr(module, "MAX_WORK", 1)
     assert bootstrap_interval(clicks, "log_loss", seeded()).num_resamples == 200
 
 
@@ -115,10 +115,15 @@ def test_resamples_are_fewer_where_there_are_many_rows(monkeypatch):
 def test_results_of_one_user_or_none_say_so(count):
     interval = bootstrap_interval(one_rank_each(np.ones(count)), "hr@10", seeded())
     assert (interval.low, interval.high, interval.num_resamples) == (None, None, 0)
-    assert interval.note == f"{count} user(s) with held-out rows: an interval over users needs two"
+    assert (
+        interval.note
+        == f"{count} user(s) with held-out rows: an interval over users needs at least two"
+    )
     assert interval.value == (1.0 if count else None)
     json.dumps(interval.to_json(), allow_nan=False)
-    alike = compare(one_rank_each(np.ones(count)), one_rank_each(np.ones(count)), "hr@10", seeded())
+    alike = compare_results(
+        one_rank_each(np.ones(count)), one_rank_each(np.ones(count)), "hr@10", seeded()
+    )
     assert (alike.p_value, alike.answer) == (None, "not distinguishable")
 
 
@@ -161,23 +166,23 @@ def test_a_small_gain_of_every_user_is_told_though_the_intervals_overlap():
     own, other = ratings(error - 0.05), ratings(error)
     alone = [bootstrap_interval(results, "rmse", seeded()) for results in (own, other)]
     assert alone[0].high > alone[1].low
-    found = compare(own, other, "rmse", seeded())
+    found = compare_results(own, other, "rmse", seeded())
     assert found.answer == "better"
     assert found.difference.high < 0
     assert found.p_value == pytest.approx(2 / 1001)
-    assert compare(other, own, "rmse", seeded()).answer == "worse"
+    assert compare_results(other, own, "rmse", seeded()).answer == "worse"
 
 
 def test_answers_follow_the_direction_of_the_metric():
     good, bad = one_rank_each(np.ones(50)), one_rank_each(np.where(np.arange(50) % 2, 1, 11))
-    found = compare(good, bad, "ndcg@10", seeded())
+    found = compare_results(good, bad, "ndcg@10", seeded())
     assert (found.answer, found.difference.value) == ("better", 0.5)
-    assert compare(bad, good, "ndcg@10", seeded()).answer == "worse"
+    assert compare_results(bad, good, "ndcg@10", seeded()).answer == "worse"
 
 
 def test_equal_scorers_are_not_distinguishable():
     results = one_rank_each(seeded(1).integers(1, 12, 100))
-    found = compare(results, results, "ndcg@10", seeded())
+    found = compare_results(results, results, "ndcg@10", seeded())
     assert (found.difference.low, found.difference.high) == (0, 0)
     assert (found.p_value, found.answer) == (1.0, "not distinguishable")
 
@@ -187,7 +192,7 @@ def test_scorers_that_differ_by_noise_are_rarely_told_apart():
     told = 0
     for _ in range(100):
         first, second = (ratings(rng.normal(size=100)) for _ in range(2))
-        told += compare(first, second, "rmse", rng, num_resamples=200).answer != (
+        told += compare_results(first, second, "rmse", rng, num_resamples=200).answer != (
             "not distinguishable"
         )
     assert told <= 12  # 5 percent in name
@@ -197,14 +202,16 @@ def test_p_value_is_near_that_of_a_paired_test_of_means():
     rng = seeded(11)
     first = 2 + rng.exponential(size=300)
     second = first + rng.normal(0.03, 0.3, size=300)
-    found = compare(ratings(first), ratings(second), "mae", seeded(), num_resamples=4000)
+    found = compare_results(ratings(first), ratings(second), "mae", seeded(), num_resamples=4000)
     expected = stats.ttest_rel(first, second).pvalue
     assert 0.01 < expected < 0.5
     assert found.p_value == pytest.approx(expected, abs=0.02)
 
 
 def test_comparisons_are_told_in_json():
-    found = compare(ratings(np.ones(9)), ratings(np.full(9, 2)), "mae", seeded(), num_resamples=20)
+    found = compare_results(
+        ratings(np.ones(9)), ratings(np.full(9, 2)), "mae", seeded(), num_resamples=20
+    )
     told = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert told["answer"] == "better"
     assert told["difference"]["value"] == -1.0
@@ -213,4 +220,4 @@ def test_comparisons_are_told_in_json():
 
 def test_scorers_on_different_rows_are_not_compared():
     with pytest.raises(ValueError, match=r"Received 4 and 3 rows that differ .* Measure both with"):
-        compare(ratings(np.ones(4)), ratings(np.ones(3)), "mae", seeded())
+        compare_results(ratings(np.ones(4)), ratings(np.ones(3)), "mae", seeded())

@@ -9,10 +9,11 @@ from small_run import write_ratings
 
 import recsearch
 import recsearch.workflow.flow
+from recsearch.api.run import Run
 from recsearch.cli.parser import main
 from recsearch.console.progress import Silent
 from recsearch.errors import RecsearchError, SearchError, SpaceError
-from recsearch.results import Run, load_run
+from recsearch.results import load_run
 from recsearch.study.trial import TrialState
 from recsearch.workflow.flow import resume
 

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, Unpack
 
+from recsearch.api.run import Run
 from recsearch.config.arguments import PATHS
 from recsearch.config.run_config import RunConfig, make_config
 from recsearch.config.settings import Settings
@@ -15,8 +15,6 @@ from recsearch.console.estimate import Capacity
 from recsearch.console.progress import Lines, Silent
 from recsearch.data.frames import Frame
 from recsearch.errors import FaultsError, UsageError
-from recsearch.report.compare_page import RunComparison, compare_runs
-from recsearch.results import Run, load_run
 from recsearch.text.shown import shown
 from recsearch.tuning.space.references import reference_of, refuse_nested_search, require_references
 from recsearch.workflow.dataset import load_dataset
@@ -61,7 +59,7 @@ def search(
         from recsearch.workflow.flow import run
 
         observer = Lines(Capacity(config.workers, config.minutes)) if verbose else Silent()
-        return run(config, dataset, [_call(config, settings, frames)], observer)
+        return Run.of(run(config, dataset, [_call(config, settings, frames)], observer))
 
 
 def _configure(spaces: Any, settings: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Frame]]:
@@ -125,26 +123,3 @@ def _argument(flag: str, value: str | None) -> str:
     if value is None:
         return name
     return f"{name}={value}" if value.lstrip("-")[0].isdigit() else f"{name}={value!r}"
-
-
-def compare(runs: Sequence[Run | str | Path]) -> RunComparison:
-    """Returns runs side by side: best so far at equal time, test metrics, winners and cost.
-
-    Args:
-        runs: Two or more, as runs or as their directories.
-
-    Returns:
-        A comparison with `table()` (one row per run), `plot()` and `differences`: settings and data
-        in which the runs differ. Printed, it is tables in text.
-
-    Raises:
-        UsageError: If there are fewer than two runs, or one is given twice.
-        RunDirectoryError: If a directory holds no run.
-
-    Example:
-        >>> import recsearch
-        >>> print(recsearch.compare(["runs/hyperband", "runs/random"]))  # doctest: +SKIP
-    """
-    if isinstance(runs, str | os.PathLike | Run) or not isinstance(runs, Iterable):
-        raise UsageError(f"runs={shown(runs)}: expected a list of two or more runs.")
-    return compare_runs([run if isinstance(run, Run) else load_run(run) for run in runs])

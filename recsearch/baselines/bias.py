@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData
 
@@ -29,19 +29,19 @@ GRID: tuple[Parameters, ...] = (
     {"reg_user": 50.0, "reg_item": 10.0},
     {"reg_user": 50.0, "reg_item": 30.0},
 )
-"""What is tried, the default first."""
+"""The configurations that are tried, the default first."""
 
 
 @dataclass(frozen=True)
 class Bias:
-    """The mean label, and how much each user and item departs from it.
+    """The mean label, and the deviation of each user and item from it.
 
     Attributes:
         mean: Mean training label, in the unit of the label.
         user_bias: [U] float64; 0 for the unknown user.
         item_bias: [N] float64; 0 for the unknown item.
-        low: The smallest training label: no score is below it.
-        high: The largest training label: no score is above it.
+        low: The smallest training label; scores are clipped to it.
+        high: The largest training label; scores are clipped to it.
     """
 
     mean: float
@@ -51,16 +51,16 @@ class Bias:
     high: float
 
     def unclipped(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Returns mu + b_u + b_i, [B] float64, which may leave the range of the labels."""
+        """Returns mu + b_u + b_i, [B] float64, possibly outside the range of the labels."""
         scores: NDArray[np.float64] = self.mean + self.user_bias[user] + self.item_bias[item]
         return scores
 
     def clip(self, scores: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Returns the scores within the range of the training labels, as float32."""
+        """Returns the scores clipped to the range of the training labels, as float32."""
         return np.clip(scores, self.low, self.high).astype(np.float32)
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B], in the unit of the label."""
+        """Returns one score per pair, [B], in the unit of the label."""
         return self.clip(self.unclipped(user, item))
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -68,8 +68,8 @@ class Bias:
         return self.clip(self.mean + self.user_bias[user][:, None] + self.item_bias[None, :])
 
 
-def prepare_bias(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits the bias model at `reg_user` and `reg_item`."""
+def prepare_bias(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits the bias model at `reg_user` and `reg_item`."""
     spec = data.spec
 
     def fit(parameters: Parameters) -> Bias:
@@ -89,13 +89,13 @@ def fit_bias(
     """Returns the bias model after ten sweeps of alternating least squares.
 
     Each sweep sets b_i = sum(r - mu - b_u) / (reg_item + n_i), then
-    b_u = sum(r - mu - b_i) / (reg_user + n_u). An id that training never met keeps the bias 0.
+    b_u = sum(r - mu - b_i) / (reg_user + n_u). An id that training does not know has bias 0.
 
     Args:
         train: At least one interaction, with a numeric label.
         num_users: U, the unknown user included.
         num_items: N, the unknown item included.
-        reg_user: How many labels without a departure each user is credited with; positive.
+        reg_user: The number of additional labels with deviation 0 per user; positive.
         reg_item: The same for items.
 
     Source:

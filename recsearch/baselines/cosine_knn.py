@@ -1,7 +1,7 @@
 """Item and user neighbours for implicit feedback.
 
-Of items: score(u, i) = sum of s_ij over the items j that u met and that are neighbours of i.
-Of users: score(u, i) = sum of s_uv over the users v who met i and who are neighbours of u.
+Items: score(u, i) = sum of s_ij over the items j of u that are neighbours of i.
+Users: score(u, i) = sum of s_uv over the users v of i that are neighbours of u.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs.
 """
@@ -21,7 +21,7 @@ from recsearch.baselines.matrices import (
     paired_sums,
 )
 from recsearch.baselines.neighbours import CosineNeighbours
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 
@@ -30,15 +30,15 @@ class ItemKnn:
     """The users' items, and the neighbours of each item.
 
     Attributes:
-        interactions: [U, N] float32: 1, or a weight, where the user met the item.
-        similarity: [N, N] float32: row i holds the neighbours of item i, never i itself.
+        interactions: [U, N] float32: 1, or a weight, where the user has the item.
+        similarity: [N, N] float32: row i has the neighbours of item i, without i itself.
     """
 
     interactions: sparse.csr_array
     similarity: sparse.csr_array
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one similarity sum a pair, [B]; 0 where user or item is unknown."""
+        """Returns one similarity sum per pair, [B]; 0 if user or item is unknown."""
         return paired_sums(self.similarity, self.interactions, item, user)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -52,42 +52,43 @@ class UserKnn:
     """The items' users, and the neighbours of each user.
 
     Attributes:
-        met_by: [N, U] float32: 1 where the item was met by the user.
-        similarity: [U, U] float32: row u holds the neighbours of user u, never u itself.
+        users_of: [N, U] float32: 1 where the item has the user.
+        similarity: [U, U] float32: row u has the neighbours of user u, without u itself.
     """
 
-    met_by: sparse.csr_array
+    users_of: sparse.csr_array
     similarity: sparse.csr_array
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one similarity sum a pair, [B]; 0 where user or item is unknown."""
-        return paired_sums(self.similarity, self.met_by, user, item)
+        """Returns one similarity sum per pair, [B]; 0 if user or item is unknown."""
+        return paired_sums(self.similarity, self.users_of, user, item)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: each user's similarity sum with the users of every item."""
-        scores: NDArray[np.float32] = (self.similarity[user] @ self.met_by.T).toarray()
+        scores: NDArray[np.float32] = (self.similarity[user] @ self.users_of.T).toarray()
         return scores
 
 
-def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits item neighbours at `num_neighbours`, `shrink` and `weighting`.
+def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits item neighbours.
 
-    With a `half_life` the user's items count by their recency in the sums, not for similarities.
+    Its parameters are `num_neighbours`, `shrink` and `weighting`. With a `half_life`, the user's
+    items are weighted by recency in the sums, but not in the similarities.
 
     Args:
-        data: Its training part is read; a repeated pair counts once, labels do not count.
-        configurations: All that will be fitted, half-lives aside.
+        data: The training part is used; a repeated pair counts once, labels do not count.
+        configurations: All configurations that will be fitted, except for half-lives.
 
     Raises:
-        TooLargeError: If the similarities would take minutes, or gigabytes.
+        TooLargeError: If the similarities would take minutes or gigabytes.
 
     Source:
         Deshpande and Karypis 2004, "Item-based top-N recommendation algorithms". Variant of
         Ferrari Dacrema et al. 2021 (TOIS): neighbours are kept for the item that is scored, not
-        for those the user met; similarities are not normalised again; shrink as there.
+        for the user's items; similarities are not normalised again; same shrink.
     """
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    check_cooccurrences(interactions, "item_knn", "items that one user met")
+    check_cooccurrences(interactions, "item_knn", "items of one user")
     check_stored(data.spec.num_items, _most(configurations), "item_knn", "items")
     neighbours = CosineNeighbours(interactions.T.tocsr(), configurations)
     return lambda parameters: ItemKnn(
@@ -95,21 +96,21 @@ def prepare_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -
     )
 
 
-def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits user neighbours at `num_neighbours`, `shrink` and `weighting`.
+def prepare_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits user neighbours.
 
-    Args and errors are those of `prepare_item_knn`.
+    Parameters, arguments and errors are those of `prepare_item_knn`, without `half_life`.
 
     Source:
         Sarwar et al. 2000, "Analysis of recommendation algorithms for e-commerce", with the
         cosine, shrink and weighting of Ferrari Dacrema et al. 2021 (TOIS).
     """
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    met_by = interactions.T.tocsr()
-    check_cooccurrences(met_by, "user_knn", "users who met one item")
+    users_of = interactions.T.tocsr()
+    check_cooccurrences(users_of, "user_knn", "users of one item")
     check_stored(data.spec.num_users, _most(configurations), "user_knn", "users")
     neighbours = CosineNeighbours(interactions, configurations)
-    return lambda parameters: UserKnn(met_by, neighbours.at(parameters))
+    return lambda parameters: UserKnn(users_of, neighbours.at(parameters))
 
 
 def _most(configurations: Sequence[Parameters]) -> int:

@@ -24,19 +24,19 @@ from recsearch.baselines.matrices import (
     interaction_matrix,
     row_blocks,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData
 
 MAX_EASE_ITEMS = 8000
-"""Known items up to which the matrices are made: then 2.3 GB and 16 s on one core, measured."""
+"""Limit of known items, at which the matrices take 2.3 GB and 16 s on one core (measured)."""
 
 DEFAULT_L2 = 500.0
 GRID: tuple[Parameters, ...] = tuple(
     {"l2": l2}
     for l2 in (DEFAULT_L2, 1000.0, 250.0, 2000.0, 100.0, 50.0, 4000.0, 20.0, 8000.0, 5.0, 1.0)
 )
-"""What is tried, the default first, then from the likely to the unlikely."""
+"""The configurations that are tried: the default first, then the likely before the unlikely."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ class Ease:
     """The users' items, and the weight of each item for each other.
 
     Attributes:
-        interactions: [U, M] float32: 1, or a weight, where the user met the item; column i is item
+        interactions: [U, M] float32: 1, or a weight, where the user has the item; column i is item
             i + 1.
-        weight: [M, M] float32: entry (j, i) is added to the score of i if the user met j.
+        weight: [M, M] float32: entry (j, i) is added to the score of item i if the user has j.
     """
 
     interactions: sparse.csr_array
     weight: NDArray[np.float32]
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B]; 0 where user or item is unknown."""
+        """Returns one score per pair, [B]; 0 if user or item is unknown."""
         scores = np.zeros(len(user), dtype=np.float32)
         for block in row_blocks(len(user), PAIR_BLOCK):
             met = self.interactions[user[block]].tocoo()
@@ -71,11 +71,11 @@ class Ease:
 
 @dataclass(frozen=True)
 class Gram:
-    """What EASE needs of the training data, whatever the l2.
+    """The matrices from the training data that EASE needs for every l2.
 
     Attributes:
-        interactions: [U, N] float32, as made by `interaction_matrix`.
-        product: [M, M] float64: how many users met both items.
+        interactions: [U, N] float32, from `interaction_matrix`.
+        product: [M, M] float64: the number of users of both items.
     """
 
     interactions: sparse.csr_array
@@ -91,18 +91,18 @@ def gram_matrix(train: Encoded, num_users: int, num_items: int) -> Gram:
         num_items: N, the unknown item included.
 
     Raises:
-        TooLargeError: If there are over `MAX_EASE_ITEMS` known items, before memory is taken.
+        TooLargeError: If there are more than `MAX_EASE_ITEMS` known items; no memory is allocated.
     """
     num_known = num_items - 1
     if num_known > MAX_EASE_ITEMS:
         raise TooLargeError(
-            f"ease inverts a dense matrix of at most {MAX_EASE_ITEMS:,} items a side. These data"
-            f" have {num_known:,} items, which would take {8 * num_known**2 / 1e9:.1f} GB for"
-            " each of three matrices. Drop the rarest items, or do without this baseline."
+            f"ease inverts a dense item-item matrix of at most {MAX_EASE_ITEMS:,} items. These data"
+            f" have {num_known:,} items, so each of three matrices would take"
+            f" {8 * num_known**2 / 1e9:.1f} GB. Drop the rarest items, or leave out this baseline."
         )
     whole = interaction_matrix(train, num_users, num_items)
     interactions = whole[:, 1:]
-    check_cooccurrences(interactions, "ease", "items that one user met")
+    check_cooccurrences(interactions, "ease", "items of one user")
     columns = interactions.T.tocsr()
     product = np.empty((num_known, num_known))
     for block in column_blocks(interactions):
@@ -114,7 +114,7 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     """Returns EASE at one l2.
 
     Args:
-        gram: As made by `gram_matrix`; it is not changed.
+        gram: Result of `gram_matrix`; it is not changed.
         l2: Weight of the squared weights against the squared errors; positive.
 
     Raises:
@@ -135,21 +135,16 @@ def ease_from_gram(gram: Gram, l2: float) -> Ease:
     return Ease(gram.interactions[:, 1:], weight)
 
 
-def fit_ease(train: Encoded, num_users: int, num_items: int, l2: float = DEFAULT_L2) -> Ease:
-    """Returns EASE at one l2; `gram_matrix` and `ease_from_gram` say the rest."""
-    return ease_from_gram(gram_matrix(train, num_users, num_items), l2)
+def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits EASE at an `l2`; co-occurrences are counted once, here.
 
-
-def prepare_ease(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits EASE at an `l2`; the co-occurrences are counted here, once.
-
-    With a `half_life` the user's items count by their recency in the scores, not in the weights.
+    With a `half_life`, the user's items are weighted by recency in the scores, but not in the fit.
 
     Raises:
-        TooLargeError: As `gram_matrix` says.
+        TooLargeError: See `gram_matrix`.
     """
     gram = gram_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    made: dict[float, Ease] = {}  # the last one alone, for its half-lives: each takes up to 256 MB
+    made: dict[float, Ease] = {}  # only the last, for its half-lives: each takes up to 256 MB
 
     def fit(parameters: Parameters) -> Ease:
         l2 = float(parameters["l2"])

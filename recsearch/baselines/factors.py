@@ -1,4 +1,4 @@
-"""Scores that are inner products of a user's and an item's vector.
+"""Scores that are inner products of a user vector and an item vector.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs;
 D factors.
@@ -25,7 +25,7 @@ class Factors:
     item: NDArray[np.float32]
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B]; 0 where user or item is unknown."""
+        """Returns one score per pair, [B]; 0 if user or item is unknown."""
         scores = np.empty(len(user), dtype=np.float32)
         for block in row_blocks(len(user), PAIR_BLOCK):
             scores[block] = np.einsum("bd,bd->b", self.user[user[block]], self.item[item[block]])

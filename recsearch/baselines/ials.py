@@ -1,16 +1,19 @@
 """iALS: matrix factorisation of implicit feedback by alternating least squares.
 
-With S the pairs (u, i) that were met, it minimises
+With S the observed pairs (u, i), it minimises
 
     sum over S of (p_u . q_i - 1)^2  +  w sum over all u, i of (p_u . q_i)^2
     + l2 (sum_u (n_u + w N) |p_u|^2  +  sum_i (n_i + w U) |q_i|^2),
 
-n_u items met by u, n_i users who met i, w the weight of an unobserved pair. For fixed item vectors
-each user has his normal equations, (w Q'Q + Q_u'Q_u + l2 (n_u + w N) I) p_u = sum of Q_u, with Q_u
-the vectors of the items that he met; and the same with the roles exchanged.
+with n_u the number of items of u, n_i the number of users of i, and w the weight of an unobserved
+pair. For fixed item vectors, each user's vector solves the normal equations
 
-Dimension letters: U users and N items, each with index 0, the unknown one (which the sums above
-leave out); R rows of one side, C of the other; D factors.
+    (w Q'Q + Q_u'Q_u + l2 (n_u + w N) I) p_u = sum of Q_u,
+
+where Q_u has the vectors of the user's items. The same holds with the roles exchanged.
+
+Dimension letters: U users and N items, each with index 0, the unknown one (not in the sums above);
+R rows of one side, C of the other; D factors.
 """
 
 from collections.abc import Sequence
@@ -30,7 +33,7 @@ from recsearch.baselines.matrices import (
     check_memory,
     interaction_matrix,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 GRID: tuple[Parameters, ...] = tuple(
@@ -47,26 +50,26 @@ GRID: tuple[Parameters, ...] = tuple(
         (192, 0.005, 0.1, 12),
     )
 )
-"""What is tried, the default first."""
+"""The configurations that are tried, the default first."""
 
 INITIAL_DEVIATION = 0.1
-"""Standard deviation of the length of an initial vector, about: a component has it over sqrt D."""
+"""Approximate length of an initial vector: the deviation of a component is this over sqrt D."""
 
 MAX_OPERATIONS = 2e13
-"""Floating-point operations up to which it is fitted: about ten minutes on one core."""
+"""Limit of floating-point operations: about ten minutes on one core."""
 
 SEED = 0
 
 
 @dataclass(frozen=True)
-class Settings:
+class IalsSettings:
     """One configuration.
 
     Attributes:
         factors: D.
-        l2: Weight of the squared vectors; multiplied for each row as the module says.
-        unobserved_weight: w, against 1 of an observed pair; positive.
-        sweeps: How often users and then items are solved for.
+        l2: Weight of the squared vectors; multiplied per row, see the equation of the module.
+        unobserved_weight: w; an observed pair has weight 1. Positive.
+        sweeps: How often all users and then all items are solved.
     """
 
     factors: int
@@ -75,17 +78,18 @@ class Settings:
     sweeps: int
 
 
-def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits iALS at `factors`, `l2`, `unobserved_weight` and `sweeps`.
+def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits iALS.
 
-    With a `half_life` users are solved for once more at the end, by the recency of their items.
+    Its parameters are `factors`, `l2`, `unobserved_weight` and `sweeps`. With a `half_life`, users
+    are solved once more at the end, with their items weighted by recency.
     """
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
-    met_by = interactions.T.tocsr()
-    factors = lru_cache(maxsize=1)(lambda settings: fit_ials(interactions, met_by, settings))
+    users_of = interactions.T.tocsr()
+    factors = lru_cache(maxsize=1)(lambda settings: fit_ials(interactions, users_of, settings))
 
     def fit(parameters: Parameters) -> Factors:
-        settings = Settings(
+        settings = IalsSettings(
             factors=int(parameters["factors"]),
             l2=float(parameters["l2"]),
             unobserved_weight=float(parameters["unobserved_weight"]),
@@ -101,17 +105,17 @@ def prepare_ials(data: PreparedData, configurations: Sequence[Parameters]) -> Fi
 
 
 def fit_ials(
-    interactions: sparse.csr_array, met_by: sparse.csr_array, settings: Settings
+    interactions: sparse.csr_array, users_of: sparse.csr_array, settings: IalsSettings
 ) -> Factors:
     """Returns the vectors after `sweeps` sweeps from a seeded start.
 
     Args:
-        interactions: [U, N], as made by `interaction_matrix`: labels do not count.
-        met_by: The same transposed, [N, U] by rows.
+        interactions: [U, N], from `interaction_matrix`: labels do not count.
+        users_of: The transposed matrix, [N, U] by rows.
         settings: The configuration.
 
     Raises:
-        TooLargeError: If it would take over `MAX_OPERATIONS`, or would not fit into memory.
+        TooLargeError: If it would take more than `MAX_OPERATIONS`, or too much memory.
 
     Source:
         Hu, Koren and Volinsky 2008, "Collaborative Filtering for Implicit Feedback Datasets", with
@@ -128,32 +132,32 @@ def fit_ials(
     user = np.zeros((interactions.shape[0], settings.factors), dtype=np.float32)
     for _ in range(settings.sweeps):
         user = solve_rows(interactions, item, settings)
-        item = solve_rows(met_by, user, settings)
+        item = solve_rows(users_of, user, settings)
     return Factors(user, item)
 
 
 def solve_rows(
-    matrix: sparse.csr_array, other: NDArray[np.float32], settings: Settings
+    matrix: sparse.csr_array, other: NDArray[np.float32], settings: IalsSettings
 ) -> NDArray[np.float32]:
     """Returns the best vectors of the rows for fixed vectors of the columns, [R, D] float32.
 
     Args:
-        matrix: [R, C]: a stored entry is an observed pair, and how much its error counts, also as
-            part of n_u; row 0 and column 0 are unknown.
+        matrix: [R, C]: a stored entry is an observed pair; its value is the weight of its error,
+            also as part of n_u. Row 0 and column 0 are the unknown ids.
         other: [C, D] vectors of the columns; row 0 is 0.
         settings: The configuration.
 
     Returns:
-        0 for a row without an entry, which is the best vector for it.
+        [R, D]; 0 for a row without entries, which is the best vector for it.
     """
     weight, (num_columns, factors) = settings.unobserved_weight, other.shape
     gram = np.float32(weight) * (other.T @ other)
     ridge = settings.l2 * (matrix.sum(axis=1) + weight * (num_columns - 1))
     diagonal = np.arange(factors)
     solved = np.zeros((matrix.shape[0], factors), dtype=np.float32)
-    # Row by row: a product of a matrix with its own transpose takes half the operations, and
-    # stacking rows of unequal length took more time than the loop (measured, 64 and 192 factors).
-    with threadpool_limits(1):  # the equations of a row are too small to be shared among cores
+    # Row by row: a product of a matrix with its own transpose takes half the operations. Stacking
+    # rows of different lengths took longer than the loop (measured with 64 and 192 factors).
+    with threadpool_limits(1):  # the equations of one row are too small for several threads
         for row in np.flatnonzero(np.diff(matrix.indptr)):
             entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
             met, counts = other[matrix.indices[entries]], matrix.data[entries]
@@ -170,29 +174,7 @@ def solve_rows(
     return solved
 
 
-def objective(
-    interactions: sparse.csr_array, vectors: Factors, l2: float, unobserved_weight: float
-) -> float:
-    """Returns what iALS minimises, as the module says.
-
-    Args:
-        interactions: [U, N], as made by `interaction_matrix`.
-        vectors: Of users and items.
-        l2: Weight of the squared vectors.
-        unobserved_weight: w.
-    """
-    user, item = vectors.user.astype(np.float64), vectors.item.astype(np.float64)
-    row, column = interactions.nonzero()
-    observed = np.einsum("nd,nd->n", user[row], item[column])
-    everywhere = np.sum((user.T @ user) * (item.T @ item))
-    num_users, num_items = (size - 1 for size in interactions.shape)
-    user_ridge = np.bincount(row, minlength=num_users + 1) + unobserved_weight * num_items
-    item_ridge = np.bincount(column, minlength=num_items + 1) + unobserved_weight * num_users
-    lengths = user_ridge @ np.sum(user**2, axis=1) + item_ridge @ np.sum(item**2, axis=1)
-    return float(np.sum((observed - 1) ** 2) + unobserved_weight * everywhere + l2 * lengths)
-
-
-def _check_size(interactions: sparse.csr_array, settings: Settings) -> None:
+def _check_size(interactions: sparse.csr_array, settings: IalsSettings) -> None:
     """Raises TooLargeError if it would take too long, or too much memory."""
     num_users, num_items = interactions.shape
     factors = settings.factors
@@ -203,5 +185,5 @@ def _check_size(interactions: sparse.csr_array, settings: Settings) -> None:
         raise TooLargeError(
             f"ials may take at most {MAX_OPERATIONS:.0e} operations. {settings.sweeps} sweeps of"
             f" {sizes}, {interactions.nnz:,} pairs, would take {settings.sweeps * each:.0e}."
-            " Sample the interactions, or do without this baseline."
+            " Sample the interactions, or leave out this baseline."
         )

@@ -1,4 +1,4 @@
-"""Sparse user-item matrices, and what keeps work on them within memory and time.
+"""Sparse user-item matrices, and limits on memory and time for work on them.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; n interactions.
 """
@@ -16,20 +16,20 @@ from recsearch.data.preparation import SeenItems
 from recsearch.errors import RecsearchError
 
 MAX_COOCCURRENCES = 3_000_000_000
-"""Pairs of items of one user (or of users of one item) up to which similarities are computed."""
+"""Limit of pairs of items of one user (or users of one item) for computing similarities."""
 
 BLOCK_ENTRIES = 4_000_000
-"""Entries of a similarity matrix that are computed at once; bounds memory to a few hundred MB."""
+"""Entries of a similarity matrix that are computed at once; limits memory to some 100 MB."""
 
 MAX_BYTES = 4_000_000_000
-"""Bytes up to which a baseline may make dense arrays."""
+"""Limit of bytes for the dense arrays of a baseline."""
 
 PAIR_BLOCK = 4096
 """Pairs that are scored at once."""
 
 
 class TooLargeError(RecsearchError):
-    """A baseline would need more memory or time than it is worth; the message says which."""
+    """A baseline would need too much memory or time; the message says which."""
 
 
 def known_pairs(train: Encoded) -> NDArray[np.bool_]:
@@ -38,7 +38,7 @@ def known_pairs(train: Encoded) -> NDArray[np.bool_]:
 
 
 def interaction_matrix(train: Encoded, num_users: int, num_items: int) -> sparse.csr_array:
-    """Returns [U, N] float32: 1 where the user met the item, however often.
+    """Returns [U, N] float32: 1 where the user has interacted with the item, once or more often.
 
     Row 0 and column 0 are empty. Indices are sorted.
     """
@@ -50,16 +50,16 @@ def interaction_matrix(train: Encoded, num_users: int, num_items: int) -> sparse
 def by_recency(
     interactions: sparse.csr_array, seen: SeenItems, parameters: Parameters
 ) -> sparse.csr_array:
-    """Returns [U, N] float32: the interactions, by their recency if there is a `half_life`.
+    """Returns [U, N] float32: the interactions, weighted by recency if there is a `half_life`.
 
-    Each counts 2^(-age / half_life), so that a user's latest item counts 1, and the one that
-    `half_life` items came after a half (Ding and Li 2005, "Time weight collaborative filtering",
-    with the age in items in place of time).
+    Each interaction has weight 2^(-age / half_life), where the age is the number of the user's
+    later items: 1 for the latest item, 1/2 at age `half_life` (Ding and Li 2005, "Time weight
+    collaborative filtering", with the age in items instead of time).
 
     Args:
-        interactions: [U, N], as made by `interaction_matrix`.
+        interactions: [U, N], from `interaction_matrix`.
         seen: The same interactions, with ages.
-        parameters: Of a baseline.
+        parameters: Parameters of a baseline.
 
     Raises:
         ValueError: If the half-life is not above 0, or the items have no ages.
@@ -69,7 +69,8 @@ def by_recency(
     half_life = float(parameters["half_life"])
     if not half_life > 0 or seen.age is None:
         raise ValueError(
-            f"`half_life` must be above 0, for items that have ages. Received {half_life}."
+            f"`half_life` must be above 0, and the data must have an order in time. "
+            f"Received {half_life}."
         )
     weight = np.exp2(-seen.age / half_life).astype(np.float32)
     weights = sparse.csr_array((weight, seen.items, seen.offsets), shape=interactions.shape)
@@ -104,12 +105,12 @@ def summed_matrix(
 
 
 def check_cooccurrences(interactions: sparse.csr_array, baseline: str, pairs_of: str) -> None:
-    """Refuses data on which the similarities of the columns would take minutes.
+    """Refuses data for which the similarities of the columns would take minutes.
 
     Args:
         interactions: [U, N] to compare items, or transposed to compare users.
-        baseline: Whose name the error tells.
-        pairs_of: What is counted, in words.
+        baseline: Name of the baseline, for the message.
+        pairs_of: What is compared, for the message.
 
     Raises:
         TooLargeError: If the squared lengths of the rows sum to over `MAX_COOCCURRENCES`.
@@ -119,17 +120,17 @@ def check_cooccurrences(interactions: sparse.csr_array, baseline: str, pairs_of:
     if pairs > MAX_COOCCURRENCES:
         raise TooLargeError(
             f"{baseline} compares at most {MAX_COOCCURRENCES:,} pairs of {pairs_of}. These data"
-            f" have {pairs:,}. Sample the interactions, or do without this baseline."
+            f" have {pairs:,}. Sample the interactions, or leave out this baseline."
         )
 
 
 def check_memory(num_bytes: float, baseline: str, what: str) -> None:
-    """Refuses arrays of over `MAX_BYTES` before they are made.
+    """Refuses arrays of more than `MAX_BYTES` before they are allocated.
 
     Args:
-        num_bytes: The estimate.
-        baseline: Whose name the error tells.
-        what: Which arrays they are, with their numbers, in words.
+        num_bytes: Estimated size.
+        baseline: Name of the baseline, for the message.
+        what: Description of the arrays with their sizes, for the message.
 
     Raises:
         TooLargeError: If the estimate is above the limit.
@@ -137,7 +138,7 @@ def check_memory(num_bytes: float, baseline: str, what: str) -> None:
     if num_bytes > MAX_BYTES:
         raise TooLargeError(
             f"{baseline} may take at most {MAX_BYTES / 1e9:.0f} GB. {what} would take about"
-            f" {num_bytes / 1e9:.1f} GB. Sample the interactions, or do without this baseline."
+            f" {num_bytes / 1e9:.1f} GB. Sample the interactions, or leave out this baseline."
         )
 
 
@@ -146,14 +147,14 @@ def check_stored(num_rows: int, num_kept: int, baseline: str, what: str) -> None
 
     Args:
         num_rows: Rows, and columns, of the matrix.
-        num_kept: Entries kept of each row.
-        baseline: Whose name the error tells.
-        what: What the rows are: "items" or "users".
+        num_kept: Entries kept per row.
+        baseline: Name of the baseline, for the message.
+        what: The rows: "items" or "users".
 
     Raises:
-        TooLargeError: If it would take over `MAX_BYTES`.
+        TooLargeError: If it would take more than `MAX_BYTES`.
     """
-    num_bytes = 16.0 * num_rows * min(num_rows, num_kept)  # 8 bytes an entry; joining copies
+    num_bytes = 16.0 * num_rows * min(num_rows, num_kept)  # 8 per entry, and joining copies them
     check_memory(num_bytes, baseline, f"The {num_kept} neighbours of each of {num_rows:,} {what}")
 
 
@@ -161,12 +162,12 @@ def column_blocks(interactions: sparse.csr_array) -> Iterator[slice]:
     """Yields runs of columns whose similarities have about `BLOCK_ENTRIES` entries.
 
     Args:
-        interactions: [U, N], as made by `interaction_matrix`, for runs of items; transposed, for
-            runs of users.
+        interactions: [U, N], from `interaction_matrix`, for runs of items; transposed for runs of
+            users.
     """
     num_columns = interactions.shape[1]
     length = np.diff(interactions.indptr).astype(np.float64)
-    # An item is similar at most to each item of each of its users.
+    # An item can only be similar to the items of its users.
     entries = np.minimum(interactions.T @ length, num_columns)
     group = np.cumsum(entries) // BLOCK_ENTRIES
     starts = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [num_columns]])
@@ -183,11 +184,11 @@ def row_blocks(num_rows: int, size: int) -> Iterator[slice]:
 def keep_largest(matrix: sparse.csr_array, num_kept: int) -> sparse.csr_array:
     """Returns the matrix with the `num_kept` largest entries of each row.
 
-    Of equal entries that of the lower column stays.
+    Of equal entries, the one in the lower column is kept.
 
     Args:
         matrix: Of any shape. Its indices are sorted in place, which changes no entry.
-        num_kept: How many entries a row keeps, at most.
+        num_kept: The largest number of entries kept per row.
 
     Returns:
         A matrix of the same shape, with sorted indices.
@@ -216,7 +217,7 @@ def paired_sums(
     left_row: NDArray[np.int32],
     right_row: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Returns [B] float32: the inner product of a row of `left` and a row of `right`, a pair each.
+    """Returns [B] float32: one inner product per pair of a row of `left` and a row of `right`.
 
     Args:
         left: [A, K].
@@ -232,7 +233,7 @@ def paired_sums(
 
 
 def masked(matrix: sparse.csr_array, keep: NDArray[np.bool_]) -> sparse.csr_array:
-    """Returns the matrix with only those stored entries where `keep` [nnz] holds."""
+    """Returns the matrix with only the stored entries where `keep` [nnz] is True."""
     kept_before = np.concatenate([[0], np.cumsum(keep)])
     parts = (matrix.data[keep], matrix.indices[keep], kept_before[matrix.indptr])
     return sparse.csr_array(parts, shape=matrix.shape)

@@ -1,4 +1,4 @@
-"""Cosine neighbours among the rows of a sparse matrix: items by their users, users by their items.
+"""Cosine neighbours among rows of a sparse matrix: items by their users, users by their items.
 
 Dimension letters: R rows that are compared, C columns that they are compared by.
 """
@@ -23,7 +23,7 @@ GRID: tuple[Parameters, ...] = tuple(
     )
     for num_neighbours in nums
 )
-"""What is tried with implicit feedback, the default first; equal similarities stand together."""
+"""The configurations for implicit feedback, the default first, grouped by equal similarities."""
 
 
 class CosineNeighbours:
@@ -31,11 +31,11 @@ class CosineNeighbours:
 
     The similarity of two binary rows is sum_c w_c^2 x_rc x_sc / (|w x_r| |w x_s| + shrink). With
     the weighting "none" w_c = 1. With "idf" w_c = 1 + log((1 + R) / (1 + n_c)), where n_c rows
-    have column c, so that a column that many rows have says less. BM25 would add a factor a row,
-    which a cosine of binary rows cancels.
+    have column c, so columns of many rows count less. BM25 would add a factor per row, which the
+    cosine of binary rows cancels.
 
-    Similarities at one weighting and shrink are made once, for the largest number of neighbours
-    that is asked for, and cut to the smaller ones.
+    Similarities with one weighting and shrink are computed once, for the largest number of
+    neighbours, and cut for smaller numbers.
 
     Source:
         Cosine with shrink and weighted columns: Ferrari Dacrema et al. 2021 (TOIS). Variant of
@@ -43,11 +43,11 @@ class CosineNeighbours:
     """
 
     def __init__(self, rows: sparse.csr_array, configurations: Sequence[Parameters]) -> None:
-        """Nothing is computed yet.
+        """Stores the rows; nothing is computed yet.
 
         Args:
             rows: [R, C] float32 of zeros and ones.
-            configurations: All that will be asked for.
+            configurations: All configurations that will be used.
         """
         self._rows = rows
         self._num_kept: dict[tuple[str, float], int] = {}
@@ -57,13 +57,13 @@ class CosineNeighbours:
         self._made: dict[tuple[str, float], sparse.csr_array] = {}
 
     def at(self, parameters: Parameters) -> sparse.csr_array:
-        """Returns [R, R] float32: row r holds the neighbours of r, never r itself."""
+        """Returns [R, R] float32: row r has the neighbours of r, without r itself."""
         key = _key(parameters)
         if key not in self._made:
             weighting, shrink = key
             weighted = weighted_columns(self._rows, weighting)
             similarity = cosine_neighbours(weighted, self._num_kept[key], shrink)
-            self._made = {key: similarity}  # the last ones alone: each can take gigabytes
+            self._made = {key: similarity}  # only the last: each can take gigabytes
         return keep_largest(self._made[key], int(parameters["num_neighbours"]))
 
 
@@ -95,12 +95,12 @@ def cosine_neighbours(
 ) -> sparse.csr_array:
     """Returns the `num_neighbours` most similar rows of each row, [R, R] float32.
 
-    Of equally similar rows the one of the lower index is the neighbour.
+    Of equally similar rows, the one with the lower index is the neighbour.
 
     Args:
         rows: [R, C] float32, without negative entries.
         num_neighbours: Neighbours kept of each row.
-        shrink: Added to the denominator; larger values distrust short rows.
+        shrink: Added to the denominator; larger values reduce the similarities of short rows.
     """
     columns = rows.T.tocsr()
     norm = np.sqrt(rows.power(2).sum(axis=1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a baseline is set by, and what makes a fitted baseline of it."""
+"""The parameters of a baseline, and the function that fits one with them."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,5 +7,5 @@ from recsearch.evaluation.scorer import Scorer
 Parameters = Mapping[str, int | float | str | bool]
 """Name of a parameter of a baseline -> its value."""
 
-Fitter = Callable[[Parameters], Scorer]
-"""Fits at one configuration; holds what all configurations have in common."""
+FitFunction = Callable[[Parameters], Scorer]
+"""Fits a baseline with one configuration; shares the work that all configurations need."""

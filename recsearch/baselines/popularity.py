@@ -1,4 +1,4 @@
-"""The same score of an item for everybody: how popular, or how often clicked, it is.
+"""The same score for all users: the popularity or the click rate of an item.
 
 Dimension letters: N items with index 0, the unknown one; n interactions, B users or pairs.
 """
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Encoded, Task
 from recsearch.data.preparation import PreparedData
 
 GRID: tuple[Parameters, ...] = ({},)
-"""There is nothing to choose."""
+"""There are no parameters."""
 
 CLICK_SMOOTHING = 10.0
-"""Views at the overall click rate that each item is credited with before its own."""
+"""The number of additional views, at the overall click rate, of each item."""
 
 
 @dataclass(frozen=True)
 class Popularity:
-    """One score an item.
+    """One score per item.
 
     Attributes:
         item_score: [N] float32: a count, or a click rate in [0, 1].
@@ -39,22 +39,22 @@ class Popularity:
         return np.tile(self.item_score, (len(user), 1))
 
 
-def prepare_popularity(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits popularity, which has no parameters."""
+def prepare_popularity(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits popularity, which has no parameters."""
     return lambda _: fit_popularity(data.train, data.spec.num_items, data.spec.task)
 
 
 def fit_popularity(train: Encoded, num_items: int, task: Task) -> Popularity:
     """Returns the popularity of each item in training.
 
-    For clicks that is the smoothed click rate, (clicks + 10 p) / (views + 10) with p the click
-    rate over all interactions, which an unknown item gets too. For other tasks it is the number
-    of the item's interactions, and 0 for an unknown item.
+    For clicks it is the smoothed click rate, (clicks + 10 p) / (views + 10), where p is the click
+    rate over all interactions; an unknown item gets p. For other tasks it is the number of the
+    item's interactions, and 0 for an unknown item.
 
     Args:
         train: For clicks at least one interaction, labelled 0 or 1.
         num_items: N, the unknown item included.
-        task: What the labels mean.
+        task: The meaning of the labels.
 
     Source:
         Counts: "TopPop" of Cremonesi, Koren and Turrin 2010. Click rate: the mean of the beta

@@ -1,7 +1,7 @@
 """PureSVD: the matrix of interactions, zeros included, at a low rank.
 
-X is approximated by U_d S_d V_d', its d largest singular triples. As X V_d = U_d S_d, the score is
-that of a linear map from a user's items: X V_d V_d'.
+X is approximated by U_d S_d V_d', its d largest singular triples. Since X V_d = U_d S_d, the scores
+are a linear function of a user's items: X V_d V_d'.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; D factors.
 """
@@ -12,32 +12,32 @@ import numpy as np
 
 from recsearch.baselines.factors import Factors
 from recsearch.baselines.matrices import by_recency, check_memory, interaction_matrix
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 GRID: tuple[Parameters, ...] = tuple(
     {"factors": factors} for factors in (50, 30, 75, 20, 100, 150, 10, 200, 5)
 )
-"""What is tried, the default first."""
+"""The configurations that are tried, the default first."""
 
 OVERSAMPLING = 30
-NUM_POWER_ITERATIONS = 15  # with fewer, the last triples are visibly not the exact ones
+NUM_POWER_ITERATIONS = 15  # with fewer, the last triples are clearly inexact
 SEED = 0
 
 
-def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits PureSVD at a number of `factors`.
+def prepare_pure_svd(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits PureSVD at a number of `factors`.
 
-    One decomposition of the largest rank is made here; a smaller one is its beginning. A number of
-    factors above that of users or items is cut to it. With a `half_life` the user's items count by
-    their recency in the scores, not in the decomposition.
+    One decomposition of the largest rank is computed here; smaller ones are its first factors. The
+    number of factors is limited by the number of users and items. With a `half_life`, the user's
+    items are weighted by recency in the scores, but not in the decomposition.
 
     Args:
-        data: Its training part is read; a repeated pair counts once, labels do not count.
-        configurations: All that will be fitted, half-lives aside.
+        data: The training part is used; a repeated pair counts once, labels do not count.
+        configurations: All configurations that will be fitted, except for half-lives.
 
     Raises:
-        TooLargeError: If the decomposition would not fit into memory.
+        TooLargeError: If the decomposition would take too much memory.
 
     Source:
         Cremonesi, Koren and Turrin 2010, "Performance of Recommender Algorithms on Top-N

@@ -1,8 +1,8 @@
-"""Neighbours for ratings: what a pair departs from the biases by, told from alike items or users.
+"""Neighbours for ratings: the deviation from the biases, predicted from similar items or users.
 
-Of items: score(u, i) = b_ui + sum_j s_ij (r_uj - b_uj) / sum_j s_ij, over the items j most similar
-to i among those that u rated. Of users: score(u, i) = b_ui + sum_v s_uv (r_vi - b_vi) / sum_v s_uv,
-over the users v most similar to u among those who rated i.
+Items: score(u, i) = b_ui + sum_j s_ij (r_uj - b_uj) / sum_j s_ij, over the rated items j of u that
+are most similar to i. Users: score(u, i) = b_ui + sum_v s_uv (r_vi - b_vi) / sum_v s_uv, over the
+users v with a rating of i that are most similar to u.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs;
 E of them are compared (the items or the users), by the A others.
@@ -29,33 +29,33 @@ from recsearch.baselines.matrices import (
     mean_matrix,
     row_blocks,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.preparation import PreparedData
 
 NUM_STORED = 500
-"""Similarities kept for each item or user; the neighbours of a pair are chosen among them."""
+"""Similarities kept per item or user; the neighbours of a pair are chosen among them."""
 
 GRID: tuple[Parameters, ...] = tuple(
     {"num_neighbours": num_neighbours, "shrink": shrink}
     for shrink in (100.0, 30.0, 300.0, 10.0)
     for num_neighbours in (40, 80, 20)
 )
-"""What is tried, the default first; equal similarities stand together."""
+"""The configurations that are tried, the default first, grouped by equal similarities."""
 
 Side = Literal["items", "users"]
 
 
 @dataclass(frozen=True)
 class ResidualKnn:
-    """A bias model and, for each item (or user), those that are rated (or that rate) alike.
+    """A bias model and, for each item (or user), the items (or users) with similar ratings.
 
     Attributes:
         bias: The bias model that the neighbours correct.
         side: Which are compared.
         rated: [A, E] float32: 1 where there is a rating.
         residual: [A, E] float32: label minus bias score, stored where `rated` is.
-        similarity: [E, E] float32: row e holds the positive similarities of e.
-        num_neighbours: How many neighbours a score rests on, at most.
+        similarity: [E, E] float32: row e has the positive similarities of e.
+        num_neighbours: The largest number of neighbours used for a score.
     """
 
     bias: Bias
@@ -66,7 +66,7 @@ class ResidualKnn:
     num_neighbours: int
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B], in the unit of the label.
+        """Returns one score per pair, [B], in the unit of the label.
 
         A pair without a rated neighbour gets its bias score.
         """
@@ -88,7 +88,7 @@ class ResidualKnn:
     def _correction(
         self, compared: NDArray[np.int32], by: NDArray[np.int32]
     ) -> NDArray[np.float64]:
-        """Returns [B] float64: the neighbours' mean residual, 0 where there is no neighbour."""
+        """Returns [B] float64: the mean residual of the neighbours; 0 without neighbours."""
         weight = self.similarity[compared].multiply(self.rated[by]).tocsr()
         weight = keep_largest(weight, self.num_neighbours)
         total = np.asarray(weight.multiply(self.residual[by]).sum(axis=1), dtype=np.float64)
@@ -96,30 +96,34 @@ class ResidualKnn:
         return np.divide(total, norm, out=np.zeros_like(total), where=norm > 0)
 
 
-def prepare_residual_item_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits item neighbours on residuals; `prepare_residual_knn` says the rest."""
+def prepare_residual_item_knn(
+    data: PreparedData, configurations: Sequence[Parameters]
+) -> FitFunction:
+    """Returns the function that fits item neighbours; see `prepare_residual_knn`."""
     return prepare_residual_knn(data, "items")
 
 
-def prepare_residual_user_knn(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits user neighbours on residuals; `prepare_residual_knn` says the rest."""
+def prepare_residual_user_knn(
+    data: PreparedData, configurations: Sequence[Parameters]
+) -> FitFunction:
+    """Returns the function that fits user neighbours; see `prepare_residual_knn`."""
     return prepare_residual_knn(data, "users")
 
 
-def prepare_residual_knn(data: PreparedData, side: Side) -> Fitter:
-    """Returns what fits neighbours on residuals at `num_neighbours` and `shrink`.
+def prepare_residual_knn(data: PreparedData, side: Side) -> FitFunction:
+    """Returns the function that fits neighbours on residuals, at `num_neighbours` and `shrink`.
 
-    The similarity of two items is the correlation of their residuals over the users who rated
-    both, times (n - 1) / (n - 1 + shrink) for n such users; only positive ones count. That of two
-    users is the same over the items that both rated. A pair that was rated repeatedly counts once,
-    with its mean. The similarities at one shrink serve every number of neighbours.
+    The similarity of two items is the correlation of their residuals over the n users with ratings
+    of both, times (n - 1) / (n - 1 + shrink); only positive similarities count. For two users it is
+    the same over the items that both have rated. A pair with several ratings counts once, with
+    their mean. The similarities for one shrink are used for every number of neighbours.
 
     Args:
-        data: Its training part is read.
-        side: Which are compared.
+        data: The training part is used.
+        side: Whether items or users are compared.
 
     Raises:
-        TooLargeError: If the similarities would take minutes, or gigabytes.
+        TooLargeError: If the similarities would take minutes or gigabytes.
 
     Source:
         Koren 2010, "Factor in the Neighbors", section 2.2; Surprise's `KNNBaseline` with
@@ -151,7 +155,7 @@ def prepare_residual_knn(data: PreparedData, side: Side) -> Fitter:
 
 def _check_size(rated: sparse.csr_array, side: Side) -> None:
     baseline = "item_knn" if side == "items" else "user_knn"
-    pairs_of = "items that one user rated" if side == "items" else "users who rated one item"
+    pairs_of = "items of one user" if side == "items" else "users of one item"
     check_cooccurrences(rated, baseline, pairs_of)
     check_stored(rated.shape[1], NUM_STORED, baseline, side)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from recsearch.console.progress import Observer
-    from recsearch.results import Run
+    from recsearch.results import RunRecord
 
 _NOT_SETTINGS = ("argv", "command", "config", "quiet", "verbose", "directory", "format")
 
@@ -129,7 +129,7 @@ def _log_shown() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def _print_result(finished: "Run") -> None:
+def _print_result(finished: "RunRecord") -> None:
     print("\n".join(map(printable_line, finished.summary().splitlines())))
     for what, path in (("report", "report.html"), ("model", "best/saved_model/1")):
         if (finished.directory / path).exists():
@@ -237,19 +237,19 @@ def report(arguments: argparse.Namespace) -> None:
 
 def recommend(arguments: argparse.Namespace) -> None:
     """Prints the best items for one user."""
-    from recsearch.results import ForeignModelWarning, load_run
+    from recsearch.results import load_run
+    from recsearch.serving.recommend import ExportedModel, ForeignModelWarning
 
     k = 10 if arguments.k is None else arguments.k
     if k < 1:
         raise UsageError(f"-k must be at least 1. Received: {k}.")
-    opened = load_run(arguments.directory)
-    foreign = opened.foreign_model()
-    if foreign is not None:
-        print(f"recsearch: warning: {printable_line(foreign)}", file=sys.stderr)
+    model = ExportedModel(load_run(arguments.directory))
+    if model.foreign is not None:
+        print(f"recsearch: warning: {printable_line(model.foreign)}", file=sys.stderr)
     import_tensorflow()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ForeignModelWarning)  # it was printed
-        table = opened.recommend(arguments.user, k, include_seen=arguments.include_seen)
+        table = model.recommend(arguments.user, k, include_seen=arguments.include_seen)
     if not table.attrs["known_user"]:
         print(
             f"recsearch: user {printable_line(arguments.user)} is not in the data; "
@@ -275,13 +275,14 @@ def log(arguments: argparse.Namespace) -> None:
 
 def compare(arguments: argparse.Namespace) -> None:
     """Compares runs at equal time, and on their test parts."""
-    from recsearch.report.compare_page import compare_runs, write_comparison
-    from recsearch.results import load_run
+    from recsearch.report.compare_page import write_comparison
+    from recsearch.report.compare_tables import comparison_text
+    from recsearch.results import compare_runs, load_run
 
     found = compare_runs([load_run(directory) for directory in arguments.directories])
     if arguments.format == "json":
         print(json.dumps(json_safe(found.to_json()), indent=2))
     else:
-        print(found)
+        print(comparison_text(found))
     if arguments.out is not None:
         print(f"page: {write_comparison(found, arguments.out)}", file=sys.stderr)

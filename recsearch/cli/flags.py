@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from recsearch.config.run_config import ENGINES, SPLITS, TASKS, TUNERS
+from recsearch.config.run_config import ENGINES, TASKS, TUNERS
+from recsearch.data.task import SPLIT_METHODS
 
 
 def add_data_flags(group: Any) -> None:
@@ -49,7 +50,7 @@ def add_data_flags(group: Any) -> None:
     )
     group.add_argument(
         "--split",
-        choices=SPLITS,
+        choices=SPLIT_METHODS,
         help="how to cut train, validation and test, 80/10/10 where a ratio applies; cold-users "
         "and cold-items hold out whole users and items (default: random for ratings and clicks, "
         "leave-last-out for implicit)",

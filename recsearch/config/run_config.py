@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.config.arguments import PATHS, plain
+from recsearch.data.task import SPLIT_METHODS, Task
 from recsearch.errors import ConfigError
 from recsearch.text.shown import path_fault, shown
 
-TASKS = ("rating", "implicit", "click")
-SPLITS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
+TASKS = tuple(str(task) for task in Task)
 TUNERS = ("random", "hyperband", "bayesian")
 ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
@@ -217,7 +217,7 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _choice_faults(config: RunConfig) -> list[str]:
-    allowed = {"task": TASKS, "split": SPLITS, "tuner": TUNERS, "engine": ENGINES}
+    allowed = {"task": TASKS, "split": SPLIT_METHODS, "tuner": TUNERS, "engine": ENGINES}
     faults = []
     for name, choices in allowed.items():
         value = getattr(config, name)

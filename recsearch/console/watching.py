@@ -1,8 +1,5 @@
 """Watching a run that another process works on, by its journal alone."""
 
-import os
-import re
-import socket
 import time
 from pathlib import Path
 
@@ -11,12 +8,10 @@ from recsearch.results import load_run
 from recsearch.study.decision import Plan
 from recsearch.study.journal import Event, JournalFollower
 from recsearch.study.replay import SearchState
-from recsearch.system.files import open_in_run
+from recsearch.system.files import is_worked_on
 
 SECONDS_BETWEEN_LOOKS = 0.5
 _NEWS = ("epoch", "trial_paused", "trial_ended")
-_OWNER = re.compile(rb"pid ([1-9][0-9]{0,8}) on (\S+), since ")
-LONGEST_OWNER = 1000  # bytes of the lock file that are read
 
 
 def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LOOKS) -> None:
@@ -60,29 +55,6 @@ def _why_over(directory: Path) -> str | None:
     """Returns why nothing more is to be seen, or None while the run is worked on."""
     if (directory / "best" / "metrics.json").is_file():
         return "the run has ended"
-    if not _is_worked_on(directory):
+    if not is_worked_on(directory):
         return f"nobody works on it; continue it with `recsearch resume {directory}`"
     return None
-
-
-def _is_worked_on(directory: Path) -> bool:
-    """Returns whether the process that the lock names is alive; of another machine, always.
-
-    The lock itself is not tried: a run that begins at that moment would find it taken.
-    """
-    try:
-        with open_in_run(directory / "lock", "rb") as lock:
-            owner = _OWNER.match(lock.read(LONGEST_OWNER))
-    except FileNotFoundError:
-        return False
-    if owner is None:
-        return False
-    if owner[2] != os.fsencode(socket.gethostname()):
-        return True
-    try:
-        os.kill(int(owner[1]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is alive, and somebody else's
-        pass
-    return True

@@ -1,1 +1,5 @@
-"""From files to arrays: reading, checking, splitting, vocabularies. No TensorFlow here."""
+"""Data: files and tables in memory are read, checked, split, encoded and stored as arrays.
+
+Settings, TensorFlow and knowledge about models do not belong here. Batches for training are made in
+`pipeline`.
+"""

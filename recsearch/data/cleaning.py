@@ -1,24 +1,20 @@
-"""From a file's rows to the data of a task: missing labels, repeated pairs, the task itself."""
+"""Cleaning: drops missing labels and repeated pairs, and determines the task."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import count_distinct
 from recsearch.data.duplicates import last_of_each_pair
 from recsearch.data.interactions import Interactions, Task
 from recsearch.data.readers import Loaded
+from recsearch.data.splitting import MIN_INTERACTIONS, MIN_ITEMS, MIN_USERS
 from recsearch.data.validated import carried
 from recsearch.errors import ConfigError, DataError
 
-MIN_USERS = 2
-MIN_ITEMS = 2
-MIN_INTERACTIONS = 10
-
 ZERO_FRACTION = 0.2
-"""From this share of zeros on, zeros among ratings are suspected to mean 'not rated'."""
+"""If at least this fraction of the ratings are 0, zeros are suspected to mean 'not rated'."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +22,9 @@ class TaskData:
     """Interactions that are ready to be split.
 
     Attributes:
-        task: What is to be learned.
-        interactions: No (user, item) pair twice; labels as the task has them (1 for implicit).
-        notes: What was dropped and decided, and why.
+        task: What is learned.
+        interactions: Each (user, item) pair once; labels in the form of the task (1 for implicit).
+        notes: What was dropped or decided, and why.
     """
 
     task: Task
@@ -44,20 +40,20 @@ def prepare_task(
     *,
     is_part: bool = False,
 ) -> TaskData:
-    """Cleans interactions and settles the task, in this order.
+    """Cleans interactions and determines the task, in this order.
 
     1. Rows whose label is `missing_label` are dropped.
-    2. Of a (user, item) pair that occurs more than once, the last row is kept. If all labels are
-       0 and 1 and the task is not rating, it is the pair's last row with a 1 where there is one.
+    2. If a (user, item) pair occurs more than once, its last row is kept. If all labels are 0 and 1
+       and the task is not rating, the last row with label 1 is kept instead, if there is one.
     3. The task is detected if it is None.
     4. Labels are checked against the task. For the implicit task they become 1, and
        `positive_from` decides which rows are kept.
 
     Args:
         loaded: A file's interactions.
-        task: What is to be learned; None detects it from the labels.
-        positive_from: Implicit only: labels from this value on are positives, other rows are
-            dropped. None takes each row as a positive.
+        task: What is learned; None detects it from the labels.
+        positive_from: Implicit only: labels of at least this value are positives, other rows are
+            dropped. With None, each row is a positive.
         missing_label: A label that means "not rated"; None if there is none.
         is_part: Whether this is a test or validation part, which may be small and whose labels may
             all be equal.
@@ -66,9 +62,9 @@ def prepare_task(
         The data of the task, in file order.
 
     Raises:
-        ConfigError: If the settings do not fit each other or the data.
-        DataError: If the labels do not fit the task, or too little data is left; all faults
-            together.
+        ConfigError: If the settings contradict each other or the data.
+        DataError: If the labels are not valid for the task, or too little data remains. The
+            message lists all faults.
     """
     _check_settings(loaded, task, positive_from, missing_label)
     notes = list(loaded.notes)
@@ -110,7 +106,7 @@ def detect_task(
 ) -> tuple[Task, str]:
     """Returns the task that the labels [n] suggest, and the reason in a sentence."""
     if positive_from is not None:
-        reason = f"labels from {positive_from:g} on are taken as positives"
+        reason = f"labels of at least {positive_from:g} are positives"
         return Task.IMPLICIT, f"Task implicit: {reason}."
     if not has_label:
         return Task.IMPLICIT, "Task implicit: the data have no label column."
@@ -129,8 +125,8 @@ def _check_settings(
     faults = []
     if positive_from is not None and task not in (None, Task.IMPLICIT):
         faults.append(
-            f"--positive-from {positive_from:g} is for the implicit task alone. "
-            f"Received --task {task}. Leave one of them out, or pass --task implicit."
+            f"--positive-from {positive_from:g} is for the implicit task only. "
+            f"Received --task {task}. Remove one of the two, or pass --task implicit."
         )
     flags = {"--positive-from": positive_from, "--missing-label": missing_label}
     for flag, value in flags.items():
@@ -157,8 +153,8 @@ def _rated_rows(loaded: Loaded, missing_label: float | None, notes: list[str]) -
         raise DataError(
             loaded.source,
             [
-                f"All {len(label)} labels equal --missing-label {missing_label:g}: no row is left. "
-                "Expected another label among them."
+                f"All {len(label)} labels equal --missing-label {missing_label:g}: no row remains. "
+                "Expected at least one other label."
             ],
         )
     dropped = len(label) - len(kept)
@@ -176,12 +172,12 @@ def _deduplicate(
     dropped = len(interactions) - len(found.rows)
     if not dropped:
         return found.rows
-    which = "last in file order" if interactions.timestamp is None else "latest"
+    which = "last row in file order" if interactions.timestamp is None else "latest row"
     if clicks_win and found.num_contradicting:
-        which = "last row with label 1, or the last row of all if there is none,"
+        which = "last row with label 1, or the last row if no label is 1,"
     note = (
         f"{dropped} of {len(interactions)} rows were dropped: their (user, item) pair occurs "
-        f"again; the {which} was kept."
+        f"more than once; the {which} was kept."
     )
     if found.num_contradicting:
         note += f" {found.num_contradicting} of these pairs have rows with different labels."
@@ -203,15 +199,15 @@ def _positives(
     elif has_label and len(np.unique(label)) > 1:
         low, high = label.min(), label.max()
         notes.append(
-            f"Every row is taken as a positive, whatever its label ({low:g} to {high:g}). "
-            "To keep high labels only, pass --positive-from."
+            f"Every row counts as a positive, whatever its label ({low:g} to {high:g}). "
+            "To keep only high labels, pass --positive-from."
         )
     kept = interactions.take(positive)
     return replace(kept, label=np.ones(len(kept), dtype=np.float32))
 
 
 def _as_label(value: float) -> np.float32:
-    """Returns a value of a flag in the precision of labels; infinite if it is larger than all."""
+    """Returns the value of a flag in the precision of labels; infinite if it is too large."""
     with np.errstate(over="ignore"):
         return np.float32(value)
 
@@ -232,12 +228,13 @@ def _label_faults(
             faults.append(
                 f"Column '{column}', row {row}: label {label[wrong[0]]:g}. "
                 f"The click task expects 0 or 1; {len(wrong)} labels are neither. "
-                "Pass --task rating, or correct them."
+                "Correct them, or pass --task rating."
             )
     if not is_part and len(label) and label.min() == label.max():
         faults.append(
-            f"Every label in column '{column}' is {label[0]:g}: nothing to learn. "
-            "Expected at least two values; for plain interactions use --task implicit."
+            f"Every label in column '{column}' is {label[0]:g}: there is nothing to learn. "
+            "Expected at least two different labels; for interactions without ratings, pass "
+            "--task implicit."
         )
     return faults
 
@@ -260,17 +257,12 @@ def _zero_note(task: Task, label: NDArray[np.float32]) -> list[str]:
 
 def _size_faults(interactions: Interactions, is_part: bool) -> list[str]:
     counts = {
-        "users": (_count_distinct(interactions.user_id), 1 if is_part else MIN_USERS),
-        "items": (_count_distinct(interactions.item_id), 1 if is_part else MIN_ITEMS),
+        "users": (count_distinct(interactions.user_id), 1 if is_part else MIN_USERS),
+        "items": (count_distinct(interactions.item_id), 1 if is_part else MIN_ITEMS),
         "interactions": (len(interactions), 1 if is_part else MIN_INTERACTIONS),
     }
     return [
-        f"{count} {what} are left after cleaning. Expected at least {least}. Bring more data."
+        f"{count} {what} remain after cleaning. Expected at least {least}. Provide more data."
         for what, (count, least) in counts.items()
         if count < least
     ]
-
-
-def _count_distinct(ids: pa.Array) -> int:
-    codes = ids.indices if pa.types.is_dictionary(ids.type) else ids
-    return int(pc.count_distinct(codes).as_py())

@@ -1,4 +1,4 @@
-"""Which column of a table holds the users, the items, the labels and the times."""
+"""Finds the columns of users, items, labels and times in a table."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 RECBOLE_TYPES = ("token", "token_seq", "float", "float_seq")
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    # Normalised, the most telling first: of two that a table has, the earlier one is taken.
+    # Normalised, the most specific first: if a table has several, the first in this order is used.
     "user": (
         *("userid", "user", "uid", "customerid", "customer", "clientid", "client", "visitorid"),
         *("visitor", "memberid", "member", "reviewerid", "reviewer", "accountid", "account"),
@@ -32,21 +32,21 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
         *("date", "createdat", "eventtime", "ratingtimestamp"),
     ),
 }
-"""Role -> the names under which it is found."""
+"""Role -> the usual names of its column."""
 
 SHOWN_NAMES = 6
-MOST_LISTED = 30
+MAX_LISTED = 30
 
 
 @dataclass(frozen=True)
 class ColumnNames:
-    """Column names given by flags; None means: find the column by a usual name.
+    """Column names given by flags. With None, the column is found by its usual names.
 
     Attributes:
-        user: As given with --user-column.
-        item: As given with --item-column.
-        label: As given with --label-column.
-        timestamp: As given with --timestamp-column.
+        user: Value of --user-column.
+        item: Value of --item-column.
+        label: Value of --label-column.
+        timestamp: Value of --timestamp-column.
         no_header: Whether the files of interactions have no header line.
     """
 
@@ -57,19 +57,19 @@ class ColumnNames:
     no_header: bool = False
 
     def given(self) -> dict[str, str]:
-        """Returns role -> name, for the roles whose column was named."""
+        """Returns role -> name, for the roles whose column was given."""
         names = {role: getattr(self, role) for role in USUAL_NAMES}
         return {role: name for role, name in names.items() if name is not None}
 
 
 def bare_name(column: str) -> str:
-    """Returns a column's name without RecBole's type: `user_id:token` is `user_id`."""
+    """Returns a column's name without RecBole's type: `user_id` for `user_id:token`."""
     name, colon, kind = column.rpartition(":")
     return name if colon and kind in RECBOLE_TYPES else column
 
 
 def normalised_name(column: str) -> str:
-    """Returns the name in the form that is compared: lower case, letters and digits alone.
+    """Returns the name in the form used for comparisons: lower case, only letters and digits.
 
     Example:
         >>> normalised_name("User-ID"), normalised_name("movie_id:token")
@@ -79,10 +79,10 @@ def normalised_name(column: str) -> str:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Returns names for a message, the first ones of very many."""
-    if len(names) <= MOST_LISTED:
+    """Returns the names for a message; a long list is cut off."""
+    if len(names) <= MAX_LISTED:
         return ", ".join(names)
-    return f"{', '.join(names[:MOST_LISTED])}, ... ({len(names)} in all)"
+    return f"{', '.join(names[:MAX_LISTED])}, ... ({len(names)} in all)"
 
 
 def find_columns(
@@ -91,15 +91,15 @@ def find_columns(
     required: Iterable[str] = ("user", "item"),
     roles: Iterable[str] = tuple(USUAL_NAMES),
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Finds the column of each role: the one that a flag names, else one with a usual name.
+    """Finds the column of each role: the column that a flag names, or one with a usual name.
 
-    Names are compared whole (`average_rating` is not a `rating`), without regard to case,
-    separators and RecBole's types. No column serves two roles.
+    Complete names are compared (`average_rating` is not `rating`); case, separators and RecBole's
+    types are ignored. No column has two roles.
 
     Args:
         available: The table's columns, in file order.
-        names: What the flags name.
-        required: Roles whose absence is a fault.
+        names: The names given by flags.
+        required: Roles without which the table is rejected.
         roles: Roles to look for.
 
     Returns:
@@ -115,7 +115,8 @@ def find_columns(
         elif column in found.values():
             other = next(r for r, taken in found.items() if taken == column)
             faults.append(
-                f"--{other}-column and --{role}-column both name '{name}'. Expected two columns."
+                f"--{other}-column and --{role}-column both name '{name}'. Expected two "
+                "different columns."
             )
         else:
             found[role] = column

@@ -1,4 +1,4 @@
-"""What a data file contains before it is parsed: compression, encoding and the first lines."""
+"""Data files before they are parsed: compression, encoding and the first lines."""
 
 import codecs
 import re
@@ -13,26 +13,26 @@ from recsearch.errors import DataError
 
 HEAD_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 24
-ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second of a zip file without files
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: a zip file without entries
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-MOST_UNPACKED = 2 << 30  # a table from a zip file is unpacked into memory
-NO_TABLE = ("__MACOSX/", ".")  # entries of a zip file that are no data
+MAX_UNPACKED_BYTES = 2 << 30  # a table from a zip file is unpacked into memory
+NO_TABLE = ("__MACOSX/", ".")  # prefixes of entries in a zip file that are not data
 EMPTY = "The file is empty. Expected a header line and rows of data."
 
 
 @dataclass(frozen=True)
 class Content:
-    """The text of a data file, wherever it comes from.
+    """The text of a data file: plain, compressed or in a zip file.
 
     Attributes:
         path: The file, for messages.
-        name: The file's name without the ending of its compression.
-        head: The first whole lines, at most 1 MiB, as UTF-8 or Latin-1.
-        compression: As Arrow names it, or None.
+        name: The file's name without the suffix of its compression.
+        head: The first complete lines, at most 1 MiB, as UTF-8 or Latin-1.
+        compression: Arrow's name of the compression, or None.
         encoding: Of the bytes.
-        is_whole: Whether `head` is the whole text.
-        packed: The bytes of a table that was unpacked from a zip file, or None.
+        is_whole: Whether `head` is the complete text.
+        packed: The bytes of a table in a zip file, or None.
         notes: What was assumed.
     """
 
@@ -46,27 +46,31 @@ class Content:
     notes: tuple[str, ...] = ()
 
     def open(self, encoding: str = "utf-8") -> pa.NativeFile:
-        """Returns the text as a stream of UTF-8; `encoding` replaces UTF-8 as what it is in."""
+        """Returns the text as a stream of UTF-8.
+
+        Args:
+            encoding: Encoding of the bytes, if the file has no byte order mark.
+        """
         source = encoding if self.encoding == "utf-8" else self.encoding
         stream = _open(self.path, self.compression, self.packed)
         if source == "utf-8":
             return stream
-        # Arrow would call Python from its own threads to decode; a process must not end then.
+        # Arrow would call Python from its own threads to decode, which crashes a process that ends.
         with stream:
             return pa.BufferReader(_recode(stream, source))
 
     def read(self) -> bytes:
-        """Returns the whole text as UTF-8."""
+        """Returns the complete text as UTF-8."""
         with self.open() as stream:
             text: bytes = stream.read()
         return text
 
 
 def open_content(path: Path) -> Content:
-    """Returns the content of a text file, plain, compressed or alone in a zip file.
+    """Returns the content of a text file: plain, compressed, or the only file in a zip file.
 
     Raises:
-        DataError: If the file cannot be read, is empty, is no text or is of a known other kind.
+        DataError: If the file cannot be read, is empty, is not text, or is of another known kind.
     """
     try:
         with path.open("rb") as file:
@@ -93,7 +97,7 @@ def open_content(path: Path) -> Content:
 
 
 def decode(line: bytes) -> str:
-    """Returns bytes as text: UTF-8, or Latin-1 where they are not UTF-8."""
+    """Returns bytes as text: UTF-8, or Latin-1 if they are not UTF-8."""
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -153,17 +157,17 @@ def _unzip(path: Path) -> tuple[bytes, str]:
             shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
             fault = (
                 f"The zip file has {len(entries)} files ({shown or 'none'}). Expected exactly one "
-                "table; unpack it and pass the file that you mean."
+                "table; unpack it and pass the file of the table."
             )
-        if fault is None and entries[0].file_size > MOST_UNPACKED:
+        if fault is None and entries[0].file_size > MAX_UNPACKED_BYTES:
             fault = (
                 f"{names[0]} in the zip file has {entries[0].file_size:,} bytes unpacked. At most "
-                f"{MOST_UNPACKED:,} are unpacked into memory; unpack the file and pass it."
+                f"{MAX_UNPACKED_BYTES:,} are unpacked into memory; unpack the file and pass it."
             )
         if fault is not None:
             raise DataError(str(path), [fault])
         try:
-            # Never more bytes than the size checked above, whatever the packed data unpack to.
+            # Reads at most the size checked above, even if the packed data unpack to more.
             return archive.read(entries[0]), Path(names[0]).name
         except (RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
             reason = f"{names[0]} in the zip file cannot be unpacked: {error}."

@@ -20,14 +20,14 @@ DECIMAL_OR_WHOLE = r"^\s*([+-]?\d+(,\d+)?)?\s*$"
 
 
 def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tuple[str, ...]]:
-    """Reads a delimited text, all cells as text; see `typed`.
+    """Reads a delimited text, with all cells as text; `typed` converts them.
 
     Args:
         content: The text.
-        expected: What is known of the file.
+        expected: What is known about the file.
 
     Returns:
-        The table of strings, and notes on what was assumed of the file.
+        The table of strings, and notes about assumptions on the file.
 
     Raises:
         DataError: If there is no row of data, or rows differ in length.
@@ -54,7 +54,8 @@ def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tupl
             str(path),
             [
                 f"Row {table.num_rows} of the data has a quoted cell that is never closed. "
-                "Expected quotes in pairs; close it, or double a quote that belongs to the text."
+                "Expected quotes in pairs; close the cell, or double a quote that is part of "
+                "the text."
             ],
         )
     table, notes = _decimal_points(path, table, layout)
@@ -62,11 +63,11 @@ def read_delimited(content: Content, expected: Expected) -> tuple[pa.Table, tupl
 
 
 def typed(table: pa.Table) -> pa.Table:
-    """Returns a table of text with each column in its type: int64, float64, bool or string."""
+    """Returns a table of text with each column converted to int64, float64, bool or string."""
     names, columns = table.column_names, []
     for name in names:
         columns.append(infer_type(table[name]))
-        table = table.drop_columns([name])  # not all the text is held until all is converted
+        table = table.drop_columns([name])  # frees the text of a column as soon as it is converted
     return pa.table(columns, names=names)
 
 
@@ -91,17 +92,17 @@ def _read_text(content: Content, layout: Layout) -> tuple[pa.Table, Layout]:
             try:
                 return _read_text(content, replace(layout, escaped=True))
             except DataError:
-                pass  # then escapes were not the reason: reported below of the file as it is
+                pass  # then escapes were not the reason; the original error is reported below
         raise DataError(str(content.path), [_uneven_rows(content, layout)]) from None
 
 
 def _parse(
     content: Content, layout: Layout, rejected: list[pa.csv.InvalidRow] | None = None
 ) -> pa.Table:
-    """Reads the rows; with `rejected`, rows of another length go there.
+    """Reads the rows; with `rejected`, rows of another length are added to it.
 
-    Arrow calls the handler of such rows in the thread that parses. That must be this thread:
-    a Python function in one of Arrow's own threads aborts a process that ends meanwhile.
+    Arrow calls the handler of these rows in its parsing thread, which must be this thread: a Python
+    function in one of Arrow's own threads crashes a process that ends at this moment.
     """
 
     def keep(row: pa.csv.InvalidRow) -> str:
@@ -130,7 +131,7 @@ def _parse(
 
 
 def _one_delimiter(stream: pa.NativeFile, delimiter: str) -> pa.NativeFile:
-    """Returns the stream with a tab for each delimiter that is not one character, Arrow's limit."""
+    """Returns the stream with tabs in place of a longer delimiter, which Arrow does not support."""
     if delimiter == "::":
         return pa.BufferReader(stream.read().replace(b"::", b"\t"))
     if delimiter == BLANKS:
@@ -156,13 +157,14 @@ def _uneven_rows(content: Content, layout: Layout) -> str:
     return (
         f"Row {number} of the data has {row.actual_columns} cells, but the first line has "
         f"{row.expected_columns} ({list_names(layout.columns)}): '{row.text[:80]}'. "
-        f"{len(rejected)} such rows in all. Expected as many cells in each row, separated by "
-        f"{delimiter}; quote cells that hold it."
+        f"{len(rejected)} such rows in all. Expected the same number of cells in each row, "
+        "separated by "
+        f"{delimiter}; quote cells that contain it."
     )
 
 
 def _decimal_points(path: Path, table: pa.Table, layout: Layout) -> tuple[pa.Table, list[str]]:
-    """Returns the table with points for decimal commas, as semicolon files from Excel have them."""
+    """Returns the table with points for decimal commas, which Excel writes in semicolon files."""
     notes: list[str] = []
     if layout.delimiter != ";":
         return table, notes
@@ -188,7 +190,7 @@ def _without_empty_end(content: Content, layout: Layout, table: pa.Table) -> pa.
                 str(content.path),
                 [
                     f"Row {row} of the data has {len(layout.columns)} cells, but the first line "
-                    f"has {len(layout.columns) - 1}. Expected as many cells in each row."
+                    f"has {len(layout.columns) - 1}. Expected the same number of cells in each row."
                 ],
             )
     return table

@@ -1,22 +1,21 @@
-"""Pairs of a user and an item that occur more than once."""
+"""Repeated (user, item) pairs: which row of each pair is kept."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions
 
 
 @dataclass(frozen=True)
 class DistinctPairs:
-    """The rows to keep so that no pair of user and item occurs twice.
+    """The rows to keep, so that no (user, item) pair occurs twice.
 
     Attributes:
-        rows: Their ascending positions.
+        rows: Positions of these rows, ascending.
         num_contradicting: Pairs whose rows have different labels.
     """
 
@@ -25,20 +24,19 @@ class DistinctPairs:
 
 
 def last_of_each_pair(interactions: Interactions, clicks_win: bool = False) -> DistinctPairs:
-    """Returns the rows to keep: of each (user, item) pair the last.
+    """Returns the rows to keep: the last row of each (user, item) pair.
 
-    The last is the one with the latest timestamp, and among equal ones, or without timestamps,
+    The last row is the row with the latest timestamp. With equal timestamps, or without any, it is
     the last in file order.
 
     Args:
         interactions: [n] rows.
-        clicks_win: Whether the last row of the highest label is kept in place of the last of all:
-            an item that was shown again after a click was clicked nevertheless.
+        clicks_win: Whether to keep the last row with the highest label instead: an item that was
+            clicked and then shown again without a click still counts as clicked.
     """
-    users, _ = _codes(interactions.user_id)
-    items, num_items = _codes(interactions.item_id)
-    pair = users * num_items + items
-    in_order = np.sort(pair)  # of numbers alone: ten times as fast as a hash table of them
+    (users,), (items,) = codes([interactions.user_id]), codes([interactions.item_id])
+    pair = users * (1 + items.max(initial=0)) + items
+    in_order = np.sort(pair)  # ten times as fast as a hash table of the numbers
     repeated_pairs = in_order[1:][in_order[1:] == in_order[:-1]]
     if not len(repeated_pairs):
         return DistinctPairs(np.arange(len(interactions)))
@@ -56,9 +54,3 @@ def last_of_each_pair(interactions: Interactions, clicks_win: bool = False) -> D
     contradicting = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
     kept = np.sort(np.concatenate([np.flatnonzero(~repeated), rows[ends]]))
     return DistinctPairs(kept, int(contradicting.sum()))
-
-
-def _codes(ids: pa.Array) -> tuple[NDArray[np.int64], int]:
-    """Returns codes [n] from 0 on, the same for equal ids, and how many codes there are."""
-    encoded = ids if pa.types.is_dictionary(ids.type) else pc.dictionary_encode(ids)
-    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)

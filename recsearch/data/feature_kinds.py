@@ -1,4 +1,4 @@
-"""One column of a user or item table: categorical, numeric, multi-valued, text, or of no use."""
+"""The kind of a user or item column: categorical, numeric, multi-valued, text, or not useful."""
 
 import re
 from dataclasses import dataclass
@@ -7,16 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import count_distinct, empty_to_null, one_chunk
 from recsearch.data.columns import bare_name, normalised_name
 from recsearch.data.interactions import ColumnKind, FeatureColumn
-from recsearch.data.parsing import empty_to_null, infer_type
+from recsearch.data.parsing import infer_type
 from recsearch.data.plain_types import is_text, plain_column
 
 TITLE_NAMES = (
     *("title", "name", "originaltitle", "movietitle", "filmtitle", "booktitle", "itemname"),
     *("itemtitle", "productname", "producttitle", "trackname", "artistname", "songtitle"),
 )
-"""Normalised names of columns that are shown to people; always text, however few their values."""
+"""Normalised names of columns that are shown to people. They are text, even with few values."""
 
 MULTI_NAMES = ("genres", "genre", "tags", "categories")
 MULTI_SEPARATORS = ("|", ";", ",")
@@ -24,7 +25,7 @@ MULTI_FRACTION = 0.2  # of the values contain "|"
 
 FEW_CATEGORIES = 50
 CATEGORY_FRACTION = 0.05  # of the rows
-MOST_CATEGORIES = 5000
+MAX_CATEGORICAL_VALUES = 5000
 
 IDENTIFIER_FRACTION = 0.9  # of the values are distinct
 IDENTIFIER_NAME = re.compile(r"(id|isbn|isbn10|isbn13|asin|ean|upc|url)$")
@@ -32,16 +33,16 @@ IDENTIFIER_NAME = re.compile(r"(id|isbn|isbn10|isbn13|asin|ean|upc|url)$")
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a column is no feature, in a few words."""
+    """The reason why a column is not a feature, in a few words."""
 
     reason: str
 
 
 def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
-    """Returns the column as a feature, or why it is none.
+    """Returns the column as a feature, or the reason why it is not one.
 
     Args:
-        name: As in the file; RecBole's type at its end counts.
+        name: As in the file; a RecBole type at its end is used.
         column: [rows] of any Arrow type.
 
     Returns:
@@ -49,18 +50,18 @@ def classify_column(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropp
         list<string> for several values (empty where missing).
     """
     if _is_list_of_values(column.type):
-        return _useful(ColumnKind.MULTI, _one_chunk(pc.cast(column, pa.list_(pa.string()))))
+        return _useful(ColumnKind.MULTI, one_chunk(pc.cast(column, pa.list_(pa.string()))))
     plain = plain_column(column, name)
     if plain.values is None:
         nested = pa.types.is_nested(column.type)
         return Dropped(f"{column.type} values are not supported" if nested else "not UTF-8 text")
     column, kind = plain.values, plain.values.type
     if pa.types.is_string(kind) and pa.types.is_boolean(infer_type(column).type):
-        column, kind = infer_type(column), pa.bool_()  # "True" in Parquet is as true in CSV
+        column, kind = infer_type(column), pa.bool_()  # as text in CSV is read
     if pa.types.is_null(kind):
         return Dropped("empty")
     if pa.types.is_boolean(kind):
-        return _useful(ColumnKind.CATEGORICAL, _one_chunk(pc.cast(column, pa.string())))
+        return _useful(ColumnKind.CATEGORICAL, one_chunk(pc.cast(column, pa.string())))
     if pa.types.is_string(kind) and not name.endswith(":float_seq"):
         return _classify_text(name, empty_to_null(column))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -84,22 +85,22 @@ def split_values(text: pa.Array, separator: str) -> pa.Array:
 
 def _classify_numbers(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
     integers = pa.types.is_integer(column.type)
-    distinct = _count_distinct(column)
+    distinct = count_distinct(column)
     if _is_identifier(name, distinct, len(column) - column.null_count):
         return Dropped("an identifier")
     if integers and name.endswith(":token") and _few(distinct, len(column)):
-        # RecBole's header says that these numbers are names.
-        return _useful(ColumnKind.CATEGORICAL, _one_chunk(pc.cast(column, pa.string())))
-    values = _one_chunk(pc.cast(column, pa.float64(), safe=False))
+        # By RecBole's header, these numbers are names.
+        return _useful(ColumnKind.CATEGORICAL, one_chunk(pc.cast(column, pa.string())))
+    values = one_chunk(pc.cast(column, pa.float64(), safe=False))
     finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
     return _useful(ColumnKind.NUMERIC, finite)
 
 
 def _classify_text(name: str, column: pa.ChunkedArray) -> FeatureColumn | Dropped:
-    text = _one_chunk(column)
+    text = one_chunk(column)
     plain = normalised_name(name)
     present = len(text) - text.null_count
-    distinct = _count_distinct(text)
+    distinct = count_distinct(text)
     if distinct <= 1:
         return Dropped("empty" if not present else "the same value in each row")
     if plain in TITLE_NAMES:
@@ -118,12 +119,12 @@ def _classify_text(name: str, column: pa.ChunkedArray) -> FeatureColumn | Droppe
 
 
 def _useful(kind: ColumnKind, values: pa.Array) -> FeatureColumn | Dropped:
-    """Drops what cannot tell two rows apart; in lists, one distinct element counts as one value."""
+    """Drops columns with only one value; in lists, the distinct elements count."""
     flat = values
     if kind is ColumnKind.MULTI:
         values = _without_blanks(values)
         flat = values.flatten()
-    distinct = _count_distinct(flat)
+    distinct = count_distinct(flat)
     if distinct > 1:
         return FeatureColumn(kind, values)
     return Dropped("the same value in each row" if distinct else "empty")
@@ -144,11 +145,7 @@ def _is_identifier(name: str, distinct: int, present: int) -> bool:
 
 
 def _few(distinct: int, rows: int) -> bool:
-    return distinct <= min(MOST_CATEGORIES, max(FEW_CATEGORIES, CATEGORY_FRACTION * rows))
-
-
-def _count_distinct(values: pa.Array | pa.ChunkedArray) -> int:
-    return int(pc.count_distinct(values, mode="only_valid").as_py())
+    return distinct <= min(MAX_CATEGORICAL_VALUES, max(FEW_CATEGORIES, CATEGORY_FRACTION * rows))
 
 
 def _count_with(text: pa.Array, mark: str) -> int:
@@ -159,7 +156,3 @@ def _is_list_of_values(kind: pa.DataType) -> bool:
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return False
     return bool(is_text(kind.value_type) or pa.types.is_integer(kind.value_type))
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

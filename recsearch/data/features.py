@@ -1,4 +1,4 @@
-"""From a user or item table to `Features`."""
+"""Reads a user or item table as `Features`."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import decoded, encoded
 from recsearch.data.columns import (
     ColumnNames,
     bare_name,
@@ -30,17 +31,18 @@ def load_features(
 
     Args:
         path: A file, or a directory of Parquet files.
-        role: "user" or "item": whose table it is.
-        names: Columns named by flags; the role's is taken if the table has it, else a usual name
-            or `id`.
+        role: "user" or "item".
+        names: Columns named by flags. The id column is the role's, if the table has it, else one
+            with a usual name or `id`.
         like: The ids of that role in the interactions; the table's ids are read in their type.
-        exclude: Columns to leave out, by their names in the file.
+        exclude: Names of columns to leave out.
 
     Returns:
-        One row an id (of an id that occurs twice, the last row), and notes on what was left out.
+        One row per id (the last row of a repeated id), and notes about columns left out.
 
     Raises:
-        DataError: If there is no id column, ids are missing or of another type, or no id is known.
+        DataError: If there is no id column, ids are missing or of another type, or no id occurs in
+            the interactions.
     """
     source = read_source(path)
     table, notes = source.table, source.notes
@@ -53,7 +55,8 @@ def load_features(
     if len(rows) < table.num_rows:
         repeated = table.num_rows - len(rows)
         notes += (
-            f"{repeated} rows of {path.name} repeat an id; the last row of each {role} was kept.",
+            f"{repeated} rows of {path.name} repeat an id; the last row of each {role} id was "
+            "kept.",
         )
         table = table.take(pa.array(rows))
     raw_ids = ids.values.take(pa.array(rows))
@@ -78,7 +81,7 @@ def title_column(features: Features) -> str | None:
 def safe_names(columns: Iterable[str]) -> dict[str, str]:
     """Returns column -> a distinct name of letters, digits and `_`, as Keras inputs need it.
 
-    `id` is not given away: with the table's prefix it would be `user_id` or `item_id`.
+    `id` is reserved: with the prefix of the table it would be `user_id` or `item_id`.
 
     Example:
         >>> safe_names(["Sci-Fi", "Sci Fi", "genre:token"])
@@ -89,7 +92,7 @@ def safe_names(columns: Iterable[str]) -> dict[str, str]:
     for column in columns:
         stem = re.sub(r"[^A-Za-z0-9_]", "_", bare_name(column).strip())
         name, number = stem, 2
-        while name.lower() in taken:  # files and inputs that differ in case alone are a trap
+        while name.lower() in taken:  # names that differ only in case would clash as file names
             name, number = f"{stem}_{number}", number + 1
         taken.add(name.lower())
         names[column] = name
@@ -97,7 +100,7 @@ def safe_names(columns: Iterable[str]) -> dict[str, str]:
 
 
 def _find_id(path: Source, available: Sequence[str], role: str, names: ColumnNames) -> str:
-    # The flags name columns of the interactions; a table may call its ids otherwise.
+    # The flags name columns of the interactions; the id column of a table may differ.
     given = names.given().get(role)
     known = {bare_name(column) for column in available} | set(available)
     found, faults = find_columns(
@@ -120,15 +123,15 @@ def _named(role: str, column: str | None) -> ColumnNames:
 
 def _last_rows(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Returns the ascending positions of the last row of each id."""
-    codes = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    last = np.full(len(codes.dictionary), -1, dtype=np.int64)
-    last[codes.indices.to_numpy()] = np.arange(len(ids))  # of repeated positions, the last counts
+    ids = encoded(ids)
+    last = np.full(len(ids.dictionary), -1, dtype=np.int64)
+    last[ids.indices.to_numpy()] = np.arange(len(ids))  # of repeated codes, the last row is kept
     return np.sort(last[last >= 0])
 
 
 def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[str, ...]:
-    wanted = _plain(pc.unique(like))
-    known = pc.is_in(wanted, value_set=_plain(ids))
+    wanted = decoded(pc.unique(like))
+    known = pc.is_in(wanted, value_set=decoded(ids))
     missing = len(wanted) - int(pc.sum(known).as_py() or 0)
     if not missing:
         return ()
@@ -137,20 +140,17 @@ def _coverage(path: Source, role: str, ids: pa.Array, like: pa.Array) -> tuple[s
             str(path),
             [
                 f"None of the {len(wanted)} {role} ids of the interactions is in this table: "
-                f"{wanted[0]} there, {_plain(ids)[0]} here. Expected the same ids in both files."
+                f"for example {wanted[0]} there, {decoded(ids)[0]} here. "
+                "Expected the same ids in both files."
             ],
         )
     return (f"{missing} of {len(wanted)} {role}s in the interactions have no row in {path.name}.",)
 
 
-def _plain(ids: pa.Array) -> pa.Array:
-    return ids.cast(pa.string()) if pa.types.is_dictionary(ids.type) else ids
-
-
 def _classify(
     table: pa.Table, columns: Sequence[str]
 ) -> tuple[dict[str, FeatureColumn], Mapping[str, str], list[str]]:
-    """Returns safe name -> column, name -> why it is left out, and notes on cells left out."""
+    """Returns safe name -> column, name -> reason why it is dropped, and notes on dropped cells."""
     kept: dict[str, FeatureColumn] = {}
     notes: list[str] = []
     dropped: dict[str, str] = {}

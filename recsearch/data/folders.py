@@ -1,4 +1,4 @@
-"""A directory as one table: which of its files are parts."""
+"""Directories that contain one table in several files."""
 
 import os
 from collections import Counter
@@ -13,13 +13,13 @@ from recsearch.errors import DataError
 
 TABLE_ENDINGS = (".parquet", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson")
 COMPRESSED = (".gz", ".bz2", ".zst")
-MOST_ENTRIES = 10_000  # a larger directory is most likely a mistake, such as /
+MAX_ENTRIES = 10_000  # a larger directory is most likely a mistake, such as /
 
 
 def list_parts(path: Path) -> list[Path]:
     """Returns the files of a directory that are tables of one format, sorted by path.
 
-    As Spark and Hive do, names with a leading underscore or dot are no data. Links are not
+    As in Spark and Hive, names that begin with an underscore or a dot are not data. Links are not
     followed.
 
     Raises:
@@ -31,12 +31,12 @@ def list_parts(path: Path) -> list[Path]:
     for folder, folders, names in os.walk(path, followlinks=False):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
         seen += len(folders) + len(names)
-        if seen > MOST_ENTRIES:
+        if seen > MAX_ENTRIES:
             raise DataError(
                 str(path),
                 [
-                    f"The directory has more than {MOST_ENTRIES:,} entries. Expected a file, or a "
-                    "directory of the files of one table."
+                    f"The directory has more than {MAX_ENTRIES:,} entries. Expected a file, or a "
+                    "directory with the files of one table."
                 ],
             )
         found = [Path(folder, name) for name in names if name[0] not in "._"]
@@ -47,20 +47,21 @@ def list_parts(path: Path) -> list[Path]:
         raise DataError(
             str(path),
             [
-                "The directory holds no .parquet file and no .csv, .tsv or .jsonl file. "
-                "Expected a file, or a directory of them; links inside are not followed."
+                "The directory contains no .parquet, .csv, .tsv or .jsonl file. "
+                "Expected a file, or a directory of such files; links in it are not followed."
             ],
         )
     if len(kinds) > 1:
         shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         raise DataError(
-            str(path), [f"The directory holds files of several formats: {shown}. Expected one."]
+            str(path),
+            [f"The directory contains files of several formats: {shown}. Expected one format."],
         )
     return parts
 
 
 def add_partitions(table: pa.Table, root: Path, part: Path) -> pa.Table:
-    """Returns a part with the columns that its folders name, as in `user=3/0.parquet`, as text."""
+    """Returns a part with text columns for its folder names, as in `user=3/0.parquet`."""
     for name, value in _partitions(root, part).items():
         if name not in table.column_names:
             table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
@@ -68,7 +69,7 @@ def add_partitions(table: pa.Table, root: Path, part: Path) -> pa.Table:
 
 
 def type_partitions(table: pa.Table, root: Path, parts: Sequence[Path]) -> pa.Table:
-    """Returns the table with the columns that folders name in their types."""
+    """Returns the table with the types of the columns from folder names inferred."""
     for name in dict.fromkeys(name for part in parts for name in _partitions(root, part)):
         column = table[name]
         if pa.types.is_string(column.type):
@@ -83,7 +84,7 @@ def _partitions(root: Path, part: Path) -> dict[str, str]:
 
 
 def _ending(path: Path) -> str:
-    """Returns the ending of a table's name in lower case, or an empty string."""
+    """Returns the extension of a table's name in lower case, or an empty string."""
     name = path.name.lower()
     for ending in COMPRESSED:
         name = name.removesuffix(ending)

@@ -1,4 +1,4 @@
-"""Files that are no table of interactions: names their shape and the line that converts them."""
+"""Files that are not a table of interactions: error messages with the code to convert them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-WIDE = 5  # columns besides the ids: fewer are a table of its own kind
-MOST_COLUMNS = 10_000
+WIDE = 5  # other columns that a user x item matrix has at least
+MAX_COLUMNS = 10_000
 
 _SAVE = '.to_parquet("data.parquet", index=False)'
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
@@ -35,12 +35,12 @@ _XML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<\?xml\b")
 
 
 def foreign_fault(path: Path, head: bytes, entries: Sequence[str] = ()) -> str | None:
-    """Returns one sentence on a file of another kind and how to convert it, or None for text.
+    """Returns the message for a file of another kind, with its conversion, or None for text.
 
     Args:
-        path: The file, for the line of pandas.
+        path: The file, for the pandas code.
         head: Its first bytes.
-        entries: The names in it, if it is a zip file.
+        entries: Names of its entries, if it is a zip file.
     """
     for magic, kind, line in _SIGNATURES:
         if head.startswith(magic):
@@ -62,12 +62,12 @@ def foreign_fault(path: Path, head: bytes, entries: Sequence[str] = ()) -> str |
 
 
 def wide_fault(path: Path, table: pa.Table, found: Mapping[str, str]) -> str | None:
-    """Returns a sentence on a table with one row per user, or None if it is not one.
+    """Returns the message for a table with one row per user, or None for another table.
 
     Args:
-        path: The file, for the line of pandas.
-        table: As the file has it.
-        found: Role -> column, of the roles that were found.
+        path: The file, for the pandas code.
+        table: As in the file.
+        found: Role -> column, for the roles that were found.
     """
     if "item" in found or ("user" in found and found["user"] != table.column_names[0]):
         return None
@@ -87,17 +87,17 @@ def wide_fault(path: Path, table: pa.Table, found: Mapping[str, str]) -> str | N
 
 
 def matrix_hint(path: Path, count: int) -> str:
-    """Returns how to convert a file without a header and with many columns of numbers."""
+    """Returns the message for a file without a header that has many columns of numbers."""
     read = f"pd.read_csv({str(path)!r}, header=None, sep=None, engine='python')"
     melt = f"{read}.rename_axis('user').reset_index(){_melt('user')}{_SAVE}"
     return f"This looks like a user x item matrix ({count} columns). {_to(melt)}"
 
 
 def columns_fault(path: Path, count: int) -> str:
-    """Returns the refusal of a table with too many columns."""
+    """Returns the message for a table with too many columns."""
     melt = f"{_read(path)}{_melt('user')}.dropna(){_SAVE}"
     return (
-        f"The table has {count:,} columns; at most {MOST_COLUMNS:,} are read. "
+        f"The table has {count:,} columns. At most {MAX_COLUMNS:,} can be read. "
         f"This looks like a user x item matrix. {_to(melt)}"
     )
 

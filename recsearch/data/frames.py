@@ -17,13 +17,13 @@ _HASHED_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class Frame:
-    """A table that the caller has in memory; messages name it like a file.
+    """A table in the caller's memory; messages refer to it as to a file.
 
     Attributes:
-        argument: Of `recsearch.search`: data, users, items, test, ...
-        kind: Name of the table's class, as in "DataFrame".
-        table: Its columns. Numbers without gaps are not copied.
-        notes: What was assumed of the table.
+        argument: Argument of `recsearch.search`: data, users, items, test, ...
+        kind: Name of the table's class, such as "DataFrame".
+        table: Its columns. Numbers without missing values are not copied.
+        notes: Assumptions about the table.
     """
 
     argument: str
@@ -33,12 +33,12 @@ class Frame:
 
     @classmethod
     def of(cls, argument: str, value: Any) -> "Frame":
-        """Returns the frame of anything that Arrow can read; the value is never modified.
+        """Returns the frame of any object that Arrow can read; the value is never modified.
 
         Args:
-            argument: Of `recsearch.search`, for messages.
+            argument: Argument of `recsearch.search`, for messages.
             value: A pandas DataFrame (without its index), or an object that `pyarrow.table`
-                takes: one with `__arrow_c_stream__`, a mapping of columns, ...
+                accepts: one with `__arrow_c_stream__`, a mapping of columns, ...
 
         Raises:
             UsageError: If the value is not a table.
@@ -60,7 +60,7 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """What run.json records in place of a path, as in "DataFrame (900 rows)"."""
+        """The text that run.json contains instead of a path, such as "DataFrame (900 rows)"."""
         return f"{self.kind} ({self.table.num_rows:,} rows)"
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class Frame:
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 of the names, types and values; how the rows are cut into chunks is ignored."""
+        """SHA-256 of the names, types and values; the chunks of the rows do not matter."""
         hashed = _Hashed()
         with pa.ipc.new_stream(pa.PythonFile(hashed, mode="w"), self.table.schema) as stream:
             for start in range(0, self.table.num_rows, _HASHED_ROWS):
@@ -77,7 +77,7 @@ class Frame:
 
 
 class _Hashed:
-    """A file that keeps the hash of the bytes written to it."""
+    """A file object that hashes the bytes written to it."""
 
     closed = False
 
@@ -100,15 +100,15 @@ Source = Path | Frame
 
 
 def source_of(argument: str, text: str, frames: Mapping[str, Frame]) -> Source:
-    """Returns the frame of an argument, or the path that the settings name.
+    """Returns the frame of an argument, or the path in the settings.
 
     Args:
         argument: data, users, items, ...
         text: Value of the setting: a path, or the `name` of a frame.
-        frames: Argument -> frame, where the caller has the table in memory.
+        frames: Argument -> frame, for tables in the caller's memory.
 
     Raises:
-        DataError: If a resumed run had a frame, of which nothing was written.
+        DataError: If a resumed run had a frame that was never copied to the run directory.
     """
     if argument in frames:
         return frames[argument]
@@ -117,8 +117,8 @@ def source_of(argument: str, text: str, frames: Mapping[str, Frame]) -> Source:
         raise DataError(
             f"{argument}={text}",
             [
-                "This table was in the memory of the process that started the run, which ended "
-                "before the run directory had its own copy. Start a new run."
+                "This table was in the memory of the process that started the run. The process "
+                "ended before it had copied the table to the run directory. Start a new run."
             ],
         )
     return path
@@ -129,7 +129,7 @@ def _is_pandas(value: Any) -> bool:
 
 
 def _is_table(value: Any) -> bool:
-    # A Series has the method too, and one dimension.
+    # A Series has this method too, but only one dimension.
     return hasattr(value, "__arrow_c_stream__") and getattr(value, "ndim", 2) == 2
 
 
@@ -141,7 +141,9 @@ def _index_note(frame: Any) -> tuple[str, ...]:
     names = [str(name) for name in frame.index.names if name is not None]
     if not names:
         return ()
-    return (f"The index ({', '.join(names)}) is not read: frame.reset_index() makes it a column.",)
+    return (
+        f"The index ({', '.join(names)}) is not read; frame.reset_index() turns it into a column.",
+    )
 
 
 def _reason(error: Exception) -> str:

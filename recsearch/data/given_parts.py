@@ -1,4 +1,4 @@
-"""Completes parts that were given: what stands in two parts, and the validation part.
+"""Completes given parts: removes overlaps, and cuts a validation part if none was given.
 
 Dimension letters: n interactions, m candidate lists.
 """
@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Candidates, Interactions, Split, Task
-from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_ROWS, codes, num_later
+from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_INTERACTIONS, num_later
 from recsearch.errors import DataError
 
 
@@ -22,28 +23,28 @@ def split_given(
     task: Task,
     seed: int,
 ) -> Split:
-    """Returns given parts as a split; cuts the validation part from training where none is given.
+    """Returns given parts as a split; cuts a validation part from training if none was given.
 
-    Without a validation part, implicit interactions with timestamps give each user's last
-    training interaction (users with one keep it in training); all others give a random 10 % of
-    the training rows.
+    For implicit interactions with timestamps, the validation part is each user's last training
+    interaction (users with only one keep it in training). Otherwise it is a random 10 % of the
+    training rows.
 
-    A pair of user and item that stands in two parts is kept in the later one (training,
-    validation, test), as the last of two equal pairs in one file is kept; `notes` says how many
-    were dropped. The test part is never changed: where some of its rows have no candidate list,
-    `notes` says so, and whoever evaluates by lists evaluates the others only.
+    A (user, item) pair that occurs in two parts is kept only in the later one (training,
+    validation, test), just as the last of two equal pairs in one file is kept; `notes` gives the
+    number of dropped rows. The test part is never changed. If some of its rows have no candidate
+    list, `notes` says so, and only the rows with a list are evaluated.
 
     Args:
         train: The training part.
         test: The test part.
         validation: The validation part, or None to cut it from the training part.
         candidates: The lists [m] of a published protocol, or None.
-        task: What is to be learned.
-        seed: Of the random cut.
+        task: What is learned.
+        seed: Seed of the random cut.
 
     Raises:
-        DataError: Ids are text in one part and numbers in another, a part is empty, or the
-            positive of a candidate list is no row of the test part.
+        DataError: If ids are text in one part and numbers in another, a part is empty, or the
+            positive of a candidate list is not a row of the test part.
     """
     parts = {"training": train, "validation": validation, "test": test, "candidates": candidates}
     given = {name: part for name, part in parts.items() if part is not None}
@@ -78,8 +79,8 @@ def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArra
         if not held_out.any():
             raise _no_validation(train, "no user has two training interactions")
         return held_out, "each user's last training interaction"
-    if len(train) < MIN_ROWS:
-        raise _no_validation(train, f"at least {MIN_ROWS} rows are needed")
+    if len(train) < MIN_INTERACTIONS:
+        raise _no_validation(train, f"at least {MIN_INTERACTIONS} rows are needed")
     chosen = np.random.default_rng(seed).permutation(len(train))
     held_out = np.zeros(len(train), dtype=np.bool_)
     held_out[chosen[: len(train) * HELD_OUT_PERCENT // 100]] = True
@@ -89,7 +90,7 @@ def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArra
 def _no_validation(train: Interactions, reason: str) -> DataError:
     fault = (
         f"no validation part can be cut from it: {reason}. Received {len(train)} rows of "
-        f"{len(train.user_id.unique())} users. Bring more rows, or pass --validation."
+        f"{len(train.user_id.unique())} users. Provide more rows, or pass --validation."
     )
     return DataError("The training part", [fault])
 
@@ -103,7 +104,7 @@ def _drop(
         return part, []
     note = (
         f"{num_dropped} of {len(part)} {name} interactions were dropped: "
-        "the same user and item stand in a later part."
+        "the same (user, item) pair also occurs in a later part."
     )
     return part.take(~overlap), [note]
 
@@ -111,13 +112,13 @@ def _drop(
 def _timed_alike(
     train: Interactions, validation: Interactions
 ) -> tuple[Interactions, Interactions, list[str]]:
-    """Returns both with timestamps or both without, and a note if some were dropped.
+    """Returns both parts with timestamps or both without, and a note if some were dropped.
 
-    The final model is trained on both: it could not know an order that the search knew.
+    The final model is trained on both parts, so an order that only one part has cannot be used.
     """
     if (train.timestamp is None) == (validation.timestamp is None):
         return train, validation, []
-    note = "Timestamps are not used: not both of training and validation part have them."
+    note = "Timestamps are not used: only one of the training and validation parts has them."
     return replace(train, timestamp=None), replace(validation, timestamp=None), [note]
 
 
@@ -132,8 +133,8 @@ def _check_candidates(
         fault = (
             "the user and positive of each list must be a row of the test part. "
             f"{len(strays)} of {len(positives)} are not; the first is list {first + 1}: "
-            f"user {user!r}, item {item!r}. Check that --test-candidates and --test "
-            "belong together."
+            f"user {user!r}, item {item!r}. Check that --test-candidates "
+            "and --test belong to the same data."
         )
         raise DataError("The test candidates", [fault])
     num_unlisted = int(np.sum(~np.isin(test, positives)))
@@ -141,7 +142,7 @@ def _check_candidates(
         return []
     return [
         f"{num_unlisted} of {len(test)} test interactions have no candidate list: "
-        "only those with a list are evaluated."
+        "only the interactions with a list are evaluated."
     ]
 
 
@@ -150,8 +151,8 @@ def _check_not_empty(**parts: Interactions) -> None:
     if empty:
         sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
         fault = (
-            f"each part must have at least one row. Received {sizes} rows, after pairs that stand "
-            "in a later part were dropped. Check the files given for these parts."
+            f"each part must have at least one row. Received {sizes} rows, after pairs that also "
+            "occur in a later part were dropped. Check the files given for these parts."
         )
         raise DataError(f"The {' and '.join(empty)} part cannot be used", [fault])
 
@@ -163,7 +164,7 @@ def _pair_keys(parts: dict[str, Interactions | Candidates]) -> list[NDArray[np.i
         raise DataError("The given parts do not fit together", [text for text in faults if text])
     user = codes([part.user_id for part in parts.values()])
     item = codes([part.item_id for part in parts.values()])
-    num_items = 1 + max(int(codes.max(initial=0)) for codes in item)
+    num_items = 1 + max(int(code.max(initial=0)) for code in item)
     return [of_user * num_items + of_item for of_user, of_item in zip(user, item, strict=True)]
 
 
@@ -175,6 +176,6 @@ def _type_fault(parts: dict[str, Interactions | Candidates], column: str) -> str
         return ""
     found = ", ".join(f"{name}: {'text' if text else 'numbers'}" for name, text in is_text.items())
     return (
-        f"{column} must be of one type in all parts. Received {found}. "
+        f"{column} must have the same type in all parts. Received {found}. "
         "Write the ids in the same way in each file."
     )

@@ -1,4 +1,4 @@
-"""Files without a header line: how they are recognised, and what their columns are called."""
+"""Files without a header line: how they are recognised, and the names of their columns."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _NAMES = {*(name for names in USUAL_NAMES.values() for name in names), "id", "ti
 
 
 class Holds(StrEnum):
-    """What a file holds, since a line without names means something else in each."""
+    """The content of a file, on which the meaning of columns without names depends."""
 
     INTERACTIONS = auto()
     CANDIDATES = auto()
@@ -28,10 +28,10 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file before it is read.
+    """What is known about a file before it is read.
 
     Attributes:
-        holds: What the file is read for.
+        holds: The expected content.
         names: Columns named by flags, and whether there is a header line.
     """
 
@@ -45,15 +45,15 @@ def is_number(cell: str) -> bool:
 
 
 def lacks_header(cells: Sequence[str], below: Sequence[Sequence[str]], expected: Expected) -> bool:
-    """Returns whether the first line is data: the flag says so, or it is certain.
+    """Returns whether the first line is data: by the flag, or because it is certain.
 
-    All cells are numbers; or, for interactions, no cell is a usual name, and a cell is a number
-    above numbers or occurs again in its own column.
+    It is certain if all cells are numbers. For interactions it is also certain if no cell is a
+    usual name, and a cell is a number above numbers or occurs again in its column.
 
     Args:
-        cells: Of the first line.
+        cells: Cells of the first line.
         below: Cells of some rows below it.
-        expected: What is known of the file.
+        expected: What is known about the file.
     """
     if all(is_number(cell) for cell in cells):
         return True
@@ -77,7 +77,7 @@ def lacks_header(cells: Sequence[str], below: Sequence[Sequence[str]], expected:
 def name_columns(
     path: Path, cells: Sequence[str], below: Sequence[Sequence[str]], expected: Expected
 ) -> tuple[str, ...]:
-    """Returns the names of a file's columns, which it does not have itself.
+    """Returns names for the columns of a file without a header.
 
     Two to four columns are user, item, rating, timestamp; if a flag names a column by its
     position, or there are more, they are column_1, column_2, ...
@@ -99,7 +99,7 @@ def name_columns(
     if expected.names.no_header:
         return numbered
     message = (
-        f"No header line found, and {count} columns. Expected a header line, or the 2 to 4 "
+        f"The file has no header line and {count} columns. Expected a header line, or the 2 to 4 "
         "columns user, item, rating, timestamp. Add a header line, or pass --no-header with "
         "--user-column 1, --item-column 2 and so on."
     )

@@ -1,15 +1,14 @@
-"""Raw ids: columns of whole numbers or of text, one Arrow type each."""
+"""Raw ids: columns of integers or of text, each with one Arrow type."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, empty_to_null, first_unparsable
+from recsearch.data.arrow import empty_to_null, one_chunk
+from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, first_unparsable
 from recsearch.data.plain_types import plain_column
 from recsearch.data.validated import Checked, describe_rows, failed
-
-TEXT_ID = pa.dictionary(pa.int32(), pa.string())
 
 LARGEST_EXACT_FLOAT = 2.0**53
 
@@ -27,17 +26,17 @@ def read_ids(
     """Reads a column of ids: int64, or dictionary<int32, string> in one chunk.
 
     Args:
-        column: [n] as the file has it; whole floats, as pandas writes nullable integers, are
-            integers.
+        column: [n] as in the file; floats without fractions, which pandas writes for nullable
+            integers, are integers.
         role: "user" or "item", for messages.
         name: The column's name, for messages.
-        like: The type that the ids of the training data have; None keeps the column's own.
-        keep_missing: Whether missing ids are nulls among the ids, with a note that their rows were
-            dropped, as the caller then must do. Else a missing id is a fault.
+        like: Type of the ids of the training data; None keeps the column's own type.
+        keep_missing: Whether missing ids become nulls, with a note that their rows were dropped;
+            the caller must then drop them. Otherwise a missing id is a fault.
 
     Returns:
-        [n] ids; a broken number, an id with a NUL character, or text where `like` has numbers is a
-        fault.
+        [n] ids; a number with a fraction, an id with a NUL character, or text where `like` has
+        numbers is a fault.
     """
     plain = plain_ids(column, role, name)
     if plain.values is None:
@@ -46,8 +45,8 @@ def read_ids(
     if missing.all() or (missing.any() and not keep_missing):
         return failed(
             f"{missing.sum()} of {len(missing)} rows have no {role} id in column '{name}': "
-            f"{describe_rows(missing)}. Expected an id in each row; "
-            "fill them in or remove these rows."
+            f"{describe_rows(missing)}. Expected an id in each row. "
+            "Fill in the ids, or remove these rows."
         )
     ids = convert_ids(plain.values, like, role, name)
     return Checked(ids.values, ids.faults, _missing_notes(missing, role, name) + ids.notes)
@@ -73,18 +72,20 @@ def plain_ids(column: pa.ChunkedArray, role: str, name: str) -> Checked[pa.Chunk
     if pa.types.is_integer(kind) and first_unparsable(column, pa.int64(), whole=True) < 0:
         return Checked(pc.cast(column, pa.int64()))
     if first_unparsable(column, pa.string(), whole=True) == 0:
-        return failed(f"Column '{name}' holds {kind} values. Expected one {role} id in each row.")
+        return failed(
+            f"Column '{name}' contains {kind} values. Expected one {role} id in each row."
+        )
     return Checked(empty_to_null(pc.cast(column, pa.string())))
 
 
 def convert_ids(
     plain: pa.ChunkedArray, like: pa.DataType | None, role: str, name: str
 ) -> Checked[pa.Array]:
-    """Returns ids as `like` has them: int64, or dictionary<int32, string>; nulls stay.
+    """Returns ids in the type `like`: int64, or dictionary<int32, string>; nulls stay.
 
     Args:
         plain: [n] int64 or string.
-        like: The type to convert to; None keeps the ids' own.
+        like: The type to convert to; None keeps the type of the ids.
         role: "user" or "item", for messages.
         name: The column's name, for messages.
     """
@@ -93,21 +94,21 @@ def convert_ids(
     if is_text and not wants_text:
         return _text_to_integers(plain, role, name)
     if wants_text:
-        encoded = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
-        return _checked_text(_one_chunk(encoded), role, name)
-    return Checked(_one_chunk(plain))
+        ids = pc.dictionary_encode(pc.cast(plain, pa.string())).unify_dictionaries()
+        return _checked_text(one_chunk(ids), role, name)
+    return Checked(one_chunk(plain))
 
 
 def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.Array]:
-    """Returns text ids, with a note on ids that may mean "missing"; NUL is a fault."""
+    """Returns text ids, with a note about ids that may mean "missing"; a NUL is a fault."""
     with_nul = pc.match_substring(ids.dictionary, "\0").to_numpy(zero_copy_only=False)
     if with_nul.any():
         first = int(np.argmax(with_nul))
         value = ids.dictionary[first].as_py()
         row = pc.index(ids.indices, first).as_py()
         return failed(
-            f"Column '{name}', row {row + 1}: the {role} id {value!r} has a NUL "
-            "character. Expected text without it, since NumPy cuts it off; remove it."
+            f"Column '{name}', row {row + 1}: the {role} id {value!r} contains a NUL "
+            "character. NumPy cannot keep it at the end of a text; remove it."
         )
     found = pc.is_in(ids.dictionary, value_set=WORDS).to_numpy(zero_copy_only=False)
     notes = []
@@ -116,13 +117,13 @@ def _checked_text(ids: pa.DictionaryArray, role: str, name: str) -> Checked[pa.A
         notes.append(
             f"{count} of {len(ids)} rows have the {role} id '{ids.dictionary[code]}' in "
             f"column '{name}'; it is read as one {role}. If it means that the id is missing, "
-            "remove these rows or leave the cells empty."
+            "remove these rows or empty the cells."
         )
     return Checked(ids, notes=tuple(notes))
 
 
 def rows_with_ids(users: pa.Array, items: pa.Array) -> NDArray[np.int64] | None:
-    """Returns the positions at which neither id [n] is null; None if they are all."""
+    """Returns the positions at which neither id [n] is null; None if no id is null."""
     if not users.null_count and not items.null_count:
         return None
     present = pc.and_(pc.is_valid(users), pc.is_valid(items))
@@ -154,8 +155,4 @@ def _text_to_integers(text: pa.ChunkedArray, role: str, name: str) -> Checked[pa
             f"Column '{name}', row {row + 1}: the {role} id '{text[row]}' is text, but the {role} "
             "ids of the training data are whole numbers. Use the same ids in both files."
         )
-    return Checked(_one_chunk(pc.cast(text, pa.int64())))
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return Checked(one_chunk(pc.cast(text, pa.int64())))

@@ -1,4 +1,4 @@
-"""The types that data travel in: interactions, features, candidates, splits.
+"""The types of the data: interactions, features, candidates, splits.
 
 Dimension letters: n interactions, K candidates of one list.
 """
@@ -10,24 +10,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-
-class Task(StrEnum):
-    """What is to be learned from the labels."""
-
-    RATING = "rating"  # predict an explicit value
-    IMPLICIT = "implicit"  # rank items; every interaction is a positive
-    CLICK = "click"  # predict the probability of a 1 among labels 0 and 1
+from recsearch.data.task import Task as Task
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Who did what, in columns of equal length n.
+    """Interactions of users with items, in columns of equal length n.
 
     Attributes:
         user_id: [n] raw ids: an Arrow array of int64, or of dictionary<int32, string>.
         item_id: [n] raw ids, of either type.
-        label: [n] float32; ones where the data had no label.
-        timestamp: [n] int64 seconds since 1970 UTC, or None where the data had none.
+        label: [n] float32; ones if the data have no labels.
+        timestamp: [n] int64 seconds since 1970 UTC; None if the data have no timestamps.
     """
 
     user_id: pa.Array
@@ -53,7 +47,7 @@ class Interactions:
 
 
 class ColumnKind(StrEnum):
-    """How a feature column is read, and how a model is fed with it."""
+    """The kind of a feature column: how it is read and fed to a model."""
 
     CATEGORICAL = "categorical"  # one value of a set: string array
     NUMERIC = "numeric"  # a quantity: float64 array, null where missing
@@ -63,7 +57,7 @@ class ColumnKind(StrEnum):
 
 @dataclass(frozen=True)
 class FeatureColumn:
-    """One column of a user or item table: `values` [rows], typed as `ColumnKind` says."""
+    """One column of a user or item table: `values` [rows], in the type of its `ColumnKind`."""
 
     kind: ColumnKind
     values: pa.Array
@@ -71,7 +65,7 @@ class FeatureColumn:
 
 @dataclass(frozen=True)
 class Features:
-    """A user table or an item table: one row an id, no id twice.
+    """A user table or an item table: one row per id, each id once.
 
     Attributes:
         id: [rows] raw ids, of the same Arrow type as in the interactions.
@@ -84,12 +78,12 @@ class Features:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Lists in which one positive is ranked among given negatives (a published protocol).
+    """Lists in which one positive is ranked among given negatives, from a published protocol.
 
     Attributes:
         user_id: [m] raw ids.
         item_id: [m] raw id of the positive of each list.
-        negative_ids: [m * K] raw ids, list after list; a null pads.
+        negative_ids: [m * K] raw ids, list after list; nulls are padding.
         num_negatives: K.
     """
 
@@ -106,10 +100,10 @@ class Split:
     Attributes:
         train: Models are fitted on it.
         validation: Trials are compared on it.
-        test: Looked at once, by the finalist and the baselines.
-        description: How it was made, in a phrase for people ("random 80/10/10, seed 0").
+        test: Used once, for the finalist and the baselines.
+        description: How the split was made, for people ("random 80/10/10, seed 0").
         candidates: Test lists of a published protocol, or None to rank the whole catalogue.
-        notes: What a person should know of the split (rows moved or dropped, and why).
+        notes: Notes for people, such as rows that were moved or dropped, and why.
     """
 
     train: Interactions
@@ -122,10 +116,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Interactions as a model sees them: indices in place of raw ids.
+    """Interactions with indices in place of raw ids, for models.
 
-    An index of 0, or one at or above `DataSpec.num_users` (`num_items`), is an id that training
-    does not know; the latter tell such ids apart, and have columns.
+    Index 0 is an unknown id. Indices from `DataSpec.num_users` (`num_items`) on are ids that occur
+    only in the held-out part: each has its own index and its feature columns.
 
     Attributes:
         user: [n] int32 index.

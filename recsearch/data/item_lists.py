@@ -1,4 +1,4 @@
-"""Lines `user item item ...`, as LightGCN's data sets have them, into pairs of user and item.
+"""Lines of the form `user item item ...`, as in LightGCN's data sets, into (user, item) pairs.
 
 Dimension letters: L lines, n pairs.
 """
@@ -15,13 +15,13 @@ from recsearch.errors import DataError
 
 FEWEST_LINES = 2
 MANY_LINES = 20
-ALIKE = 0.95  # of many lines have as many numbers: the others are broken rows of a table
+ALIKE = 0.95  # if this fraction of many lines has equal length, the others are broken table rows
 
 
 def looks_like_lists(lines: Sequence[str]) -> bool:
-    """Returns whether lines are `user item item ...`: whole numbers, of uneven count.
+    """Returns whether lines are `user item item ...`: integers, with different counts per line.
 
-    Each user has one line. Lines that all have as many numbers could be ratings.
+    Each user has one line. Lines that all have the same count could be ratings.
     """
     rows = [line.split() for line in lines if line.strip()]
     lengths = Counter(len(row) for row in rows)
@@ -56,9 +56,9 @@ def read_lists(content: Content) -> tuple[pa.Table, tuple[str, ...]]:
     users = np.repeat(values[first], lengths - 1)
     notes = [
         f"{content.path.name} has lines of the form `user item item ...`; they were read as "
-        f"{len(users)} pairs of user and item."
+        f"{len(users)} (user, item) pairs."
     ]
     empty = int((lengths == 1).sum())
     if empty:
-        notes.append(f"{empty} lines of {content.path.name} have a user without items.")
+        notes.append(f"{empty} lines of {content.path.name} have a user but no item.")
     return pa.table({"user": users, "item": values[pairs]}), tuple(notes)

@@ -9,14 +9,14 @@ import pyarrow.json
 from recsearch.data.contents import Content
 from recsearch.errors import DataError
 
-MOST_ARRAY_BYTES = 1 << 28  # an array is parsed as a whole
+MAX_ARRAY_BYTES = 1 << 28  # an array is parsed as a whole
 _ARRAY = re.compile(rb"\s*(\xef\xbb\xbf)?\s*\[\s*[\[{\]\"\d-]")
 _OBJECT = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*["}]')
 _SHAPE = "Expected JSON lines, one object per interaction, or an array of objects."
 
 
 def looks_like_json(head: bytes) -> bool:
-    """Returns whether text begins as a JSON object or array, which no header of a table does."""
+    """Returns whether a text starts like a JSON object or array; no header of a table does."""
     return _ARRAY.match(head) is not None or _OBJECT.match(head) is not None
 
 
@@ -52,11 +52,11 @@ def read_json(content: Content) -> pa.Table:
 def _read_array(content: Content) -> pa.Table:
     text = b""
     with content.open() as stream:
-        text = stream.read(MOST_ARRAY_BYTES + 1)
-    if len(text) > MOST_ARRAY_BYTES:
+        text = stream.read(MAX_ARRAY_BYTES + 1)
+    if len(text) > MAX_ARRAY_BYTES:
         raise DataError(
             str(content.path),
-            [f"The JSON array has more than {MOST_ARRAY_BYTES:,} bytes. Expected JSON lines."],
+            [f"The JSON array has more than {MAX_ARRAY_BYTES:,} bytes. Expected JSON lines."],
         )
     try:
         rows = json.loads(text)

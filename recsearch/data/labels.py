@@ -1,4 +1,4 @@
-"""The label column: one number in each row."""
+"""The label column: one number per row."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +11,14 @@ from recsearch.data.validated import Checked, describe_rows, failed
 
 
 def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float32]]:
-    """Reads labels; true and false are 1 and 0.
+    """Reads labels; true and false become 1 and 0.
 
     Args:
-        column: [n] numbers, booleans, or text that holds numbers or booleans, of any Arrow type.
+        column: [n] numbers, booleans, or either of them as text, of any Arrow type.
         name: The column's name, for messages.
 
     Returns:
-        [n] float32; a label that is missing, infinite or no number is a fault.
+        [n] float32; a label that is missing, infinite or not a number is a fault.
     """
     plain = plain_column(column, name)
     if plain.values is None:
@@ -39,7 +39,7 @@ def read_labels(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.float3
     if broken.any():
         return failed(
             f"{broken.sum()} of {len(label)} labels in column '{name}' are missing or not finite: "
-            f"{describe_rows(broken)}. Expected a number in each row; remove these rows."
+            f"{describe_rows(broken)}. Expected a number in each row. Remove these rows."
         )
     return Checked(label)
 

@@ -1,4 +1,4 @@
-"""How a delimited text is laid out, found out from its name and its first lines."""
+"""The layout of a delimited text, detected from its name and its first lines."""
 
 import csv
 import re
@@ -9,7 +9,7 @@ from itertools import islice
 
 from recsearch.data.columns import list_names
 from recsearch.data.contents import Content, decode
-from recsearch.data.foreign import MOST_COLUMNS, columns_fault
+from recsearch.data.foreign import MAX_COLUMNS, columns_fault
 from recsearch.data.headerless import (
     RATING_COLUMNS,
     SOME_ROWS,
@@ -23,7 +23,7 @@ from recsearch.errors import DataError
 BLANKS = "blanks"
 """The delimiter of cells that are separated by runs of blanks."""
 
-DELIMITERS = ("::", "\t", ",", ";", "|")  # of two that occur equally often, the earlier one
+DELIMITERS = ("::", "\t", ",", ";", "|")  # of two equally frequent ones, the first is chosen
 ATOMIC_SUFFIXES = (".inter", ".item", ".user")
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's
 
@@ -43,19 +43,19 @@ MOVIELENS = {
     "users.dat": ("::", ("user_id", "gender", "age", "occupation", "zip_code")),
     "movies.dat": ("::", ("item_id", "title", "genres")),
 }
-"""Files without a header, as the READMEs of MovieLens-100K and -1M tell: delimiter, columns."""
+"""Name of a MovieLens-100K or -1M file without a header -> delimiter, columns (see its README)."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file is laid out.
+    """The layout of a text file.
 
     Attributes:
         delimiter: Between two cells; `BLANKS` for runs of blanks.
         columns: Column names, in file order.
         skipped_lines: Lines before the first row of data.
-        quoted: Whether cells may be quoted; then they may hold delimiters and line breaks.
-        escaped: Whether a backslash takes away the meaning of the character after it.
+        quoted: Whether cells may be quoted and then contain delimiters and line breaks.
+        escaped: Whether a backslash escapes the character after it.
         encoding: Of the text.
         unnamed: Columns whose header cell is empty at the end of the line: dropped if all their
             cells are empty, as after a trailing delimiter.
@@ -77,10 +77,10 @@ def detect_layout(content: Content, expected: Expected) -> Layout:
 
     Args:
         content: The text; `u.data` and `ratings.dat` have known columns.
-        expected: What is known of the file.
+        expected: What is known about the file.
 
     Raises:
-        DataError: If columns are named twice, there are too many, or a file without a header has
+        DataError: If two columns have one name, there are too many, or a file without a header has
             too many to be named.
     """
     lines = content.head.splitlines()
@@ -96,7 +96,7 @@ def detect_layout(content: Content, expected: Expected) -> Layout:
     delimiter = separator[1] if separator else detect_delimiter(line, some)
     quoted = delimiter not in ("::", BLANKS) and not content.name.endswith(ATOMIC_SUFFIXES)
     cells, *below = _cells([line, *some], delimiter, quoted)
-    if len(cells) > MOST_COLUMNS:
+    if len(cells) > MAX_COLUMNS:
         raise DataError(str(content.path), [columns_fault(content.path, len(cells))])
     if cells and lacks_header(cells, below, expected):
         return _headerless(content, Layout(delimiter, (), first, quoted), cells, below, expected)
@@ -104,11 +104,11 @@ def detect_layout(content: Content, expected: Expected) -> Layout:
 
 
 def detect_delimiter(line: str, below: Sequence[str]) -> str:
-    """Returns what separates the cells of the first line.
+    """Returns the delimiter of the first line.
 
     Args:
         line: The first line.
-        below: Some lines below it: "user id" over "7" is one column's name.
+        below: Some lines below it: "user id" above "7" is the name of one column.
     """
     unquoted = re.sub(r'"[^"]*"', "", line)
     counts = {delimiter: unquoted.count(delimiter) for delimiter in DELIMITERS}
@@ -129,7 +129,7 @@ def detect_delimiter(line: str, below: Sequence[str]) -> str:
 
 
 def _cells(lines: Sequence[str], delimiter: str, quoted: bool) -> list[list[str]]:
-    """Returns the trimmed cells of lines; what a quoted line break cuts is only looked at."""
+    """Returns the trimmed cells of lines; quoted line breaks are not handled, this is a preview."""
     rows: list[list[str]] = []
     for line in lines:
         if delimiter == BLANKS:

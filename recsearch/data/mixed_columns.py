@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import words_to_null
 from recsearch.data.columns import normalised_name
 from recsearch.data.feature_kinds import MULTI_NAMES, TITLE_NAMES
 from recsearch.data.parsing import MISSING_WORDS, NOT_A_NUMBER, infer_type
@@ -10,32 +11,30 @@ from recsearch.data.plain_types import is_text, plain_column
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
-FEW_WORDS = 0.05  # of the cells: then the column is one of numbers
-MOST_NUMBERS = 0.5  # of the cells: then a person may take the column for one of numbers
-MANY_NUMBERS = 10  # distinct ones; fewer may be names of groups, as in 1, 18, 25, "56 or more"
+FEW_WORDS = 0.05  # up to this fraction of words, the column is read as numbers
+MOST_NUMBERS = 0.5  # from this fraction of numbers on, a person may take it for a numeric column
+MANY_NUMBERS = 10  # fewer distinct numbers may be names of groups, as in 1, 18, 25, "56 or more"
 
 
 def words_as_missing(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
-    """Returns a column of numbers with null in place of its few words, and a note on them.
+    """Returns a column of numbers with nulls in place of a few words, and a note about them.
 
     Words with a digit may be codes ("T8H1N" among postal codes), and numbers with leading zeros
-    are names: such columns stay text.
+    are names. Columns with either stay text.
 
     Args:
         name: As in the file.
         column: [rows] of any Arrow type.
 
     Returns:
-        The column, unchanged if it is none of numbers, and the note, or "".
+        The column, unchanged if it is not a column of numbers, and the note, or "".
     """
     if not _may_hold_numbers(name, column):
         return column, ""
     plain = plain_column(column, name)
     if plain.values is None:
         return column, ""
-    text = pc.utf8_trim_whitespace(plain.values)
-    absent = pc.fill_null(pc.is_in(text, value_set=pa.array(MISSING_WORDS)), True)
-    text = pc.if_else(absent, pa.scalar(None, pa.string()), text)
+    text = words_to_null(pc.utf8_trim_whitespace(plain.values), pa.array(MISSING_WORDS))
     numeric = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
     numbers = pc.if_else(numeric, text, pa.scalar(None, pa.string()))
     words = text.filter(pc.and_not(pc.is_valid(text), numeric))
@@ -47,13 +46,13 @@ def words_as_missing(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArra
         or pc.any(pc.match_substring_regex(numbers, NOT_A_NUMBER)).as_py()
     ):
         return column, ""
-    found = f"{len(words)} of {num_present} cells of column '{name}' are no numbers"
+    found = f"{len(words)} of {num_present} cells of column '{name}' are not numbers"
     few = len(words) <= FEW_WORDS * num_present
     if few and not pc.any(pc.match_substring_regex(words, r"\d")).as_py():
         return infer_type(numbers), f"{found}, such as '{words[0]}'; they are read as missing."
     return column, (
         f"{found}, such as '{words[0]}', so the column is read as text. "
-        "To use it as numbers, leave these cells empty."
+        "To use it as numbers, empty these cells."
     )
 
 

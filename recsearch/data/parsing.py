@@ -1,24 +1,26 @@
-"""Text cells into numbers: which columns are safe to convert, and where a conversion fails."""
+"""Conversion of text cells to numbers: which columns are safe to convert, and where it fails."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsearch.data.arrow import empty_to_null, words_to_null
+
 MISSING_WORDS = ("", "NA", "N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N")
 
 NOT_A_NUMBER = r"^[+-]?0\d|^\+|^-0$|^\d+[eE]\d+$"
-"""Leading zeros, signs, ids such as "12e4": a number would not give the text back."""
+"""Leading zeros, signs, ids such as "12e4": texts that a conversion to numbers would change."""
 
 TOO_LONG_FOR_FLOAT = r"^[+-]?\d{16,}"
 
 HEAD_ROWS = 10_000
-FEW = 1_000  # distinct values among HEAD_ROWS: then they are looked at once each
+FEW = 1_000  # with at most this many distinct values in HEAD_ROWS, each value is converted once
 
 
 def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Returns text cells as int64, float64 or bool if all of them can be, else as text.
+    """Returns text cells as int64, float64 or bool if all can be converted, else as text.
 
-    A column stays text if a value of it would not survive the conversion: a leading zero ("0012"),
-    a plus sign, an integer too long for int64. Words for "missing" (NA, null, NaN, ...) become
+    A column stays text if the conversion would change a value: a leading zero ("0012"), a plus
+    sign, an integer too long for int64. Words for "missing" (NA, null, NaN, ...) become
     null in numbers; in text only the empty cell does, since NA can be a name.
 
     Args:
@@ -39,7 +41,7 @@ def infer_type(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _exact_integers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Returns the text as int64 if each cell is a number that gives it back, else None."""
+    """Returns the text as int64 if each number converts back to its text, else None."""
     if not _can_cast(text.slice(0, HEAD_ROWS), pa.int64()) or not _can_cast(text, pa.int64()):
         return None
     values = pc.cast(text, pa.int64())
@@ -48,8 +50,7 @@ def _exact_integers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 def _infer_trimmed(text: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.any(pc.match_substring_regex(text, NOT_A_NUMBER)).as_py():
-        words = pa.array(MISSING_WORDS)
-        values = pc.if_else(pc.is_in(text, value_set=words), pa.scalar(None, pa.string()), text)
+        values = words_to_null(text, pa.array(MISSING_WORDS))
         for kind in (pa.int64(), pa.float64(), pa.bool_()):
             if pa.types.is_float64(kind) and _has_long_integer(values):
                 continue
@@ -58,18 +59,13 @@ def _infer_trimmed(text: pa.ChunkedArray) -> pa.ChunkedArray:
     return empty_to_null(text)
 
 
-def empty_to_null(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Returns the text [n] with null in place of empty cells."""
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-
-
 def first_unparsable(text: pa.ChunkedArray, kind: pa.DataType, whole: bool = False) -> int:
     """Returns the 0-based row of the first value that cannot be cast to `kind`, or -1.
 
     Args:
-        text: [n] strings, or nulls, which always can.
+        text: [n] strings or nulls; nulls can always be cast.
         kind: The type to cast to.
-        whole: Only tell whether there is one: 0 stands for any row, in place of a search.
+        whole: Whether to return 0 for any row, which saves the search for the first one.
     """
     if _can_cast(text, kind):
         return -1

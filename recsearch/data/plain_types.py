@@ -1,4 +1,4 @@
-"""Arrow has many types for one kind of value: each column as the plain type of its kind."""
+"""Plain types: Arrow has many types for one kind of value, and each column gets the basic one."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,15 +10,15 @@ from recsearch.data.validated import Checked, failed
 def plain_column(column: pa.ChunkedArray, name: str) -> Checked[pa.ChunkedArray]:
     """Returns a column as string, bool, int64 or uint64, float64, date, timestamp or null.
 
-    Text may come as `string`, `large_string`, `string_view` (Polars), bytes that are UTF-8, or a
-    dictionary of them; numbers as any integer, float (also half precision) or decimal.
+    Text may be `string`, `large_string`, `string_view` (Polars), bytes in UTF-8, or a dictionary of
+    these; numbers may be any integer, float (also half precision) or decimal.
 
     Args:
         column: [n] of any Arrow type.
         name: The column's name, for messages.
 
     Returns:
-        [n] values; a fault if a cell holds several values (lists, structs, maps), or if its bytes
+        [n] values; a fault if cells contain several values (lists, structs, maps), or bytes that
         are not UTF-8.
     """
     kind = column.type
@@ -30,7 +30,7 @@ def plain_column(column: pa.ChunkedArray, name: str) -> Checked[pa.ChunkedArray]
         return plain_column(pa.chunked_array(chunks, type=kind.value_type), name)
     if pa.types.is_nested(kind):
         return failed(
-            f"Column '{name}' holds {_short(kind)} values. Expected one value in each row: "
+            f"Column '{name}' contains {_short(kind)} values. Expected one value in each row: "
             "a number, a text, or a date."
         )
     if is_text(kind) or is_bytes(kind):
@@ -62,7 +62,7 @@ def is_bytes(kind: pa.DataType) -> bool:
 
 
 def _text(column: pa.ChunkedArray, name: str) -> Checked[pa.ChunkedArray]:
-    # Arrow does not check the text of a Parquet file; from bytes to text, it does.
+    # Arrow does not check the text of a Parquet file, but it checks a cast from bytes to text.
     raw = pc.cast(column, pa.binary())
     row = first_unparsable(raw, pa.string())
     if row < 0:

@@ -1,4 +1,4 @@
-"""From files to `Interactions` and `Candidates`; all faults of a file are told together."""
+"""Reads files as `Interactions` and `Candidates`; all faults of a file are reported together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import decoded
 from recsearch.data.columns import ColumnNames, find_columns, list_names
 from recsearch.data.foreign import wide_fault
 from recsearch.data.frames import Source
@@ -24,15 +25,15 @@ from recsearch.errors import DataError
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file of interactions, read and checked, not yet cleaned.
+    """A file of interactions that was read and checked, but not cleaned yet.
 
     Attributes:
         interactions: The rows of the file that have both ids, in file order.
         columns: Role ("user", "item", "label", "timestamp") -> the column it was read from.
-        has_label: Whether there is a label column; without it all labels are 1.
-        notes: What was assumed of the file.
+        has_label: Whether there is a label column; without one all labels are 1.
+        notes: Assumptions about the file.
         source: The file's name, for messages.
-        time_fault: Why a column that was found by its name is not used as time, or "".
+        time_fault: Why a column with a usual name is not used as timestamps, or "".
         rows: 0-based row of the file of each interaction; None if all rows were kept.
     """
 
@@ -49,29 +50,20 @@ class Loaded:
         return 1 + int(row if self.rows is None else self.rows[row])
 
 
-def read_table(path: Path) -> pa.Table:
-    """Returns the table at a path, with the file's columns; see `read_source` for the formats.
-
-    Raises:
-        DataError: If there is nothing at the path, or nothing that can be read.
-    """
-    return read_source(path).table
-
-
 def load_interactions(path: Source, names: ColumnNames, like: Interactions | None = None) -> Loaded:
-    """Reads a file of interactions and checks it whole.
+    """Reads and checks a file of interactions.
 
     Args:
         path: A file, or a directory of files of one format.
-        names: Columns named by flags; the others are found by their usual names.
-        like: The training part, if this is another part: ids are read in its types.
+        names: Columns named by flags; other columns are found by their usual names.
+        like: The training part, if this is another part: its id types are used.
 
     Returns:
         The rows with both ids, in file order: ids int64 or dictionary<int32, string>, labels
         float32, times int64 seconds.
 
     Raises:
-        DataError: With every fault found: missing columns, missing ids, broken labels or times.
+        DataError: Lists all faults: missing columns, missing ids, invalid labels or times.
     """
     source = read_source(path, Expected(Holds.INTERACTIONS, names))
     table = source.table
@@ -93,7 +85,7 @@ def load_interactions(path: Source, names: ColumnNames, like: Interactions | Non
         times = read_timestamps(table[columns["timestamp"]], columns["timestamp"])
     fatal = faults or users.faults or items.faults or labels.faults
     if times.faults and names.timestamp is None and not fatal:
-        # The column was found by its name alone, and the split may not need it.
+        # The user did not name the column, and the split may not need it.
         time_fault = times.faults[0]
         reason = f"Column '{columns['timestamp']}' is not used as time: {time_fault}"
         times = Checked(None, notes=(reason,))
@@ -121,18 +113,18 @@ def load_interactions(path: Source, names: ColumnNames, like: Interactions | Non
 
 
 def load_candidates(path: Source, names: ColumnNames, like: Interactions) -> Candidates:
-    """Reads test lists: a user, a positive item, then one column for each negative item.
+    """Reads test lists: a user, a positive item, then one column per negative item.
 
     Args:
-        path: The file; every column besides the user's and the item's is a negative, in file order.
+        path: The file; each column except the user's and the item's is a negative, in file order.
         names: Columns named by flags.
         like: The training part, whose id types are used.
 
     Returns:
-        m lists of K negatives; an empty cell among the negatives is a null, which pads.
+        m lists of K negatives; an empty cell among the negatives becomes a null, as padding.
 
     Raises:
-        DataError: With every fault found: missing columns, missing ids, ids of another type.
+        DataError: Lists all faults: missing columns, missing ids, ids of another type.
     """
     source = read_source(path, Expected(Holds.CANDIDATES, names))
     table = source.table
@@ -146,7 +138,7 @@ def load_candidates(path: Source, names: ColumnNames, like: Interactions) -> Can
         faults += part.faults
     if not rest:
         faults += (
-            "No column of negatives found. Expected columns user, item, then one a negative; "
+            "No column of negatives found. Expected columns user, item, then one per negative; "
             f"the file has columns: {list_names(table.column_names)}.",
         )
     if faults:
@@ -162,7 +154,7 @@ def _read_role(
     keep_missing: bool = False,
 ) -> Checked[pa.Array]:
     if role not in columns:
-        return Checked(None)  # find_columns has told it
+        return Checked(None)  # find_columns has reported the fault
     column = source.table[columns[role]]
     return read_ids(column, role, columns[role], like, keep_missing=keep_missing)
 
@@ -177,18 +169,17 @@ def _read_negatives(table: pa.Table, rest: Sequence[str], like: pa.DataType) -> 
         lists.append(ids.values)
     if faults or not lists:
         return Checked(None, faults)
-    text = pa.types.is_dictionary(like)
-    stacked = pa.concat_arrays([ids.cast(pa.string()) if text else ids for ids in lists])
-    # Column after column becomes list after list.
+    stacked = pa.concat_arrays([decoded(ids) for ids in lists])
+    # Reorders the values from column after column to list after list.
     order = np.arange(len(stacked)).reshape(len(rest), -1).T.ravel()
     stacked = stacked.take(pa.array(order))
-    return Checked(stacked.dictionary_encode() if text else stacked)
+    return Checked(stacked.dictionary_encode() if pa.types.is_dictionary(like) else stacked)
 
 
 def _named_by_data(source: SourceTable, columns: Mapping[str, str]) -> list[str]:
-    """Returns a note for each id column whose name is one of its ids: it may have no header."""
+    """Returns a note per id column whose name is one of its ids: the file may have no header."""
     return [
-        f"'{column}' is the name of the {role} column and also one of its ids: if the first line "
+        f"'{column}' is both the name of the {role} column and one of its ids. If the first line "
         "of the file is data, pass --no-header."
         for role, column in columns.items()
         if source.is_text and role in ("user", "item") and _occurs(source.table[column], column)

@@ -1,21 +1,20 @@
 """Cuts interactions into training, validation and test parts.
 
-The part of a row is decided on arrays; the rows of a part keep the order of the input.
+The rows of a part keep the order of the input.
 Dimension letters: n interactions.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions, Split, Task
+from recsearch.data.task import SPLIT_METHODS
 from recsearch.errors import DataError, UsageError
 
-SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
 HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
-MIN_ROWS = 10  # fewer would leave a held-out part of 10 % empty; so too of users and items
+MIN_INTERACTIONS = 10  # fewer would leave a held-out part of 10 % empty
+MIN_COLD = 10  # users or items of a cold split, for the same reason
 MIN_INTERACTIONS_PER_USER = 3  # leave-last-out: one row for each part
 MIN_USERS = 2
 MIN_ITEMS = 2
@@ -24,18 +23,18 @@ _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
 
 def default_split(task: Task, has_timestamp: bool) -> str:
-    """Returns the split method of a task for which none was asked.
+    """Returns the default split method of a task.
 
     Args:
-        task: What is to be learned.
+        task: What is learned.
         has_timestamp: Whether the interactions have timestamps.
 
     Returns:
         "random" for ratings and clicks, "leave-last-out" for implicit data.
 
     Raises:
-        UsageError: The task is implicit and there are no timestamps: a random split estimates
-            something else, so it must be asked for by name.
+        UsageError: If the task is implicit and there are no timestamps. A random split estimates
+            something else, so the user must choose it explicitly.
     """
     method = "leave-last-out" if task is Task.IMPLICIT else "random"
     _require_timestamps(method, has_timestamp)
@@ -43,15 +42,15 @@ def default_split(task: Task, has_timestamp: bool) -> str:
 
 
 def resolve_split_method(method: str | None, task: Task, has_timestamp: bool) -> str:
-    """Returns the method to split by: `method` if it can be used, the task's default for None.
+    """Returns the split method: `method` if the data allow it, the task's default for None.
 
     Args:
         method: One of `SPLIT_METHODS`, or None.
-        task: What is to be learned.
+        task: What is learned.
         has_timestamp: Whether the interactions have timestamps.
 
     Raises:
-        UsageError: The method is unknown, or needs timestamps that are not there.
+        UsageError: If the method is unknown, or needs timestamps and there are none.
 
     Example:
         >>> resolve_split_method(None, Task.IMPLICIT, has_timestamp=True)
@@ -72,24 +71,23 @@ def split_interactions(
     """Returns the interactions cut into training, validation and test parts.
 
     - "random": a seeded permutation of the rows, 80/10/10.
-    - "temporal": the first 80 % of the rows in time, the next 10 %, the last 10 %. Of rows with
-      equal timestamps the later row of the file is the later one, so that equal timestamps may
-      stand on both sides of a cut.
+    - "temporal": the first 80 % of the rows in time, the next 10 %, the last 10 %. Rows with equal
+      timestamps are ordered as in the file, so equal timestamps may be on both sides of a cut.
     - "cold-users": a seeded permutation of the users, 80/10/10; each part has all interactions of
-      its users, so that training knows none of the held-out users. "cold-items": so of the items.
-    - "leave-last-out": each user's last interaction is for test, the last but one for validation,
-      the rest for training; ties as above. Users with fewer than 3 interactions stay wholly in
-      training, and `notes` says how many they are.
+      its users, so training knows none of the held-out users. "cold-items": the same for items.
+    - "leave-last-out": each user's last interaction is for test, the second last for validation,
+      the rest for training; ties as above. All rows of users with fewer than 3 interactions are in
+      training, and `notes` gives the number of these users.
 
     Args:
-        interactions: n rows, no pair of user and item twice.
+        interactions: n rows, each (user, item) pair once.
         method: One of `SPLIT_METHODS`, or None for the default of the task.
-        task: What is to be learned.
-        seed: Of the random and the cold splits; the others do not depend on it.
+        task: What is learned.
+        seed: Seed of the random and the cold splits; the other methods do not use it.
 
     Raises:
-        UsageError: The method is unknown, or needs timestamps that are not there.
-        DataError: Too few rows, users or items for the method.
+        UsageError: If the method is unknown, or needs timestamps and there are none.
+        DataError: If there are too few rows, users or items for the method.
     """
     method = resolve_split_method(method, task, interactions.timestamp is not None)
     _check_size(interactions, method)
@@ -137,31 +135,32 @@ def _check_size(interactions: Interactions, method: str) -> None:
     faults = []
     divided = {"random": num_rows, "temporal": num_rows, "cold-users": num_users}
     divided["cold-items"] = num_items
-    found = divided.get(method, MIN_ROWS)
-    if found < MIN_ROWS:
+    least = MIN_COLD if method.startswith("cold-") else MIN_INTERACTIONS
+    found = divided.get(method, least)
+    if found < least:
         what = method.removeprefix("cold-") if method.startswith("cold-") else "rows"
         faults.append(
-            f"a {method} split needs at least {MIN_ROWS} {what}. Received {found}. "
-            "Bring more interactions."
+            f"a {method} split needs at least {least} {what}. Received {found}. "
+            "Provide more interactions."
         )
     if most < MIN_INTERACTIONS_PER_USER and method == "leave-last-out":
         faults.append(
             f"a leave-last-out split needs users with at least {MIN_INTERACTIONS_PER_USER} "
             f"interactions. Received {num_users} users with at most {most}. "
-            "Bring more interactions, or pass --split random."
+            "Provide more interactions, or pass --split random."
         )
     if num_users < MIN_USERS or num_items < MIN_ITEMS:
         faults.append(
             f"at least {MIN_USERS} users and {MIN_ITEMS} items are needed. Received {num_users} "
             f"users and {num_items} items in {num_rows} rows. Check --user-column and "
-            "--item-column, or bring more interactions."
+            "--item-column, or provide more interactions."
         )
     if faults:
         raise DataError("The interactions cannot be split", faults)
 
 
 def _cut(order: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Returns the part of each row, [n]; `order` [n] lists the rows, those held out last."""
+    """Returns the part of each row, [n]; the last rows in `order` [n] are held out."""
     held_out = len(order) * HELD_OUT_PERCENT // 100
     part = np.full(len(order), _TRAIN, dtype=np.int8)
     part[order[len(order) - 2 * held_out :]] = _VALIDATION
@@ -190,7 +189,7 @@ def _leave_last_out(
         return part, ()
     note = (
         f"{num_short} of {len(present)} users have fewer than {MIN_INTERACTIONS_PER_USER} "
-        "interactions: they stay wholly in the training part and are not evaluated."
+        "interactions: all their rows are in the training part, and they are not evaluated."
     )
     return part, (note,)
 
@@ -209,11 +208,3 @@ def num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[
     count = np.empty(len(user), dtype=np.int64)
     count[order] = past_end[user[order]] - 1 - np.arange(len(user))
     return count
-
-
-def codes(arrays: Sequence[pa.Array]) -> list[NDArray[np.int64]]:
-    """Returns codes from 0 in place of the ids of each array: equal ids, equal codes."""
-    ids = pa.concat_arrays(list(arrays))  # unifies the dictionaries of text ids
-    encoded = ids if pa.types.is_dictionary(ids.type) else ids.dictionary_encode()
-    code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.split(code, np.cumsum([len(array) for array in arrays])[:-1])

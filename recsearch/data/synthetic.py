@@ -1,26 +1,26 @@
-"""The embedded data set: ratings from a known generative model, used where no data are given.
+"""The embedded data set: ratings from a known generative model, used if no data are given.
 
 Dimension letters: U users, I items, D latent dimensions, G genres, n ratings.
 
-Each user u and item i has a latent vector of D standard normal components, of which a share of
-the variance follows from features: a user's from age group and country, an item's from genres.
-A few dimensions matter most, as in real data: w_d is proportional to 0.75^d, its squares sum to 1.
-With time t running from 0 to 1 over three years:
+Each user u and item i has a latent vector of D standard normal components. Features explain a share
+of its variance: age group and country for users, genres for items. A few dimensions matter most, as
+in real data: w_d is proportional to 0.75^d, and its squares sum to 1. With time t from 0 to 1 over
+three years:
 
     taste(u, t)  = p_u + (t - 1/2) * shift_u
     affinity     = sum over d of w_d taste_d(u, t) q_id        (variance near 1)
     score        = 2.9 + b_u + b_i + (t - 1/2) * trend_i + 0.9 * affinity
     rating       = score + N(0, 0.75^2), rounded to whole stars, clipped to 1..5
 
-Who rates what: n pairs without replacement, with a weight that is the product of
+The n rated pairs are drawn without replacement, with a weight that is the product of
 
     log-normal activity of u,  Zipf-Mandelbrot popularity of i: 1 / (rank + 12),
-    exp(1.2 * affinity),       a bump around the time at which i is in fashion,
+    exp(1.2 * affinity),       a bump around the time when i is in fashion,
 
 drawn as the n largest of log weight + Gumbel noise (Gumbel top-k: Kool, van Hoof and Welling,
 "Stochastic Beams and Where to Find Them", ICML 2019; there for sequences, here for pairs).
-Each user first gets `MIN_RATINGS_PER_USER` items. So likes show in the labels and in the choice
-of items, popularity and taste drift, and a user's items follow one another as fashions do.
+Each user first gets `MIN_RATINGS_PER_USER` items. As a result, preferences show both in the labels
+and in the choice of items, popularity and taste drift, and a user's items follow the fashions.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ _DISORDER = 0.6  # of the time span, in which a user's items follow their fashio
 
 @dataclass(frozen=True)
 class SyntheticData:
-    """A generated data set, with what the best possible model would predict.
+    """A generated data set, with the predictions of the best possible model.
 
     Attributes:
         interactions: n ratings in random order, no pair twice: int64 ids (users 1..U, items 1..I),
@@ -76,8 +76,8 @@ class SyntheticData:
             are listed as well.
         true_score: [n] float64, in stars: the expected label of each row under the generative
             model, rounding and clipping included; the Bayes-optimal prediction.
-        noise_floor: The expected RMSE of `true_score` against the labels, in stars: no model that
-            does not know the labels can be expected to do better.
+        noise_floor: The expected RMSE of `true_score` against the labels, in stars: the best that
+            can be expected of a model that does not know the labels.
     """
 
     interactions: Interactions
@@ -115,16 +115,16 @@ def generate(
 ) -> SyntheticData:
     """Returns ratings drawn from the generative model of this module, with features.
 
-    Time and memory grow with U * I (a few float64 arrays of that size): each pair is weighed once.
+    Time and memory grow with U * I (a few float64 arrays of this size): each pair has a weight.
 
     Args:
         num_users: U.
         num_items: I.
-        num_ratings: n, at least `MIN_RATINGS_PER_USER` a user.
+        num_ratings: n, at least `MIN_RATINGS_PER_USER` per user.
         seed: Equal arguments give equal data.
 
     Raises:
-        UsageError: A count is too small, or there are not enough pairs for the ratings.
+        UsageError: If a count is too small, or there are not enough pairs for the ratings.
 
     Example:
         >>> data = generate(num_users=20, num_items=30, num_ratings=200)
@@ -163,8 +163,8 @@ def _check_counts(num_users: int, num_items: int, num_ratings: int) -> None:
     least, most = MIN_RATINGS_PER_USER * num_users, num_users * num_items
     if not least <= num_ratings <= most:
         raise UsageError(
-            f"num_ratings must lie in [{least}, {most}]: {MIN_RATINGS_PER_USER} a user at least, "
-            f"one a pair at most. Received {num_ratings} for {num_users} users and {num_items} "
+            f"num_ratings must lie in [{least}, {most}]: at least {MIN_RATINGS_PER_USER} per user, "
+            f"at most one per pair. Received {num_ratings} for {num_users} users and {num_items} "
             "items. Change one of the three."
         )
 

@@ -1,4 +1,4 @@
-"""From a path to an Arrow table: finds out what the path is, and reads it."""
+"""Reads a path, or a table in memory, as an Arrow table, whatever its format is."""
 
 import difflib
 from collections import Counter
@@ -12,7 +12,7 @@ from recsearch.data.columns import list_names
 from recsearch.data.contents import EMPTY, Content, decode, open_content
 from recsearch.data.delimited import read_delimited, typed
 from recsearch.data.folders import add_partitions, list_parts, type_partitions
-from recsearch.data.foreign import MOST_COLUMNS, columns_fault
+from recsearch.data.foreign import MAX_COLUMNS, columns_fault
 from recsearch.data.frames import Frame, Source
 from recsearch.data.headerless import Expected, Holds
 from recsearch.data.item_lists import looks_like_lists, read_lists
@@ -28,12 +28,12 @@ BROKEN_TEXT = (
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table as a file holds it.
+    """A table as in its file.
 
     Attributes:
         path: The file, the directory of files, or the table in memory.
-        table: Its columns under their names in the file.
-        notes: What was assumed of the file.
+        table: Its columns, with their names in the file.
+        notes: Assumptions about the file.
         is_text: Whether the file is delimited text, whose first line may be a header or data.
     """
 
@@ -46,14 +46,14 @@ class SourceTable:
 def read_source(path: Source, expected: Expected | None = None) -> SourceTable:
     """Reads a table: delimited text, JSON lines, Parquet; or a directory of files of one format.
 
-    The content decides, not the extension, except for MovieLens and RecBole files.
+    The format is detected from the content, not the extension, except for MovieLens and RecBole.
 
     Args:
         path: The file or directory, or a table in memory.
-        expected: What is known of the file; None for a table with a header.
+        expected: What is known about the file; None for a table with a header.
 
     Raises:
-        DataError: If there is nothing at the path, or nothing that can be read.
+        DataError: If nothing is at the path, or it cannot be read.
     """
     if isinstance(path, Frame):
         return SourceTable(path, _with_rows(path, path.table), path.notes)
@@ -75,7 +75,7 @@ def _absent(path: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir())
     close = difflib.get_close_matches(path.name, names, n=3)
     if close:
-        return f"There is no such file. Close to it in {folder}: {', '.join(close)}."
+        return f"There is no such file. Similar names in {folder}: {', '.join(close)}."
     return f"There is no such file, and none with a similar name in {folder}. Check the path."
 
 
@@ -116,7 +116,7 @@ def _read_parquet(path: Path) -> pa.Table:
     try:
         with pa.parquet.ParquetFile(path) as file:
             count = file.metadata.num_columns
-        if count > MOST_COLUMNS:
+        if count > MAX_COLUMNS:
             raise DataError(str(path), [columns_fault(path, count)])
         # Without `partitioning`, a folder named "user=3" above the file would add a column.
         table = pa.parquet.read_table(path, partitioning=None)
@@ -142,7 +142,7 @@ def _read_directory(path: Path, expected: Expected) -> SourceTable:
         reason = str(error).splitlines()[0]
         kind = "Parquet" if parts[0].suffix.lower() in (".parquet", ".pq") else "JSON"
         raise DataError(
-            str(path), [f"The {len(parts)} {kind} files do not fit together: {reason}."]
+            str(path), [f"The {len(parts)} {kind} files cannot be joined to one table: {reason}."]
         ) from None
     table = typed(table) if is_text else type_partitions(table, path, parts)
     return SourceTable(path, _with_rows(path, table), notes, is_text)
@@ -156,7 +156,8 @@ def _check_same_columns(path: Path, parts: list[Path], tables: list[pa.Table]) -
                 str(path),
                 [
                     f"{part.name} has the columns {list_names(table.column_names)}, but "
-                    f"{parts[0].name} has {list_names(first)}. Expected the same columns in all."
+                    f"{parts[0].name} has {list_names(first)}. Expected the same columns in "
+                    "all files."
                 ],
             )
 

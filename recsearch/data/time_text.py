@@ -1,4 +1,4 @@
-"""Dates and times that are written as text, in the forms that tools export, into seconds.
+"""Converts dates and times as text, in the forms that common tools export, to seconds.
 
 Dimension letters: n texts.
 """
@@ -44,17 +44,16 @@ PATTERNS = tuple(
         rf"{_WEEKDAY}{_NAMED_MONTH} +(?P<day>\d{{1,2}}){_CLOCK}{_ZONE} +{_YEAR}",
     )
 )
-"""In place of a year at the end of two numbers, `first` and `other` are day and month or month and
-day: all rows together decide."""
+"""`first` and `other` are day and month, or month and day; all rows together decide which."""
 
-HEAD = 1_000  # texts by which the pattern is found: a match takes microseconds
+HEAD = 1_000  # texts from which the pattern is chosen: one match takes microseconds
 
 Fields = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """A column of texts, each distinct one once.
+    """A column of texts, with each distinct text stored once.
 
     Attributes:
         distinct: [m] in the order of their first rows.
@@ -67,7 +66,7 @@ class Texts:
     name: str
 
     def describe(self, code: int) -> str:
-        """Returns where a text is and what it is, as a message begins."""
+        """Returns the start of a message about a text: its column, row and value."""
         row = int(np.argmax(self.codes == code))
         return f"Column '{self.name}', row {row + 1}: '{self.distinct[code]}'"
 
@@ -80,20 +79,20 @@ def read_time_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64
         name: The column's name, for messages.
 
     Returns:
-        [n] int64 seconds since 1970 UTC; one form for the column, else a fault.
+        [n] int64 seconds since 1970 UTC; a fault if the texts do not all have one form.
     """
     iso = text
     if pc.all(pc.ends_with(text, " UTC")).as_py():
-        iso = pc.utf8_slice_codeunits(text, 0, -len(" UTC"))  # Arrow reads these ten times as fast
+        iso = pc.utf8_slice_codeunits(text, 0, -len(" UTC"))  # is parsed ten times as fast
     for kind in ISO_KINDS:
         if first_unparsable(iso, kind, whole=True) < 0:
             ticks = pc.cast(pc.cast(iso, kind), pa.int64()).to_numpy()
             return Checked(np.asarray(ticks // 10**9, dtype=np.int64))
-    distinct = pc.unique(text)  # not `dictionary_encode`, which makes a dictionary for each chunk
+    distinct = pc.unique(text)  # not `dictionary_encode`, which creates one dictionary per chunk
     codes = pc.index_in(text, value_set=distinct).to_numpy().astype(np.int64)
     texts = Texts(distinct, codes, name)
     match = pc.extract_regex(texts.distinct, _usual_pattern(texts.distinct))
-    if match.null_count == len(match):  # where most texts are numbers, the first word is at fault
+    if match.null_count == len(match):  # if most texts are numbers, the first word is reported
         return failed(_unreadable(texts, max(first_unparsable(texts.distinct, pa.float64()), 0)))
     if match.null_count:
         return failed(_unreadable(texts, int(np.argmax(pc.is_null(match).to_numpy(False)))))
@@ -114,7 +113,7 @@ def read_time_text(text: pa.ChunkedArray, name: str) -> Checked[NDArray[np.int64
 
 
 def unreadable_time(where: str) -> str:
-    """Returns the message on a value that is no time: `where` names its row and the value."""
+    """Returns the message about a value that is not a time; `where` is its row and value."""
     return (
         f"{where} cannot be read as a time. Expected seconds since 1970, or dates such as "
         "2024-05-01, 2024-05-01T12:00:00 or 5/31/2024, all in one form, and all "
@@ -125,7 +124,7 @@ def unreadable_time(where: str) -> str:
 def seconds_of_days(
     year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Returns the seconds since 1970 at which days [n] begin, and which days exist."""
+    """Returns the seconds since 1970 at which days [n] begin, and whether each day exists."""
     months = (year - 1970) * 12 + np.clip(month, 1, 12) - 1
     begin = months.astype("M8[M]").astype("M8[D]").astype(np.int64)
     end = (months + 1).astype("M8[M]").astype("M8[D]").astype(np.int64)
@@ -138,7 +137,7 @@ def _unreadable(texts: Texts, code: int) -> str:
 
 
 def _usual_pattern(distinct: pa.Array) -> str:
-    """Returns the pattern that most of the first texts have."""
+    """Returns the pattern that matches most of the first texts."""
     head = distinct.slice(0, HEAD)
     return min(PATTERNS, key=lambda pattern: pc.extract_regex(head, pattern).null_count)
 

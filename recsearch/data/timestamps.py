@@ -1,21 +1,24 @@
-"""The timestamp column: seconds since 1970 UTC, whatever the file counts in."""
+"""The timestamp column: seconds since 1970 UTC, from any unit or form in the file."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recsearch.data.arrow import words_to_null
 from recsearch.data.parsing import MISSING_WORDS, first_unparsable
 from recsearch.data.plain_types import plain_column
 from recsearch.data.time_text import read_time_text, seconds_of_days, unreadable_time
 from recsearch.data.validated import Checked, describe_rows, failed
 
 UNITS = ((1e17, "nanoseconds", 10**9), (1e14, "microseconds", 10**6), (1e11, "milliseconds", 10**3))
-"""(from which median on, unit, units per second). 1e11 seconds would be the year 5138."""
+"""(threshold, unit, units per second): columns with a larger median are in this unit.
+
+1e11 seconds would be the year 5138."""
 
 DIGITS = ((8, 10**0), (12, 10**4), (14, 10**6), (17, 10**9))
-"""(digits of a date that is written without marks, what divides it down to its day): 20200918,
-202009180517, 20200918051702, and with milliseconds."""
+"""(digits of a date without separators, divisor that leaves its day): 20200918, 202009180517,
+20200918051702, and with milliseconds."""
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 TOO_LARGE = 2.0**63  # from here on, int64 overflows
@@ -31,8 +34,8 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
 
     Args:
         column: [n] numbers (seconds; milliseconds or finer if the median is too large for
-            seconds; dates such as 20240501; Excel's serial dates), dates, or text that holds
-            numbers or dates; what has no zone is taken as UTC.
+            seconds; dates such as 20240501; Excel serial dates), dates, or either of them as
+            text. Times without a zone are read as UTC.
         name: The column's name, for messages.
 
     Returns:
@@ -43,13 +46,12 @@ def read_timestamps(column: pa.ChunkedArray, name: str) -> Checked[NDArray[np.in
         return Checked(None, plain.faults)
     column, kind = plain.values, plain.values.type
     if pa.types.is_string(kind):
-        column = pc.utf8_trim_whitespace(column)
-        column = pc.if_else(pc.is_in(column, value_set=WORDS), pa.scalar(None, kind), column)
+        column = words_to_null(pc.utf8_trim_whitespace(column), WORDS)
     missing = _missing(column)
     if missing.any():
         return failed(
             f"{missing.sum()} of {len(missing)} times in column '{name}' are missing: "
-            f"{describe_rows(missing)}. Expected a time in each row; remove these rows."
+            f"{describe_rows(missing)}. Expected a time in each row. Remove these rows."
         )
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return Checked(_floor_seconds(column))
@@ -99,9 +101,9 @@ def _from_numbers(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.
 def _from_digits(
     values: NDArray[np.generic], name: str, num_digits: int, per_day: int
 ) -> Checked[NDArray[np.int64]] | None:
-    """Returns times of values such as 20240501 or 20240501120000; None if they count something.
+    """Returns the times of values such as 20240501 or 20240501120000; None if they are counts.
 
-    They are times only if each value is one: a count of seconds would soon name a 13th month.
+    They are times only if every value is valid: counts of seconds would soon have a 13th month.
     """
     whole = _floor(values)
     date, clock = np.divmod(whole, per_day)
@@ -121,16 +123,16 @@ def _from_digits(
 
 
 def _from_small(values: NDArray[np.generic], name: str) -> Checked[NDArray[np.int64]]:
-    """Returns the times of values that could be Excel's dates: with a time of day, they are."""
+    """Returns the times of values that may be Excel dates: those with a time of day are."""
     whole = _floor(values)
     if (whole == values).all():
         note = (
-            f"Column '{name}' was read as seconds since 1970, so that all rows lie in one day. "
-            "If the numbers are Excel's dates, format the column as dates in the file."
+            f"Column '{name}' was read as seconds since 1970, so all rows fall on one day. "
+            "If the numbers are Excel dates, format the column as dates in the file."
         )
         return Checked(whole, notes=(note,))
     seconds = np.rint((values.astype(np.float64) - EXCEL_1970) * 86_400)
-    note = f"Column '{name}' was read as Excel's serial dates, which count days from 1900 on."
+    note = f"Column '{name}' was read as Excel serial dates, which count days from 1900."
     return Checked(np.asarray(seconds, dtype=np.int64), notes=(note,))
 
 

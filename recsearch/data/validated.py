@@ -1,4 +1,4 @@
-"""A column that was read: its values, or what is wrong with them, to be reported together."""
+"""The result of reading a column: its values or its faults, which are reported together."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ Values = TypeVar("Values")
 
 @dataclass(frozen=True)
 class Checked(Generic[Values]):
-    """The outcome of reading one column.
+    """The result of reading one column.
 
     Attributes:
-        values: What was read; None if there are faults.
-        faults: One message a fault.
-        notes: What a person should know although it is no fault.
+        values: The values; None if there are faults.
+        faults: One message per fault.
+        notes: Notes for people about things that are not faults.
     """
 
     values: Values | None
@@ -31,16 +31,16 @@ class Checked(Generic[Values]):
 
 
 def failed(fault: str) -> Checked[Values]:
-    """Returns the outcome of a column that has one fault."""
+    """Returns the result for a column with one fault."""
     return Checked(None, faults=(fault,))
 
 
 @contextmanager
 def carried(notes: Sequence[str]) -> Iterator[None]:
-    """Adds notes to an error that leaves the block: they often explain it.
+    """Adds notes to an error that leaves the block, because they often explain it.
 
     Args:
-        notes: Read when the error leaves the block, so that later notes count too.
+        notes: Read when the error leaves the block, so notes added meanwhile are included.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def carried(notes: Sequence[str]) -> Iterator[None]:
 
 
 def describe_rows(mask: NDArray[np.bool_]) -> str:
-    """Returns the 1-based numbers of the first rows [n] at which `mask` holds: "rows 2, 5, 9, ...".
+    """Returns the 1-based numbers of the first rows where `mask` [n] is True: "rows 2, 5, ...".
 
     Example:
         >>> describe_rows(np.array([False, True, True]))

@@ -1,7 +1,8 @@
-"""Lists that the validation part is ranked in, where the test part is ranked in given lists.
+"""Candidate lists for the validation part, if the test part is ranked in given lists.
 
-Hyperparameters that are best in the whole catalogue are others than those that are best in lists of
-a positive and K negatives: so trials are compared in lists of the form that counts in the end.
+The best hyperparameters for ranking the whole catalogue are not the best for ranking lists of one
+positive and K negatives. Therefore trials are compared on lists of the same form as the test
+lists.
 
 Dimension letters: m lists, K negatives of a list.
 """
@@ -15,22 +16,22 @@ from recsearch.data.vocabulary import is_unknown
 
 
 def draw_lists(data: PreparedData, num_negatives: int, seed: int) -> EncodedCandidates:
-    """Returns a list for each held-out interaction: it, and negatives of its user.
+    """Returns one list per held-out interaction: its item, and negatives of its user.
 
-    Negatives are drawn uniformly, none twice in a list, from the training items that the user has
-    neither in `data.train` nor in `data.holdout`. The test part is not asked, so that a test
-    positive may be drawn. A user with fewer such items gets them all; -1 fills the list.
+    Negatives are drawn uniformly, each at most once per list, from the training items that the user
+    has neither in `data.train` nor in `data.holdout`. The test part is not used, so a test positive
+    may be drawn. A user with fewer such items gets all of them; -1 fills the list.
 
     Args:
-        data: What the search may see.
+        data: The data of the search.
         num_negatives: K.
         seed: The same seed gives the same lists.
     """
     user, num_items = np.asarray(data.holdout.user), data.spec.num_items
-    met = _met_items(data)
-    offered = num_items - 1 - met.counts()[user]
+    known = _known_items(data)
+    offered = num_items - 1 - known.counts()[user]
     rank = draw_distinct(offered, num_negatives, np.random.default_rng(seed))
-    negative = np.where(rank < 0, -1, _unmet_item(met, num_items, user, np.maximum(rank, 0)))
+    negative = np.where(rank < 0, -1, _new_item(known, num_items, user, np.maximum(rank, 0)))
     item = np.column_stack([data.holdout.item, negative]).astype(np.int32)
     drawn = (
         f"with seed {seed} from the training items that the user has neither in training nor in "
@@ -42,14 +43,14 @@ def draw_lists(data: PreparedData, num_negatives: int, seed: int) -> EncodedCand
 def draw_distinct(
     size: NDArray[np.int64], count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Returns [m, count] numbers, those of row j distinct and uniform among 0 to size[j] - 1.
+    """Returns [m, count] numbers; those of row j are distinct and uniform in 0 to size[j] - 1.
 
-    A row with size[j] < count has all of its numbers, and -1 for the rest. Every set of numbers is
-    as likely as any other; their order within a row is not.
+    If size[j] < count, row j contains all its numbers, then -1. All sets of numbers are equally
+    likely, but not all orders within a row.
 
     Args:
-        size: [m], none negative.
-        count: Numbers a row.
+        size: [m], not negative.
+        count: Numbers per row.
         rng: Draws `count` times m numbers.
 
     Source:
@@ -66,8 +67,8 @@ def draw_distinct(
     return chosen
 
 
-def _met_items(data: PreparedData) -> SeenItems:
-    """Returns the items of train and holdout of every user, unknown ones told apart."""
+def _known_items(data: PreparedData) -> SeenItems:
+    """Returns the items of each user in train and holdout; unknown users are distinguished."""
     holdout = data.holdout
     is_item = ~is_unknown(holdout.item, data.spec.num_items)
     user = np.concatenate([data.train.user, holdout.user[is_item]])
@@ -77,17 +78,18 @@ def _met_items(data: PreparedData) -> SeenItems:
     return SeenItems.of(both, num_users, data.spec.num_items)
 
 
-def _unmet_item(
-    met: SeenItems, num_items: int, user: NDArray[np.int32], rank: NDArray[np.int64]
+def _new_item(
+    known: SeenItems, num_items: int, user: NDArray[np.int32], rank: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Returns the item at each rank [m, K] (from 0) among those that the user [m] has not met.
+    """Returns the item at each rank [m, K] (from 0) among the items that are new to the user [m].
 
-    The j-th met item s_j has s_j - 1 - j unmet items before it, which never falls with j: the
-    number of met items before the unmet item of rank r is the number of those values <= r.
+    The j-th known item s_j of a user has s_j - 1 - j new items before it, which never decreases
+    with j. So the number of known items before the new item of rank r is the number of these values
+    that are <= r.
     """
-    owner = np.repeat(np.arange(len(met.offsets) - 1), met.counts())
-    position = np.arange(len(met.items)) - met.offsets[owner]
-    keys = owner * num_items + (met.items - 1 - position)
+    owner = np.repeat(np.arange(len(known.offsets) - 1), known.counts())
+    position = np.arange(len(known.items)) - known.offsets[owner]
+    keys = owner * num_items + (known.items - 1 - position)
     wanted = user.astype(np.int64)[:, np.newaxis] * num_items + rank
     before = np.searchsorted(keys, wanted.ravel(), "right").reshape(rank.shape)
-    return 1 + rank + before - met.offsets[user][:, np.newaxis]
+    return 1 + rank + before - known.offsets[user][:, np.newaxis]

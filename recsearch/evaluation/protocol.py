@@ -28,7 +28,7 @@ from recsearch.metrics import (
 
 HeldOut = PairResults | RankingResults
 
-CELLS_A_BLOCK = 2**23  # scores held at once while a catalogue is ranked: 32 MiB of float32
+CELLS_PER_BLOCK = 2**23  # scores held at once while a catalogue is ranked: 32 MiB of float32
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def recommend(
         ValueError: If a score is NaN.
     """
     scorer = for_held_out(scorer, data.spec.num_users, data.spec.num_items)
-    size = max(1, CELLS_A_BLOCK // data.spec.num_items)
+    size = max(1, CELLS_PER_BLOCK // data.spec.num_items)
     items = np.empty((len(users), length), np.int64)
     for begin in range(0, len(users), size):
         scores = _score_known(scorer, data, users[begin : begin + size])
@@ -231,7 +231,7 @@ def _rank_catalogue(
     order = np.argsort(owner, kind="stable")
     owner, item = owner[order], item[order]
     column, num_columns, score = _catalogue(scorer, data, item)
-    size = max(1, CELLS_A_BLOCK // num_columns)
+    size = max(1, CELLS_PER_BLOCK // num_columns)
     ranks = np.empty(len(owner), np.int32)
     for begin in range(0, len(users), size):
         scores = score(users[begin : begin + size])

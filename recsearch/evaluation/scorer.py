@@ -41,16 +41,17 @@ class KnownOnly:
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns one score a pair, [B]."""
         return self.scorer.score_pairs(
-            _known(user, self.num_users),
-            _known(item, self.num_items),
+            known_or_zero(user, self.num_users),
+            known_or_zero(item, self.num_items),
         )
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]."""
-        return self.scorer.score_catalogue(_known(user, self.num_users))
+        return self.scorer.score_catalogue(known_or_zero(user, self.num_users))
 
 
-def _known(index: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+def known_or_zero(index: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """Returns the indices [n] with 0, the unknown id, in place of those from `size` on."""
     known: NDArray[np.int32] = np.where(index < size, index, np.int32(0))
     return known
 

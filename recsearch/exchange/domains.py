@@ -8,10 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar, Trial
-
-FAMILY = "space"
-"""The name under which the family of a trial is told, beside its hyperparameters."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ Domain = Choices | Interval
 
 def trial_values(trial: Trial) -> dict[str, Scalar]:
     """Returns the values of a trial, with its family under `space` in front."""
-    return {FAMILY: trial.space, **trial.values}
+    return {SPACE: trial.space, **trial.values}
 
 
 def domains(space: Sequence[Mapping[str, Any]], trials: Iterable[Trial] = ()) -> dict[str, Domain]:
@@ -59,8 +57,7 @@ def domains(space: Sequence[Mapping[str, Any]], trials: Iterable[Trial] = ()) ->
     """
     found: dict[str, Domain] = {}
     for each in space:
-        family, _, name = str(each["name"]).partition("/")
-        name, domain = name or family, _domain(each)
+        name, domain = FullName.parse(str(each["name"])).bare, _domain(each)
         found[name] = _join(found[name], domain) if name in found else domain
     taken: dict[str, list[Scalar]] = {}
     for trial in trials:

@@ -5,16 +5,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsearch.errors import UsageError
 from recsearch.exchange.domains import trial_values
 from recsearch.exchange.times import TrialTimes, trial_times
+from recsearch.results import RunRecord
 from recsearch.study.journal import read_events
 from recsearch.study.trial import Trial, TrialState
-
-if TYPE_CHECKING:
-    from recsearch.results import Run
 
 EXPERIMENT = "recsearch"
 BATCH = 1000  # metrics a request, MLflow's own limit
@@ -29,7 +27,7 @@ _STATES = {
 """States of trials that are over; all others stay RUNNING."""
 
 
-def log_to_mlflow(run: "Run", uri: str, experiment: str = EXPERIMENT) -> str:
+def log_to_mlflow(run: RunRecord, uri: str, experiment: str = EXPERIMENT) -> str:
     """Logs a run to an MLflow tracking server; returns the id of the MLflow run above all others.
 
     Each trial is a run of its own below it: its values as parameters, its curves as metrics with
@@ -58,7 +56,7 @@ def log_to_mlflow(run: "Run", uri: str, experiment: str = EXPERIMENT) -> str:
         raise UsageError(f"MLflow at {uri} could not take the run: {error}") from error
 
 
-def _log(run: "Run", client: Any, experiment: str) -> str:
+def _log(run: RunRecord, client: Any, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if found is None else found.experiment_id
     times = trial_times(read_events(run.directory / "journal.jsonl"))
@@ -78,7 +76,7 @@ def _log(run: "Run", client: Any, experiment: str) -> str:
     return parent_id
 
 
-def _run_tags(run: "Run") -> dict[str, str]:
+def _run_tags(run: RunRecord) -> dict[str, str]:
     objective = run.state.objective
     data = run.config.get("data", {})
     told = {
@@ -92,12 +90,12 @@ def _run_tags(run: "Run") -> dict[str, str]:
     return {f"recsearch.{k}": str(v) for k, v in told.items() if v is not None}
 
 
-def _settings(run: "Run") -> Mapping[str, Any]:
+def _settings(run: RunRecord) -> Mapping[str, Any]:
     settings = run.config.get("config", {})
     return {name: value for name, value in settings.items() if value not in (None, [])}
 
 
-def _measured(run: "Run", time: float) -> Iterator[tuple[str, float, float, int]]:
+def _measured(run: RunRecord, time: float) -> Iterator[tuple[str, float, float, int]]:
     """Yields (name, value, time, step) of the winner and the baselines on the test part."""
     metrics = run.metrics or {}
     parts = {"test": metrics.get("test", {}), "validation": metrics.get("validation", {})}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recsearch.errors import UsageError
 from recsearch.exchange.domains import Choices, Domain, domains, trial_values
 from recsearch.exchange.times import TrialTimes, trial_times
+from recsearch.results import RunRecord
 from recsearch.study.journal import read_events
 from recsearch.study.trial import Trial, TrialState
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from recsearch.results import Run
 
 _STATES = {
     TrialState.COMPLETED: "COMPLETE",
@@ -29,7 +29,7 @@ _STATES = {
 _TOLD = ("space", "best_epoch", "seconds", "num_parameters", "bracket", "rung", "message")
 
 
-def make_study(run: "Run", storage: str | None = None) -> "Study":
+def make_study(run: RunRecord, storage: str | None = None) -> "Study":
     """Returns an Optuna study with the trials of a run, in their order.
 
     Values of hyperparameters stand under their bare names, the family under `space`; where families

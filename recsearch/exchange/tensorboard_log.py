@@ -29,7 +29,8 @@ from tensorboard.plugins.hparams.summary_v2 import (
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from recsearch.exchange.domains import FAMILY, Choices, Domain, domains, trial_values
+from recsearch.exchange.domains import Choices, Domain, domains, trial_values
+from recsearch.study.full_name import SPACE
 from recsearch.study.journal import Event, JournalFollower
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState, best_epoch
@@ -104,8 +105,8 @@ class TensorBoardLog:
     def _experiment(self, event: Event, time: float) -> Summary:
         objective = self._state.objective.name if self._state.objective else SCORE
         hparams = [HParam(name, _hparam_domain(each)) for name, each in self._domains.items()]
-        if FAMILY not in self._domains:
-            hparams.insert(0, HParam(FAMILY))
+        if SPACE not in self._domains:
+            hparams.insert(0, HParam(SPACE))
         metrics = [Metric(SCORE, display_name=f"score (best {objective})")]
         metrics += [Metric(name, display_name=name) for name in event["metrics"]]
         return hparams_config_pb(hparams, metrics, time_created_secs=time)

@@ -1,17 +1,16 @@
-"""Metrics of labelled pairs, of ranked positives and of recommended lists.
+"""Metrics of labelled pairs, of ranked positives and of recommended lists, on plain arrays.
 
-Modules: `metric` says what a metric is; `pairs`, `rankings` and `lists` hold the formulas, `ranks`
-makes ranks of scores, `names` finds metrics by name, `measuring` measures plain arrays. `results`
-keeps what was measured row by row, for `slices` and `uncertainty`.
+Scorers and models do not belong here; `evaluation` measures a scorer with these metrics.
+
+- `metric`: what a metric is.
+- `pairs`, `rankings`, `lists`: the formulas.
+- `ranks`: ranks from scores.
+- `names`: metrics by name. `measuring`: named metrics of recommended lists.
+- `results`: values per held-out row, from which `slices` and `uncertainty` are computed.
 """
 
 from recsearch.metrics.lists import Recommended
-from recsearch.metrics.measuring import (
-    list_metrics,
-    mean_ranking,
-    pair_metrics,
-    per_user_ranking,
-)
+from recsearch.metrics.measuring import list_metrics
 from recsearch.metrics.metric import Direction, Metric
 from recsearch.metrics.names import (
     CUTOFFS,
@@ -24,30 +23,32 @@ from recsearch.metrics.pairs import PROBABILITY_MARGIN
 from recsearch.metrics.ranks import rank_in_lists, rank_positives, top_items
 from recsearch.metrics.results import PairResults, RankingResults, Results
 from recsearch.metrics.slices import Slice, popularity_thirds, slice_results
-from recsearch.metrics.uncertainty import Comparison, Interval, bootstrap_interval, compare
+from recsearch.metrics.uncertainty import (
+    ConfidenceInterval,
+    PairedComparison,
+    bootstrap_interval,
+    compare_results,
+)
 
 __all__ = [
     "CUTOFFS",
     "PROBABILITY_MARGIN",
-    "Comparison",
+    "ConfidenceInterval",
     "Direction",
-    "Interval",
     "Metric",
     "PairResults",
+    "PairedComparison",
     "RankingResults",
     "Recommended",
     "Results",
     "Slice",
     "bootstrap_interval",
-    "compare",
+    "compare_results",
     "deepest_cutoff",
     "default_objective",
     "find_metric",
     "list_metrics",
-    "mean_ranking",
     "metrics_for",
-    "pair_metrics",
-    "per_user_ranking",
     "popularity_thirds",
     "rank_in_lists",
     "rank_positives",

@@ -1,8 +1,8 @@
-"""Metrics of recommended lists: what a recommender offers, whether it is wanted or not.
+"""Metrics of recommended lists: which items are recommended, relevant or not.
 
-They take the best k items of each user of the whole catalogue. A user who has fewer than k
-candidates has a shorter list: -1 pads it, and padding counts nowhere. With k larger than the
-catalogue every list is padded. An item that a list repeats is counted as often as it stands there.
+They are computed from the best k items per user in the whole catalogue. A user with fewer than k
+candidates has a shorter list, padded with -1, and padding never counts. If k is larger than the
+catalogue, every list is padded. An item that occurs several times in a list counts each time.
 
 Dimension letters: U users, k places of a list, N items (with index 0, the unknown item, which is
 never recommended), F numbers of an item vector.
@@ -15,20 +15,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 
-CELLS_A_BLOCK = 2**22  # numbers of the sums of item vectors held at once: 32 MiB of float64
+CELLS_PER_BLOCK = 2**22  # numbers in the sums of item vectors of one block: 32 MiB of float64
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """Recommended lists, and what training says of the items in them.
+    """Recommended lists, and training statistics of their items.
 
     Attributes:
-        items: [U, k] item indices from 1 to N - 1, the best first; -1 pads.
-        counts: [N] how many training users have each item; counts[0] is not read.
-        num_users: How many users training has.
-        vectors: [N, F] one vector an item, for diversity; None if there are none.
+        items: [U, k] item indices from 1 to N - 1, the best first; -1 is padding.
+        counts: [N] number of training users of each item; counts[0] is ignored.
+        num_users: Number of training users.
+        vectors: [N, F] one vector per item, for diversity; None if there are none.
 
     Raises:
         ValueError: If an item of a list is not in the catalogue, or sizes do not agree.
@@ -49,17 +49,17 @@ class Recommended:
             )
         if self.num_users < self.counts[1:].max(initial=0):
             raise ValueError(
-                "An item can have no more training users than there are. Received "
+                "An item cannot have more training users than there are in all. Received "
                 f"{self.counts[1:].max()} of {self.num_users}. Count each user of an item once."
             )
         if self.vectors is not None and len(self.vectors) != num_items:
             raise ValueError(
-                f"There must be one vector an item, {num_items}. Received {len(self.vectors)}."
+                f"Expected one vector per item, {num_items}. Received {len(self.vectors)}."
             )
 
     @cached_property
     def is_item(self) -> NDArray[np.bool_]:
-        """Tells items from padding, [U, k]."""
+        """True for items, False for padding, [U, k]."""
         return np.asarray(self.items >= 0)
 
     def first(self, cutoff: int) -> "Recommended":
@@ -67,10 +67,9 @@ class Recommended:
         return Recommended(self.items[:, :cutoff], self.counts, self.num_users, self.vectors)
 
     def mean_over_users(self, value: NDArray[np.float64]) -> float:
-        """Returns the mean over users of their lists' means of `value` [U, k].
+        """Returns the mean over users of the mean of `value` [U, k] in their lists.
 
-        Padding is left out of a list, and a user without any item out of the users; nan if there
-        is no other.
+        Padding is left out, and so are users without any item; nan if no user remains.
         """
         size = self.is_item.sum(axis=1)
         total = np.where(self.is_item, value, 0.0).sum(axis=1)
@@ -114,11 +113,11 @@ def _popularity(lists: Recommended) -> float:
 
 
 def _diversity(lists: Recommended) -> float:
-    """Returns 1 - mean cosine; the cosines of a list sum to |sum of unit vectors|^2 - their own."""
+    """Returns 1 - mean cosine; the cosines of a list sum to |sum of units|^2 - sum of |unit|^2."""
     if lists.vectors is None:
         raise ValueError(
-            "diversity compares the vectors of the items in a list, and there are none. Give an "
-            "array with one row an item, such as its columns as 0 and 1."
+            "diversity compares item vectors, and none were given. Pass an array with one row per "
+            "item, such as the item's categories as 0 and 1."
         )
     vectors = np.asarray(lists.vectors, dtype=np.float64)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -126,7 +125,7 @@ def _diversity(lists: Recommended) -> float:
     size = lists.is_item.sum(axis=1)
     users = np.flatnonzero(size >= 2)
     cosines = np.empty(len(users))
-    block = max(1, CELLS_A_BLOCK // max(vectors.shape[1], 1))
+    block = max(1, CELLS_PER_BLOCK // max(vectors.shape[1], 1))
     for begin in range(0, len(users), block):
         part = users[begin : begin + block]
         total, own = np.zeros((len(part), vectors.shape[1])), np.zeros(len(part))
@@ -141,10 +140,10 @@ def _diversity(lists: Recommended) -> float:
 
 ListFunction = Callable[[Recommended], float]
 
-LIST_FAMILIES: dict[str, Family[ListFunction]] = {
+LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "coverage",
             "lists",
             "max",
@@ -153,36 +152,36 @@ LIST_FAMILIES: dict[str, Family[ListFunction]] = {
             "the catalogue is the training items; an item in one list counts as covered",
             _coverage,
         ),
-        Family(
+        MetricFamily(
             "gini",
             "lists",
             "min",
             "sum over items of (2 i - N - 1) n_i / (N sum of n_i), n_i ascending",
             "Shani and Gunawardana 2011; RecBole giniindex",
             "n_i is how often item i is recommended; items that never are count too; 0 if all are"
-            " recommended equally often, 1 - 1/N if one alone is",
+            " recommended equally often, 1 - 1/N if only one is",
             _gini,
         ),
-        Family(
+        MetricFamily(
             "novelty",
             "lists",
             "max",
             "mean of -log2(training users of the item / training users)",
             "Zhou et al. 2010 (mean self-information); RecTools MeanInvUserFreq",
-            "bits; mean within each list, then over users; an item that no training user has counts"
-            " as if one had it",
+            "bits; mean within each list, then over users; an item without a training user counts"
+            " as if it had one",
             _novelty,
         ),
-        Family(
+        MetricFamily(
             "popularity",
             "lists",
             "min",
             "mean of (training users of the item / training users)",
             "Abdollahpouri et al. 2019 (average recommendation popularity)",
-            "a share in [0, 1] in place of their count; mean within each list, then over users",
+            "a share in [0, 1] instead of a count; mean within each list, then over users",
             _popularity,
         ),
-        Family(
+        MetricFamily(
             "diversity",
             "lists",
             "max",

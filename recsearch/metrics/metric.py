@@ -1,4 +1,4 @@
-"""What a metric is: its formula, the direction in which it is better, its source and variant."""
+"""What a metric is: its formula, direction, source and variant."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from typing import Any, Generic, Literal, TypeVar
 Direction = Literal["min", "max"]
 
 Kind = Literal["pairs", "ranks", "lists"]
-"""What a metric is told of: labelled pairs, ranks of held-out items, recommended lists."""
+"""What a metric is computed from: labelled pairs, ranks of held-out items, recommended lists."""
 
 FunctionT_co = TypeVar("FunctionT_co", bound=Callable[..., Any], covariant=True)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a number means.
+    """A metric, with the meaning of its values.
 
     Attributes:
         name: As users write it: "rmse", "ndcg@10".
         direction: "min" if a smaller value is better, else "max".
-        formula: In a line, with k for the cutoff.
+        formula: In one line, with k for the cutoff.
         source: The paper or library.
-        variant: Which of the definitions in use this is, and what it says of the corner cases.
+        variant: Which of the common definitions this is, with its corner cases.
         family: The name without the cutoff: "ndcg".
-        kind: What it is told of.
-        cutoff: How many ranks count; None for metrics of pairs.
+        kind: What it is computed from.
+        cutoff: The number of ranks that count; None for metrics of pairs.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Family(Generic[FunctionT_co]):
-    """A metric before its cutoff is known, with the function that measures it.
+class MetricFamily(Generic[FunctionT_co]):
+    """A metric without its cutoff, with the function that computes it.
 
     Attributes:
         name: Such as "ndcg".
-        kind: What it is told of; the modules pairs, rankings and lists hold one kind each.
+        kind: What it is computed from; the modules pairs, rankings and lists have one kind each.
         direction: "min" if a smaller value is better, else "max".
-        formula: In a line.
+        formula: In one line.
         source: The paper or library.
-        variant: Which of the definitions in use this is.
-        function: Takes what its kind is told of.
+        variant: Which of the common definitions this is.
+        function: Computes the metric; its arguments depend on the kind.
     """
 
     name: str

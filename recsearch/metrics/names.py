@@ -1,4 +1,4 @@
-"""The metrics by name ("rmse", "ndcg@10"): what a task reports, and what it selects by."""
+"""Metrics by name ("rmse", "ndcg@10"), the metrics of a task, and its default objective."""
 
 import difflib
 import re
@@ -8,20 +8,20 @@ from typing import Any
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
 from recsearch.metrics.lists import LIST_FAMILIES
-from recsearch.metrics.metric import Family, Kind, Metric
+from recsearch.metrics.metric import Kind, Metric, MetricFamily
 from recsearch.metrics.pairs import PAIR_FAMILIES
 from recsearch.metrics.rankings import RANKING_FAMILIES
 
 CUTOFFS = (5, 10, 20)
 
-_WITH_CUTOFF: Mapping[str, Family[Any]] = {**RANKING_FAMILIES, **LIST_FAMILIES}
+_WITH_CUTOFF: Mapping[str, MetricFamily[Any]] = {**RANKING_FAMILIES, **LIST_FAMILIES}
 
 
 def find_metric(name: str) -> Metric:
     """Returns the metric of a name such as "rmse" or "ndcg@10".
 
     Raises:
-        UsageError: If there is no such metric; the message names the close ones and lists all.
+        UsageError: If there is no such metric; the message lists similar names and all names.
     """
     if name in PAIR_FAMILIES:
         return PAIR_FAMILIES[name].metric()
@@ -46,9 +46,9 @@ def default_objective(task: Task) -> str:
 
 
 def deepest_cutoff(names: Sequence[str]) -> int:
-    """Returns the largest cutoff among the named metrics: the `max_rank` to rank with.
+    """Returns the largest cutoff of the named metrics, which is the `max_rank` to rank with.
 
-    Metrics of pairs have none; without any other metric the answer is 0.
+    Metrics of pairs have no cutoff; with only such metrics the result is 0.
     """
     return max((find_metric(name).cutoff or 0 for name in names), default=0)
 
@@ -63,8 +63,8 @@ def metrics_of_kind(names: Sequence[str], kind: Kind) -> list[Metric]:
     for metric in metrics:
         if metric.kind != kind:
             raise UsageError(
-                f"{metric.name} {_WHAT_IT_DOES[metric.kind]}; it cannot be told of "
-                f"{kind}. Choose one of {', '.join(_NAMES[kind])}."
+                f"{metric.name} {_WHAT_IT_DOES[metric.kind]}; it cannot be computed from "
+                f"{_INPUTS[kind]}. Choose one of {', '.join(_NAMES[kind])}."
             )
     return metrics
 
@@ -72,7 +72,12 @@ def metrics_of_kind(names: Sequence[str], kind: Kind) -> list[Metric]:
 _WHAT_IT_DOES: dict[Kind, str] = {
     "pairs": "compares labels",
     "ranks": "ranks items",
-    "lists": "looks at recommended lists",
+    "lists": "measures recommended lists",
+}
+_INPUTS: dict[Kind, str] = {
+    "pairs": "labelled pairs",
+    "ranks": "ranks of held-out items",
+    "lists": "recommended lists",
 }
 _NAMES: dict[Kind, list[str]] = {
     "pairs": list(PAIR_FAMILIES),

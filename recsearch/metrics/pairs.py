@@ -1,8 +1,8 @@
-"""Metrics of labelled pairs: errors of ratings, and the order and the probability of clicks.
+"""Metrics of labelled pairs: errors of ratings, and the order and probabilities of clicks.
 
-A metric is a mean over pairs, or over users, of values that each pair or user has; AUC alone has
-no such values, so it is computed for each weighting anew. Every function takes the pairs and
-returns what the weights of the users make of them.
+Each metric is a mean of values per pair or per user, except AUC, which has no such values and is
+computed again for each weighting. Every function takes the pairs and returns the metric as a
+function of the users' weights.
 
 Dimension letters: n labelled pairs, D distinct users, W weightings of the users.
 """
@@ -14,15 +14,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 from recsearch.metrics.weighting import Weighted, WeightedMean
 
 PROBABILITY_MARGIN = 1e-7
-"""Log loss takes probabilities as at least this far from 0 and from 1."""
+"""Log loss clips probabilities to at least this distance from 0 and 1."""
 
 
 @dataclass(frozen=True)
-class Pairs:
+class LabelledScores:
     """Labelled pairs with finite scores, in double precision.
 
     Attributes:
@@ -38,12 +38,12 @@ class Pairs:
     score: NDArray[np.float64]
 
     def mean_over_pairs(self, values: NDArray[np.float64]) -> WeightedMean:
-        """Returns the mean of `values` [n], where a user's weight is that of each of his pairs."""
+        """Returns the mean of `values` [n], each with the weight of its pair's user."""
         return WeightedMean.of(values, self.owner, self.num_users)
 
     @cached_property
     def is_click(self) -> NDArray[np.bool_]:
-        """Tells which labels are 1, [n].
+        """Whether each label is 1, [n].
 
         Raises:
             ValueError: If a label is neither 0 nor 1.
@@ -55,23 +55,23 @@ class Pairs:
         return click
 
 
-def _rmse(pairs: Pairs) -> Weighted:
+def _rmse(pairs: LabelledScores) -> Weighted:
     mean = pairs.mean_over_pairs(np.square(pairs.score - pairs.label))
     return lambda weights: np.sqrt(mean(weights))
 
 
-def _mae(pairs: Pairs) -> Weighted:
+def _mae(pairs: LabelledScores) -> Weighted:
     return pairs.mean_over_pairs(np.abs(pairs.score - pairs.label))
 
 
-def _log_loss(pairs: Pairs) -> Weighted:
+def _log_loss(pairs: LabelledScores) -> Weighted:
     probability = np.clip(pairs.score, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
     likelihood = np.where(pairs.is_click, probability, 1.0 - probability)
     return pairs.mean_over_pairs(-np.log(likelihood))
 
 
-def _auc(pairs: Pairs) -> Weighted:
-    """Returns the area, computed from one sort of the scores however many weightings there are."""
+def _auc(pairs: LabelledScores) -> Weighted:
+    """Returns the area; the scores are sorted once for all weightings."""
     order = np.argsort(pairs.score, kind="stable")
     score, owner, click = pairs.score[order], pairs.owner[order], pairs.is_click[order]
     begins = np.flatnonzero(np.diff(score, prepend=-np.inf))  # of each run of equal scores
@@ -89,8 +89,8 @@ def _auc(pairs: Pairs) -> Weighted:
     return lambda weights: np.array([area(weight) for weight in weights], dtype=np.float64)
 
 
-def _user_auc(pairs: Pairs) -> Weighted:
-    """Returns the mean of the users' areas: a rank-sum each, with middle ranks for ties."""
+def _user_auc(pairs: LabelledScores) -> Weighted:
+    """Returns the mean of the users' areas, each from a rank sum with mean ranks for ties."""
     order = np.lexsort((pairs.score, pairs.owner))
     owner, score = pairs.owner[order], pairs.score[order]
     click = pairs.is_click[order].astype(np.float64)
@@ -108,12 +108,12 @@ def _user_auc(pairs: Pairs) -> Weighted:
     return WeightedMean.of(area, has_both, pairs.num_users)
 
 
-PairFunction = Callable[[Pairs], Weighted]
+PairFunction = Callable[[LabelledScores], Weighted]
 
-PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
+PAIR_FAMILIES: dict[str, MetricFamily[PairFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "rmse",
             "pairs",
             "min",
@@ -122,7 +122,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over pairs, not over users",
             _rmse,
         ),
-        Family(
+        MetricFamily(
             "mae",
             "pairs",
             "min",
@@ -131,7 +131,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over pairs, not over users",
             _mae,
         ),
-        Family(
+        MetricFamily(
             "auc",
             "pairs",
             "max",
@@ -140,7 +140,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             "over all pairs of all users together; ties count half; nan with one label only",
             _auc,
         ),
-        Family(
+        MetricFamily(
             "user_auc",
             "pairs",
             "max",
@@ -150,7 +150,7 @@ PAIR_FAMILIES: dict[str, Family[PairFunction]] = {
             " them by their pairs); ties count half; nan without such a user",
             _user_auc,
         ),
-        Family(
+        MetricFamily(
             "log_loss",
             "pairs",
             "min",

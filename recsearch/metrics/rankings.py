@@ -1,8 +1,8 @@
-"""Metrics of ranked positives: where a user's held-out items stand among the candidates.
+"""Metrics of ranked positives: the ranks of a user's held-out items among the candidates.
 
-A metric has one value a unit, and the mean over units counts. A unit is a user whose held-out
-items were ranked together, or one list of candidates. Units without a held-out item have no value;
-they are left out before. With fewer than k candidates the missing places are misses: precision@k
+A metric has one value per unit, and its result is the mean over units. A unit is a user whose
+held-out items were ranked together, or one list of candidates. Units without a held-out item must
+be left out by the caller. With fewer than k candidates, the missing places are misses: precision@k
 still divides by k.
 
 Dimension letters: p positives, U units.
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.metrics.metric import Family
+from recsearch.metrics.metric import MetricFamily
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Ranked positives of units that have at least one each.
+    """Ranked positives of units with at least one positive each.
 
     Attributes:
-        rank: [p] from 1; what was never found holds a rank beyond every cutoff.
+        rank: [p] from 1; a positive that was not found has a rank beyond every cutoff.
         owner: [p] the unit of each positive, from 0 to U - 1.
         num_relevant: [U] all held-out items of each unit, at least 1.
 
@@ -36,7 +36,7 @@ class Ranked:
 
     def __post_init__(self) -> None:
         if np.any(self.num_relevant < 1):
-            raise ValueError("Each user needs a held-out item. Leave out the users that have none.")
+            raise ValueError("Each user needs a held-out item. Leave out users without one.")
         if np.any(np.bincount(self.owner, minlength=len(self.num_relevant)) > self.num_relevant):
             raise ValueError(
                 "A user has more ranks than held-out items. Count the unknown ones too."
@@ -48,7 +48,7 @@ class Ranked:
         return total.astype(np.float64)
 
     def hits(self, cutoff: int) -> NDArray[np.float64]:
-        """Returns [U]: how many of each unit's positives are within the cutoff."""
+        """Returns [U]: the number of each unit's positives within the cutoff."""
         return self.sum_by_unit((self.rank <= cutoff).astype(np.float64))
 
 
@@ -91,10 +91,10 @@ def _average_precision(ranked: Ranked, cutoff: int) -> NDArray[np.float64]:
 
 RankingFunction = Callable[[Ranked, int], NDArray[np.float64]]
 
-RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
+RANKING_FAMILIES: dict[str, MetricFamily[RankingFunction]] = {
     family.name: family
     for family in (
-        Family(
+        MetricFamily(
             "hr",
             "ranks",
             "max",
@@ -103,16 +103,16 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "any of several held-out items counts, as in RecBole",
             _hit_rate,
         ),
-        Family(
+        MetricFamily(
             "ndcg",
             "ranks",
             "max",
-            "sum over hits of 1 / log2(rank + 1), divided by that of the ideal order",
+            "sum over hits of 1 / log2(rank + 1), divided by the same sum for the ideal order",
             "Järvelin and Kekäläinen 2002",
             "gain 1; ideal over min(k, held-out items) as in He et al. 2020 (LightGCN)",
             _ndcg,
         ),
-        Family(
+        MetricFamily(
             "recall",
             "ranks",
             "max",
@@ -122,7 +122,7 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             " Mult-VAE, divide by min(k, held-out items))",
             _recall,
         ),
-        Family(
+        MetricFamily(
             "precision",
             "ranks",
             "max",
@@ -131,16 +131,16 @@ RANKING_FAMILIES: dict[str, Family[RankingFunction]] = {
             "divided by k, also where there are fewer candidates",
             _precision,
         ),
-        Family(
+        MetricFamily(
             "mrr",
             "ranks",
             "max",
             "1 / rank of the first hit within k, else 0",
             "RecBole",
-            "the first of several held-out items alone counts",
+            "only the first of several held-out items counts",
             _reciprocal_rank,
         ),
-        Family(
+        MetricFamily(
             "map",
             "ranks",
             "max",

@@ -1,7 +1,7 @@
-"""Ranks of positives among candidates: in a catalogue of scores, or in given lists.
+"""Ranks of positives among candidates: in the catalogue, or in given lists.
 
-Ranks count from 1, and a positive loses every tie: its rank is one more than the number of
-candidates whose score is at least its own. So a model that scores everything alike gets 0.
+Ranks start at 1, and a positive loses every tie: its rank is one more than the number of candidates
+with at least its score. So a model that gives all items the same score gets no hits.
 
 Dimension letters: B rows (users) of a block, N items, p positives, m lists of K negatives.
 """
@@ -20,14 +20,14 @@ def rank_positives(
     equal ones the first given is ahead.
 
     Args:
-        scores: [B, N], not changed. What is not to be ranked holds -inf: column 0, seen items.
+        scores: [B, N], not changed. Items that must not be ranked have -inf: column 0, seen items.
         row: [p] the row of each positive.
-        item: [p] its column. No (row, item) comes twice.
-        max_rank: At least 1. Ranks beyond it are told as `max_rank + 1`. So is a positive at -inf:
-            an unknown or excluded item is never found, however few the candidates are.
+        item: [p] the column of each positive. No (row, item) pair is repeated.
+        max_rank: At least 1. Ranks beyond it become `max_rank + 1`. So does the rank of a positive
+            with -inf: an unknown or excluded item is never found, even among few candidates.
 
     Raises:
-        ValueError: If a score is nan or +inf: such a model has failed, it has no ranks.
+        ValueError: If a score is nan or +inf, which means that the model has diverged.
     """
     _check_scores(scores)
     others = scores.copy()
@@ -44,9 +44,10 @@ def rank_positives(
 def _rank_within_rows(
     other: NDArray[np.float32], row: NDArray[np.integer], own: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    """Returns the 1-based place of each score `own` [p] in its row with the scores `other` [B, D].
+    """Returns the 1-based rank of each score `own` [p] in its row with the scores `other` [B, D].
 
-    One sort of both together tells all places; behind equals of `other`, among themselves as given.
+    Both are sorted together. A score ranks behind equal scores of `other`; equal scores of `own`
+    keep their order.
     """
     num_rows, depth = other.shape
     all_rows = np.concatenate([np.repeat(np.arange(num_rows), depth), row])
@@ -64,9 +65,9 @@ def rank_in_lists(scores: NDArray[np.float32], max_rank: int) -> NDArray[np.int3
     """Returns the rank of the positive of each list, [m] int32, by the rule of `rank_positives`.
 
     Args:
-        scores: [m, 1 + K], the positive in column 0. What is not to be ranked holds -inf: padding,
-            and a negative that repeats the positive. A negative that is given twice counts twice.
-        max_rank: Ranks beyond it, and a positive at -inf, are told as `max_rank + 1`.
+        scores: [m, 1 + K], the positive in column 0. Items that must not be ranked have -inf:
+            padding, and a negative that equals the positive. A repeated negative counts each time.
+        max_rank: Ranks beyond it, and the rank of a positive with -inf, become `max_rank + 1`.
 
     Raises:
         ValueError: If a score is nan or +inf.
@@ -79,13 +80,13 @@ def rank_in_lists(scores: NDArray[np.float32], max_rank: int) -> NDArray[np.int3
 
 
 def top_items(scores: NDArray[np.float32], max_rank: int) -> NDArray[np.int64]:
-    """Returns the best columns of each row, [B, max_rank] int64, the best first; -1 pads.
+    """Returns the best columns of each row, [B, max_rank] int64, the best first; -1 is padding.
 
-    Equal scores stand in the order of their columns; which of them fill the last places is not
-    said. With `max_rank` larger than the catalogue, every row is padded.
+    Equal scores are in the order of their columns; which of them fill the last places is not
+    defined. If `max_rank` is larger than the catalogue, every row is padded.
 
     Args:
-        scores: [B, N], not changed. What is not to be recommended holds -inf.
+        scores: [B, N], not changed. Items that must not be recommended have -inf.
         max_rank: At least 1.
 
     Raises:

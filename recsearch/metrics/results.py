@@ -1,7 +1,7 @@
-"""Held-out results as values: what a scorer said of each held-out row, before it is summed up.
+"""Results of a scorer per held-out row, from which all metrics are computed.
 
-From one measurement follow the headline (`metrics`), the slices (`where`) and the uncertainty
-(`estimator`, under the weights of a bootstrap).
+One measurement gives the metrics of all rows (`metrics`), of slices (`where`), and their
+uncertainty (`estimator`, with the weights of a bootstrap).
 
 Dimension letters: n labelled pairs, p ranked positives, U units (users or lists), D distinct
 users, W weightings of them.
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.metrics.names import metrics_of_kind
-from recsearch.metrics.pairs import PAIR_FAMILIES, Pairs
+from recsearch.metrics.pairs import PAIR_FAMILIES, LabelledScores
 from recsearch.metrics.rankings import RANKING_FAMILIES, Ranked
 from recsearch.metrics.weighting import Weighted, WeightedMean
 
 
 class Results(Protocol):
-    """What labelled pairs and ranked positives have in common."""
+    """The common interface of labelled pairs and ranked positives."""
 
     @property
     def row_user(self) -> NDArray[np.int32]:
@@ -34,12 +34,12 @@ class Results(Protocol):
 
     @property
     def users(self) -> NDArray[np.int32]:
-        """The distinct users [D], ascending: the order in which weights are given."""
+        """The distinct users [D], ascending; weights are in this order."""
 
     def __len__(self) -> int: ...
 
     def where(self, mask: NDArray[np.bool_]) -> "Results":
-        """Returns the rows for which `mask` holds."""
+        """Returns the rows where `mask` is True."""
 
     def estimator(self, name: str) -> Weighted:
         """Returns the named metric as a function of weights [W, D]."""
@@ -54,13 +54,12 @@ class Results(Protocol):
 class PairResults:
     """Held-out labelled pairs and their scores.
 
-    Rows of the index 0 (a user whom training does not know, and who is not told from others) count
-    as one user.
+    Rows with user index 0 (unknown users that cannot be distinguished) count as one user.
 
     Attributes:
         user: [n] int32 user indices.
         item: [n] int32 item indices.
-        label: [n] float32; 0 or 1 where clicks are measured.
+        label: [n] float32; 0 or 1 for clicks.
         score: [n] float32, in the unit of the label.
 
     Raises:
@@ -99,7 +98,7 @@ class PairResults:
         return np.unique(self.user)
 
     def where(self, mask: NDArray[np.bool_]) -> "PairResults":
-        """Returns the pairs for which `mask` [n] holds."""
+        """Returns the pairs where `mask` [n] is True."""
         return PairResults(self.user[mask], self.item[mask], self.label[mask], self.score[mask])
 
     def estimator(self, name: str) -> Weighted:
@@ -109,7 +108,7 @@ class PairResults:
         value is nan.
 
         Raises:
-            UsageError: If the name is not that of a metric of pairs.
+            UsageError: If the name is not a metric of pairs.
             ValueError: If a label of a metric of clicks is not 0 or 1.
         """
         (metric,) = metrics_of_kind([name], "pairs")
@@ -118,10 +117,10 @@ class PairResults:
         return PAIR_FAMILIES[metric.family].function(self._pairs)
 
     @cached_property
-    def _pairs(self) -> Pairs:
+    def _pairs(self) -> LabelledScores:
         owner = np.searchsorted(self.users, self.user)
         exact_label, exact_score = self.label.astype(np.float64), self.score.astype(np.float64)
-        return Pairs(owner, len(self.users), exact_label, exact_score)
+        return LabelledScores(owner, len(self.users), exact_label, exact_score)
 
     def metrics(
         self, names: Sequence[str], weight: NDArray[np.floating] | None = None
@@ -130,10 +129,10 @@ class PairResults:
 
         Args:
             names: Such as "rmse".
-            weight: [D] one number for each of `users`, none negative; None weighs all alike.
+            weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
-            UsageError: If a name is not that of a metric of pairs.
+            UsageError: If a name is not a metric of pairs.
             ValueError: If a label of a metric of clicks is not 0 or 1, or a weight is wrong.
         """
         return _metrics(self, names, weight)
@@ -141,21 +140,21 @@ class PairResults:
 
 @dataclass(frozen=True)
 class RankingResults:
-    """Held-out items and their ranks; every held-out item stands here, also if it was never found.
+    """All held-out items and their ranks, including items that were not found.
 
     A unit is a user whose held-out items were ranked together in the catalogue, or one list of
-    candidates. Metrics are means over units; what is weighted and resampled is users, so several
-    lists of a user share a weight.
+    candidates. Metrics are means over units. Users are weighted and resampled, so all lists of a
+    user have one weight.
 
     Attributes:
         user: [U] int32, the user index of each unit.
         owner: [p] the unit of each positive, from 0 to U - 1; each unit owns at least one.
         item: [p] int32 item indices.
-        rank: [p] int32 from 1 on; `max_rank + 1` means beyond it or never found.
-        max_rank: The deepest rank that is told; no cutoff may lie beyond.
+        rank: [p] int32 from 1; `max_rank + 1` means beyond `max_rank` or not found.
+        max_rank: The largest known rank; no cutoff may be larger.
 
     Raises:
-        ValueError: If arrays of positives differ in length, or a unit owns none.
+        ValueError: If arrays of positives differ in length, or a unit has no positive.
     """
 
     user: NDArray[np.int32]
@@ -168,9 +167,10 @@ class RankingResults:
         _check_same_length(owner=self.owner, item=self.item, rank=self.rank)
         if len(self.num_relevant) != len(self.user) or np.any(self.num_relevant < 1):
             raise ValueError(
-                "Each user or list must own at least one ranked item, and each item belong to one. "
+                "Each user or list must have at least one ranked item, and each item one user "
+                "or list. "
                 f"Received {len(self.user)} users or lists with {self.num_relevant.tolist()[:9]} "
-                "items. Leave out those that have none."
+                "items. Leave out users and lists without one."
             )
 
     def __len__(self) -> int:
@@ -178,7 +178,7 @@ class RankingResults:
 
     @cached_property
     def num_relevant(self) -> NDArray[np.int64]:
-        """How many held-out items each unit has, [U]."""
+        """The number of held-out items of each unit, [U]."""
         return np.bincount(self.owner, minlength=len(self.user))
 
     @property
@@ -198,9 +198,9 @@ class RankingResults:
         return np.unique(self.user)
 
     def where(self, mask: NDArray[np.bool_]) -> "RankingResults":
-        """Returns the positives for which `mask` [p] holds, and the units that still own one.
+        """Returns the positives where `mask` [p] is True, and the units that still have one.
 
-        Ranks stay those among all candidates; the held-out items of a unit are those that stay.
+        Ranks are not changed: they are still ranks among all candidates.
         """
         units, owner = np.unique(self.owner[mask], return_inverse=True)
         return RankingResults(
@@ -211,15 +211,15 @@ class RankingResults:
         """Returns a metric as a function of the users' weights: [W, D] -> [W]; nan without units.
 
         Raises:
-            UsageError: If the name is not that of a ranking metric.
-            ValueError: If its cutoff lies beyond `max_rank`.
+            UsageError: If the name is not a ranking metric.
+            ValueError: If its cutoff is larger than `max_rank`.
         """
         (metric,) = metrics_of_kind([name], "ranks")
         cutoff = metric.cutoff or 0
         if cutoff > self.max_rank:
             raise ValueError(
                 f"{name} needs ranks to {cutoff}. Received ranks to {self.max_rank}. Measure with "
-                f"a protocol that holds {name}."
+                f"a protocol that includes {name}."
             )
         values = RANKING_FAMILIES[metric.family].function(self._ranked, cutoff)
         return WeightedMean.of(values, self._user_of_unit, len(self.users))
@@ -230,7 +230,7 @@ class RankingResults:
 
     @cached_property
     def _user_of_unit(self) -> NDArray[np.int64]:
-        """The place in `users` of the user of each unit, [U]."""
+        """The position in `users` of the user of each unit, [U]."""
         return np.searchsorted(self.users, self.user)
 
     def metrics(
@@ -240,11 +240,11 @@ class RankingResults:
 
         Args:
             names: Such as "ndcg@10".
-            weight: [D] one number for each of `users`, none negative; None weighs all alike.
+            weight: [D] one number for each of `users`, not negative; None gives all equal weight.
 
         Raises:
-            UsageError: If a name is not that of a ranking metric.
-            ValueError: If a cutoff lies beyond `max_rank`, or a weight is wrong.
+            UsageError: If a name is not a ranking metric.
+            ValueError: If a cutoff is larger than `max_rank`, or a weight is invalid.
         """
         return _metrics(self, names, weight)
 
@@ -256,8 +256,9 @@ def _metrics(
     exact = np.ones(num_users) if weight is None else np.asarray(weight, dtype=np.float64)
     if exact.shape != (num_users,) or np.any(exact < 0):
         raise ValueError(
-            f"There must be one weight for each of the {num_users} users of the results, none "
-            f"negative. Received shape {exact.shape}, least {exact.min(initial=np.inf):g}."
+            f"Expected one weight for each of the {num_users} users of the results, and no "
+            "negative "
+            f"weight. Received shape {exact.shape}, least {exact.min(initial=np.inf):g}."
         )
     return {name: float(results.estimator(name)(exact[None, :])[0]) for name in names}
 

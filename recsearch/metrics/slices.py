@@ -1,10 +1,11 @@
-"""Metrics by kinds of users and items, so that a reader sees where a model fails.
+"""Metrics by groups of users and items, which show where a model fails.
 
-Held-out rows are grouped by what training knows of their user and of their item. A metric of a
-slice is the metric of the slice's rows alone. Of rankings, an item slice keeps the held-out items
-in it: their ranks stay those among all candidates, and users without such an item are left out.
+Held-out rows are grouped by the number of training interactions of their user and item. The metric
+of a slice is computed only from the rows in it. For rankings, an item slice contains the held-out
+items of the group: their ranks are still ranks among all candidates, and users without such an item
+are left out.
 
-Dimension letters: n rows, U users of training and N items of training (with the unknown 0).
+Dimension letters: n rows, U users and N items of training (each with index 0, the unknown one).
 """
 
 import math
@@ -28,12 +29,12 @@ class Slice:
     """The metrics of some held-out rows.
 
     Attributes:
-        name: What rows are grouped by: "user_activity", "item_popularity", "known_user",
+        name: What the rows are grouped by: "user_activity", "item_popularity", "known_user" or
             "known_item".
         label: The group: "6-20", "tail", "unknown".
-        num_rows: Held-out rows in it.
-        num_users: Distinct users of these rows.
-        metrics: Metric name -> value; nan where the rows have none, such as AUC of one label.
+        num_rows: Number of held-out rows in it.
+        num_users: Number of distinct users of these rows.
+        metrics: Metric name -> value; nan if it is undefined, such as AUC with one label.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Slice:
     metrics: dict[str, float]
 
     def to_json(self) -> dict[str, object]:
-        """Returns a JSON-able form; a value that is not finite is None."""
+        """Returns the slice ready for JSON; a value that is not finite becomes None."""
         metrics = {k: v if math.isfinite(v) else None for k, v in self.metrics.items()}
         return {
             "name": self.name,
@@ -60,10 +61,10 @@ def slice_results(
     user_counts: NDArray[np.integer],
     item_counts: NDArray[np.integer],
 ) -> tuple[Slice, ...]:
-    """Returns the metrics of each slice that holds a row, in a fixed order.
+    """Returns the metrics of each slice with at least one row, in a fixed order.
 
     Args:
-        results: Held-out rows; unknown users and items have the index 0, or one from U (N) on.
+        results: Held-out rows; unknown users and items have index 0, or an index from U (N) on.
         names: Metrics of the kind of the results.
         user_counts: [U] training interactions of each user.
         item_counts: [N] training interactions of each item.
@@ -106,15 +107,16 @@ def _range_label(least: int, most: int | None) -> str:
 def popularity_thirds(item_counts: NDArray[np.integer]) -> NDArray[np.int64]:
     """Returns 0 (head), 1 (middle) or 2 (tail) for each item, [N].
 
-    From the most popular item down, the head is what makes up the first third of the training
-    interactions, the middle the second, the tail the rest. An item belongs to the third in which
-    its first interaction falls; of equally popular items the lower index comes first. So few items
-    are head and most are tail. The names are those of Celma 2008 ("Music recommendation and
-    discovery in the long tail", chapter 4), who fits the borders to the curve; thirds of the
-    interactions need no fit, and give each slice about as many rows to measure.
+    Items are sorted from the most popular down. The head has the first third of all training
+    interactions, the middle the second, the tail the rest. An item belongs to the third that its
+    first interaction is in; of equally popular items, the lower index comes first. So few items are
+    head and most are tail. The names are from Celma 2008 ("Music recommendation and discovery in
+    the long tail", chapter 4), where the borders are fitted to the popularity curve. Thirds of the
+    interactions need no fit, and give the slices similar numbers of rows.
 
     Args:
-        item_counts: [N] training interactions of each item; that of the unknown item 0 is not read.
+        item_counts: [N] training interactions of each item; the value of the unknown item 0 is
+            ignored.
 
     Example:
         >>> popularity_thirds(np.array([0, 1, 4, 1, 3])).tolist()

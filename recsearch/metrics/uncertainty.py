@@ -1,8 +1,8 @@
-"""How sure a metric is: bootstrap intervals over users, and paired comparisons of two scorers.
+"""Uncertainty of metrics: bootstrap intervals over users, and paired comparisons of two scorers.
 
-Users are resampled, not rows: rows of a user are alike, and a model is meant to serve other users.
-A resample is a multinomial weighting of the users, and every metric is a function of the
-users' weights (`Results.estimator`); so nothing is measured again.
+Users are resampled, not rows: the rows of one user are dependent, and the model is meant for other
+users. A resample is a multinomial weighting of the users. Every metric is a function of the users'
+weights (`Results.estimator`), so nothing is measured again.
 
 Percentile intervals: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", 13.3.
 
@@ -21,26 +21,26 @@ from recsearch.metrics.names import find_metric
 from recsearch.metrics.results import Results
 
 NUM_RESAMPLES = 1000
-LEAST_RESAMPLES = 200
+MIN_RESAMPLES = 200
 LEVEL = 0.95
-WEIGHTS_A_BLOCK = 2**22  # held at once: 32 MiB of float64
-WORK = 10**8  # users (for AUC, which is no ratio of sums, rows) times resamples: some seconds
+WEIGHTS_PER_BLOCK = 2**22  # 32 MiB of float64
+MAX_WORK = 10**8  # users times resamples (for AUC, rows times resamples): some seconds
 
 Answer = Literal["better", "worse", "not distinguishable"]
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """A metric and its uncertainty.
 
     Attributes:
-        metric: Its name.
-        value: On all users.
-        low: Lower end of the interval; None if there is none.
+        metric: Name of the metric.
+        value: Value for all users; None if it is not finite.
+        low: Lower end of the interval; None if there is no interval.
         high: Upper end.
         level: The share of resamples between the ends.
-        num_users: Distinct users that were resampled.
-        num_resamples: How often; those in which the metric has no value are left out.
+        num_users: Number of distinct users that were resampled.
+        num_resamples: Number of resamples in which the metric has a value.
         note: Why there is no interval; "" if there is one.
     """
 
@@ -54,28 +54,28 @@ class Interval:
     note: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns a JSON-able form."""
+        """Returns the values ready for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Whether one scorer is better than another on the same held-out rows.
+class PairedComparison:
+    """The comparison of two scorers on the same held-out rows.
 
     Attributes:
         metric: The name of the metric.
-        difference: Own value - the other's, with its interval.
+        difference: Own value minus the other scorer's, with its interval.
         p_value: Two-sided; None if there is no interval.
-        answer: Of the metric's direction: "better" or "worse" if the interval leaves 0 out.
+        answer: "better" or "worse", by the direction of the metric, if 0 is outside the interval.
     """
 
     metric: str
-    difference: Interval
+    difference: ConfidenceInterval
     p_value: float | None
     answer: Answer
 
     def to_json(self) -> dict[str, Any]:
-        """Returns a JSON-able form."""
+        """Returns the values ready for JSON."""
         return asdict(self)
 
 
@@ -86,20 +86,20 @@ def bootstrap_interval(
     *,
     num_resamples: int | None = None,
     level: float = LEVEL,
-) -> Interval:
+) -> ConfidenceInterval:
     """Returns the percentile interval of a metric over resampled users.
 
     Args:
         results: Of one scorer.
         name: A metric of their kind.
         rng: Draws the resamples.
-        num_resamples: None for 1,000, and for fewer, but at least 200, of more than 100,000 users
+        num_resamples: None for 1,000, or for fewer (at least 200) with more than 100,000 users
             (AUC: rows).
         level: The share of resamples inside, in (0, 1).
 
     Raises:
         UsageError: If the metric is not of the results' kind.
-        ValueError: If `level` does not lie in (0, 1), or `num_resamples` is not positive.
+        ValueError: If `level` is not in (0, 1), or `num_resamples` is not positive.
     """
     count = _check(results, name, num_resamples, level)
     value = results.metrics([name])[name]
@@ -107,7 +107,7 @@ def bootstrap_interval(
     return _interval(name, value, draws, level, len(results.users))
 
 
-def compare(
+def compare_results(
     own: Results,
     other: Results,
     name: str,
@@ -115,17 +115,17 @@ def compare(
     *,
     num_resamples: int | None = None,
     level: float = LEVEL,
-) -> Comparison:
-    """Returns whether `own` is better than `other`: both with the same weights in each resample.
+) -> PairedComparison:
+    """Returns whether `own` is better than `other`, from paired resamples with equal weights.
 
-    The p-value is that of the same bootstrap: twice the smaller share of resamples on one side of
+    The p-value comes from the same bootstrap: twice the smaller share of resamples on one side of
     0, with one added to both counts (Davison and Hinkley 1997, "Bootstrap Methods and their
-    Application", 4.2). It fits every metric here: RMSE and AUC are no means over users, so that a
-    test of per-user differences, such as Wilcoxon's signed-rank test, would answer another
-    question. And it cannot contradict the interval, but for one resample.
+    Application", 4.2). It can be computed for every metric here. RMSE and AUC are not means over
+    users, so a test of per-user differences, such as Wilcoxon's signed-rank test, would answer
+    another question. It agrees with the interval up to one resample.
 
     Args:
-        own: Results of the scorer that the answer is about.
+        own: Results of the scorer that is judged.
         other: Results of the other scorer on the same rows, in the same order.
         name: A metric of their kind.
         rng: Draws the resamples.
@@ -134,7 +134,7 @@ def compare(
 
     Raises:
         UsageError: If the metric is not of the results' kind.
-        ValueError: If the two are not of the same held-out rows, or a number is out of its range.
+        ValueError: If the two have different held-out rows, or a number is out of its range.
     """
     _check_same_rows(own, other)
     count = _check(own, name, num_resamples, level)
@@ -143,11 +143,11 @@ def compare(
     draws = first - second
     difference = _interval(name, value, draws, level, len(own.users))
     if difference.low is None or difference.high is None:
-        return Comparison(name, difference, None, "not distinguishable")
-    return Comparison(name, difference, _p_value(draws), _answer(name, difference))
+        return PairedComparison(name, difference, None, "not distinguishable")
+    return PairedComparison(name, difference, _p_value(draws), _answer(name, difference))
 
 
-def _answer(name: str, difference: Interval) -> Answer:
+def _answer(name: str, difference: ConfidenceInterval) -> Answer:
     low, high = difference.low, difference.high
     if low is None or high is None or low <= 0.0 <= high:
         return "not distinguishable"
@@ -162,21 +162,21 @@ def _p_value(draws: NDArray[np.float64]) -> float:
 
 def _interval(
     name: str, value: float, draws: NDArray[np.float64], level: float, num_users: int
-) -> Interval:
+) -> ConfidenceInterval:
     known = draws[np.isfinite(draws)]
     note = ""
     if num_users < 2:
-        note = f"{num_users} user(s) with held-out rows: an interval over users needs two"
+        note = f"{num_users} user(s) with held-out rows: an interval over users needs at least two"
     elif not math.isfinite(value):
         note = f"{name} has no finite value"
-    elif len(known) < LEAST_RESAMPLES and len(known) < len(draws):
-        note = f"{name} has a value in {len(known)} of {len(draws)} resamples only"
-    told = value if math.isfinite(value) else None
+    elif len(known) < MIN_RESAMPLES and len(known) < len(draws):
+        note = f"{name} has a value in only {len(known)} of {len(draws)} resamples"
+    finite = value if math.isfinite(value) else None
     if note:
-        return Interval(name, told, None, None, level, num_users, 0, note)
+        return ConfidenceInterval(name, finite, None, None, level, num_users, 0, note)
     tail = (1.0 - level) / 2.0
     low, high = (float(end) for end in np.quantile(known, [tail, 1.0 - tail]))
-    return Interval(name, told, low, high, level, num_users, len(known))
+    return ConfidenceInterval(name, finite, low, high, level, num_users, len(known))
 
 
 def _resample(
@@ -197,8 +197,8 @@ def _resample(
 def _draw_weights(
     num_users: int, count: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
-    """Yields blocks [W, D] of how often each user is drawn, D draws a resample."""
-    size = max(1, WEIGHTS_A_BLOCK // num_users)
+    """Yields blocks [W, D]: how often each user is drawn, with D draws per resample."""
+    size = max(1, WEIGHTS_PER_BLOCK // num_users)
     for begin in range(0, count, size):
         rows = min(size, count - begin)
         drawn = rng.integers(num_users, size=(rows, num_users))
@@ -217,7 +217,7 @@ def _check(results: Results, name: str, num_resamples: int | None, level: float)
         raise ValueError(f"`level` must lie in (0, 1). Received {level}. For 95 percent write .95.")
     if num_resamples is None:
         size = len(results) if name == "auc" else len(results.users)
-        return max(LEAST_RESAMPLES, min(NUM_RESAMPLES, WORK // max(size, 1)))
+        return max(MIN_RESAMPLES, min(NUM_RESAMPLES, MAX_WORK // max(size, 1)))
     if num_resamples < 1:
         raise ValueError(f"`num_resamples` must be at least 1. Received {num_resamples}.")
     return num_resamples
@@ -227,7 +227,8 @@ def _check_same_rows(own: Results, other: Results) -> None:
     same = np.array_equal(own.row_user, other.row_user)
     if not (same and np.array_equal(own.row_item, other.row_item)):
         raise ValueError(
-            "Two scorers are compared on the same held-out rows in the same order. Received "
+            "Two scorers can only be compared on the same held-out rows in the same order. "
+            "Received "
             f"{len(own)} and {len(other)} rows that differ in users or items. Measure both with "
             "one protocol."
         )

@@ -34,7 +34,7 @@ MANY_USERS = 4_000  # users from which a step should hold more of their bags
 MAX_SOFTMAX_ITEMS = 100_000  # 512 users and their scores of all items: 200 MB, a few times over
 POPULARITY = 0.75  # exponent of "popularity"; Mikolov et al. 2013 (arXiv 1310.4546), section 2.2
 
-MAX_CELLS_A_LABEL = 100  # a whole bag costs as much as its row of the matrix: not worth more
+MAX_CELLS_PER_LABEL = 100  # a whole bag costs as much as its row of the matrix: not worth more
 
 PAIR_LOSSES = {
     Task.RATING: ("mse", "huber"),
@@ -98,7 +98,7 @@ def read_training(
         data: The data.
         learning_rate: The default of adam and rmsprop.
         whole_bags: Whether the model can also score a whole catalogue. Then `loss` may also be that
-            of whole bags, with `users_a_batch`, unless the data are too large or sparse for it.
+            of whole bags, with `users_per_batch`, unless the data are too large or sparse for it.
     """
     optimizer, rate = _read_optimizer(hp, learning_rate)
     bag_loss = [BAG_LOSSES[data.task]] if whole_bags and _suits_bags(data) else []
@@ -110,9 +110,9 @@ def read_training(
     if not bag_loss:
         return _read_pair_training(hp, data, optimizer, rate, loss)
     with hp.conditional_scope("loss", bag_loss):
-        users_a_batch = _read_users_a_batch(hp, data)
+        users_per_batch = _read_users_per_batch(hp, data)
     if loss in bag_loss:
-        return TrainingChoices(optimizer, rate, users_a_batch, loss)
+        return TrainingChoices(optimizer, rate, users_per_batch, loss)
     with hp.conditional_scope("loss", losses):
         return _read_pair_training(hp, data, optimizer, rate, loss)
 
@@ -136,7 +136,7 @@ def _suits_bags(data: DataSpec) -> bool:
     if data.task is Task.IMPLICIT:
         return data.num_items <= MAX_SOFTMAX_ITEMS
     return data.num_items <= MAX_SOFTMAX_ITEMS and (
-        cells <= MAX_CELLS_A_LABEL * data.num_interactions
+        cells <= MAX_CELLS_PER_LABEL * data.num_interactions
     )
 
 
@@ -145,7 +145,7 @@ def read_bag_training(
 ) -> TrainingChoices:
     """Returns how to train a model that scores the whole catalogue, from `hp`.
 
-    Hyperparameters: `optimizer`, `learning_rate` or `sgd_learning_rate`, `users_a_batch`.
+    Hyperparameters: `optimizer`, `learning_rate` or `sgd_learning_rate`, `users_per_batch`.
 
     Raises:
         SpaceError: If there are over 100,000 items.
@@ -156,7 +156,7 @@ def read_bag_training(
             f" have {data.num_items:,}. Take a space that scores pairs, such as neumf."
         )
     optimizer, rate = _read_optimizer(hp, learning_rate)
-    return TrainingChoices(optimizer, rate, _read_users_a_batch(hp, data), BAG_LOSSES[data.task])
+    return TrainingChoices(optimizer, rate, _read_users_per_batch(hp, data), BAG_LOSSES[data.task])
 
 
 def _read_optimizer(hp: keras_tuner.HyperParameters, default: float) -> tuple[str, float]:
@@ -175,9 +175,9 @@ def _read_batch_size(hp: keras_tuner.HyperParameters, data: DataSpec) -> int:
     return size
 
 
-def _read_users_a_batch(hp: keras_tuner.HyperParameters, data: DataSpec) -> int:
+def _read_users_per_batch(hp: keras_tuner.HyperParameters, data: DataSpec) -> int:
     smallest = 128 if data.num_users >= MANY_USERS else 32
-    size: int = hp.Choice("users_a_batch", [smallest, 2 * smallest, 4 * smallest])
+    size: int = hp.Choice("users_per_batch", [smallest, 2 * smallest, 4 * smallest])
     return size
 
 

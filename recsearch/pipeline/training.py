@@ -27,7 +27,7 @@ from recsearch.pipeline.feed import Feed
 from recsearch.pipeline.mapped import as_tensor
 from recsearch.pipeline.negatives import NegativeSampler, popularity_weights
 
-BATCHES_A_CHUNK = 32
+BATCHES_PER_CHUNK = 32
 
 Step = Callable[[Batch], object]
 
@@ -118,7 +118,7 @@ class Training:
             order: [n] int64, from `order`.
             epoch: Scalar int32; together with the seed it fixes negatives and cuts.
         """
-        size = self.batch_size * BATCHES_A_CHUNK
+        size = self.batch_size * BATCHES_PER_CHUNK
         count = tf.size(order, out_type=tf.int64)
         # (seed, epoch) names a stream of random numbers, `begin` a place in it.
         stream = tf.stack([tf.constant(self.seed % 2**31, tf.int32), epoch])
@@ -145,7 +145,7 @@ class Training:
         count = (tf.size(order) + self.batch_size - 1) // self.batch_size
 
         def body(number: tf.Tensor, *chunk: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            place = number % BATCHES_A_CHUNK
+            place = number % BATCHES_PER_CHUNK
             chunk = tf.cond(place == 0, lambda: tuple(next(chunks)), lambda: chunk)
             begin = place * self.batch_size
             part = (array[begin : begin + self.batch_size] for array in chunk)

@@ -1,154 +1,17 @@
-"""Runs side by side: best so far at equal time, what they came to on the test part, and the cost.
+"""The page of compared runs, in the style of the report."""
 
-What makes two runs incomparable (another objective, other data, another split) is told first.
-"""
-
-import html
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from recsearch.errors import UsageError
-from recsearch.report.compare_tables import as_html, as_text, cost, equal_time, tested, winners
-from recsearch.report.content import Table
-from recsearch.results import Run
-from recsearch.study.trial import Objective
+from recsearch.report.compare_tables import comparison_tables
+from recsearch.report.drawing.compared import draw_best_so_far
+from recsearch.report.gallery import as_plot
+from recsearch.report.page import render_page
+from recsearch.results import ComparedRuns
 from recsearch.system.files import write_text
-from recsearch.text.printable import printable_line
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from plotly.graph_objects import Figure
-
-_SAME = {
-    "objective": "The runs optimise different metrics, so that their scores cannot be compared",
-    "fingerprint": "The runs saw different data, which their scores tell of as much",
-    "split": "The data were split differently",
-    "validation": "The epochs were measured in different ways",
-    "workers": "Equal time is not equal work: the numbers of workers differ",
-    "machine": "Equal time is not equal work: the machines differ",
-}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One run of a comparison.
-
-    Attributes:
-        name: Of the run: its directory's name, or its path if two have the same name.
-        run: The run.
-        best_so_far: (seconds of search, best validation score) at each improvement.
-        seconds: How long its search took.
-    """
-
-    name: str
-    run: Run
-    best_so_far: tuple[tuple[float, float], ...]
-    seconds: float
-
-    @property
-    def data(self) -> tuple[str, str]:
-        """What tells the data and their parts from others: the fingerprint, and how it was cut."""
-        compared = _compared(self.run)
-        return compared["fingerprint"], compared["split"]
-
-    def best_at(self, seconds: float) -> float | None:
-        """Returns the best validation score after so many seconds of search."""
-        known = [score for time, score in self.best_so_far if time <= seconds]
-        return known[-1] if known else None
-
-
-@dataclass(frozen=True, repr=False)
-class RunComparison:
-    """Runs side by side; printed, it is the tables in text.
-
-    Attributes:
-        entries: One a run, in the order given.
-        objective: What all of them optimise; None if they do not agree, or none has begun.
-        equal_seconds: How long the shortest search took; None if one has no score yet.
-        differences: What keeps the runs from being compared, in words.
-    """
-
-    entries: tuple[Entry, ...]
-    objective: Objective | None
-    equal_seconds: float | None
-    differences: tuple[str, ...]
-
-    def tables(self) -> dict[str, Table]:
-        """Returns the tables by their titles; those without anything to tell are left out."""
-        made = {
-            "Best on validation at equal time": equal_time(self),
-            "On the test part": tested(self),
-            "Winners": winners(self),
-            "Cost": cost(self),
-        }
-        return {title: table for title, table in made.items() if table.rows}
-
-    def table(self) -> "pd.DataFrame":
-        """Returns one row a run: name, settings, scores, cost; columns as in `to_json`."""
-        import pandas as pd
-
-        rows = self.to_json()["runs"]
-        for row in rows:
-            del row["best_so_far"]
-            row |= {f"test {name}": value for name, value in (row.pop("test") or {}).items()}
-        return pd.DataFrame(rows)
-
-    def plot(self) -> "Figure":
-        """Returns a plot of the best score so far of each run over the time of its search."""
-        from recsearch.report.drawing.compared import draw_best_so_far
-
-        return draw_best_so_far(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns everything as JSON holds it."""
-        return {
-            "objective": self.objective.name if self.objective else None,
-            "direction": self.objective.direction if self.objective else None,
-            "equal_seconds": self.equal_seconds,
-            "differences": list(self.differences),
-            "runs": [_described(entry, self.equal_seconds) for entry in self.entries],
-        }
-
-    def __str__(self) -> str:
-        """Returns the differences and the tables for a terminal."""
-        parts = [f"! {printable_line(told)}" for told in self.differences]
-        parts += [f"{title}\n{as_text(table)}" for title, table in self.tables().items()]
-        return "\n\n".join(parts)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        parts = [f"<p>{html.escape(told)}</p>" for told in self.differences]
-        return "".join(parts + [as_html(title, table) for title, table in self.tables().items()])
-
-
-def compare_runs(runs: Sequence[Run]) -> RunComparison:
-    """Returns runs side by side.
-
-    Raises:
-        UsageError: If there are fewer than two, or one stands there twice.
-    """
-    places = [run.directory.resolve() for run in runs]
-    if len(runs) < 2 or len(set(places)) < len(runs):
-        raise UsageError(
-            "A comparison needs two different runs or more. "
-            f"Received: {', '.join(str(run.directory) for run in runs) or 'none'}."
-        )
-    unique = len({place.name for place in places}) == len(places)
-    entries = tuple(
-        _entry(place.name if unique else str(run.directory), run)
-        for place, run in zip(places, runs, strict=True)
-    )
-    objectives = {run.state.objective for run in runs}
-    objective = objectives.pop() if len(objectives) == 1 else None
-    scored = objective is not None and all(entry.best_so_far for entry in entries)
-    equal = min(entry.seconds for entry in entries) if scored else None
-    return RunComparison(entries, objective, equal, tuple(_differences(entries)))
-
-
-def write_comparison(found: RunComparison, path: Path) -> Path:
+def write_comparison(found: ComparedRuns, path: Path) -> Path:
     """Writes a comparison as one HTML file that opens without a network; returns its path.
 
     Raises:
@@ -160,72 +23,15 @@ def write_comparison(found: RunComparison, path: Path) -> Path:
         raise UsageError(f"{path} cannot be written: {error}. Give another file.") from error
 
 
-def render_comparison(found: RunComparison) -> str:
-    """Returns the page of a comparison, in the style of the report."""
-    from recsearch.report.gallery import as_plot
-    from recsearch.report.page import render_page
-
+def render_comparison(found: ComparedRuns) -> str:
+    """Returns the page of a comparison."""
     drawn = found.objective is not None and any(entry.best_so_far for entry in found.entries)
     note = "The dotted line is the end of the shortest search: left of it, time is equal."
-    plot = as_plot("best-so-far", "Best so far", note, found.plot()) if drawn else None
-    return render_page("compare.html.jinja", with_plots=drawn, found=found, plot=plot)
-
-
-def _entry(name: str, run: Run) -> Entry:
-    best: list[tuple[float, float]] = []
-    for measured in run.measurements:
-        known = best[-1][1] if best else None
-        if run.state.objective and run.state.objective.better(measured.score, known):
-            best.append((measured.seconds, measured.score))
-    return Entry(name, run, tuple(best), run.state.seconds)
-
-
-def _differences(entries: Sequence[Entry]) -> list[str]:
-    told = []
-    for what, text in _SAME.items():
-        values = {entry.name: _compared(entry.run)[what] for entry in entries}
-        if len(set(values.values())) > 1:
-            each = "; ".join(f"{name}: {value}" for name, value in values.items())
-            told.append(f"{text} ({each}).")
-    running = [entry.name for entry in entries if entry.run.metrics is None]
-    if running:
-        told.append(f"Not ended, and not measured on the test part: {', '.join(running)}.")
-    return told
-
-
-def _compared(run: Run) -> dict[str, str]:
-    """Returns, in words, what must be the same in runs that are compared."""
-    config, data, objective = run.config, run.config.get("data", {}), run.state.objective
-    machine = config.get("machine") or {}
-    return {
-        "objective": f"{objective.name}, {objective.direction}" if objective else "not begun",
-        "fingerprint": str(data.get("fingerprint")),
-        "split": str(data.get("split")),
-        "validation": str(config.get("validation_protocol")),
-        "workers": str(config.get("config", {}).get("workers", 1)),
-        "machine": f"{machine.get('cores')} cores, {machine.get('platform')}",
-    }
-
-
-def _described(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
-    run, best = entry.run, entry.run.best()
-    settings, data = run.config.get("config", {}), run.config.get("data", {})
-    objective = run.state.objective
-    return {
-        "name": entry.name,
-        "directory": str(run.directory),
-        "tuner": settings.get("tuner"),
-        "spaces": list(dict.fromkeys(trial.space for trial in run.state.trials.values())),
-        "task": data.get("task"),
-        "fingerprint": data.get("fingerprint"),
-        "objective": objective.name if objective else None,
-        "trials": len(run.state.trials),
-        "epochs": run.state.history.num_epochs,
-        "seconds": round(entry.seconds, 3),
-        "best_at_equal_time": None if equal_seconds is None else entry.best_at(equal_seconds),
-        "best": best.score if best else None,
-        "winner": None if best is None else {"space": best.space, **best.values},
-        "num_parameters": best.num_parameters if best else None,
-        "test": run.metrics["test"] if run.metrics else None,
-        "best_so_far": [list(point) for point in entry.best_so_far],
-    }
+    plot = as_plot("best-so-far", "Best so far", note, draw_best_so_far(found)) if drawn else None
+    return render_page(
+        "compare.html.jinja",
+        with_plots=drawn,
+        found=found,
+        tables=comparison_tables(found),
+        plot=plot,
+    )

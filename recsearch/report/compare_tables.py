@@ -4,21 +4,46 @@ import html
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from recsearch.report.content import Cell, Table, cell
+from recsearch.report.cells import Cell, Table, cell
+from recsearch.results import ComparedRuns, Entry
 from recsearch.study.trial import Objective
+from recsearch.text.printable import printable_line
 from recsearch.text.text_table import text_table
 from recsearch.text.wording import duration_text, number_text, value_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsearch.report.compare_page import Entry, RunComparison
-
 SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the time of the shortest search: when the best so far is told."""
+"""Fractions of the shortest search's duration at which the best score so far is shown."""
 
 
-def equal_time(found: "RunComparison") -> Table:
+def comparison_tables(found: ComparedRuns) -> dict[str, Table]:
+    """Returns the tables by their titles, without those that have no rows."""
+    tables = {
+        "Best on validation at equal time": equal_time(found),
+        "On the test part": tested(found),
+        "Winners": winners(found),
+        "Cost": cost(found),
+    }
+    return {title: table for title, table in tables.items() if table.rows}
+
+
+def comparison_text(found: ComparedRuns) -> str:
+    """Returns the differences and the tables for a terminal."""
+    parts = [f"! {printable_line(difference)}" for difference in found.differences]
+    parts += [f"{title}\n{_as_text(table)}" for title, table in comparison_tables(found).items()]
+    return "\n\n".join(parts)
+
+
+def comparison_html(found: ComparedRuns) -> str:
+    """Returns the differences and the tables for a notebook; texts are escaped."""
+    parts = [f"<p>{html.escape(difference)}</p>" for difference in found.differences]
+    parts += [_as_html(title, table) for title, table in comparison_tables(found).items()]
+    return "".join(parts)
+
+
+def equal_time(found: ComparedRuns) -> Table:
     """Returns the best score so far at shares of the time of the shortest search."""
     equal = found.equal_seconds
     if equal is None or found.objective is None:
@@ -35,7 +60,7 @@ def equal_time(found: "RunComparison") -> Table:
     return Table(headers, rows, _best_row(found, lambda entry: entry.best_at(equal)))
 
 
-def tested(found: "RunComparison") -> Table:
+def tested(found: ComparedRuns) -> Table:
     """Returns the test metrics of the runs that have ended, with the best baseline of each."""
     ended = [(entry.name, entry.run.metrics) for entry in found.entries if entry.run.metrics]
     names = list(dict.fromkeys(name for _, metrics in ended for name in metrics["test"]))
@@ -53,12 +78,12 @@ def tested(found: "RunComparison") -> Table:
     return Table(("run", *names, "best baseline"), rows, highlighted)
 
 
-def _test_score(entry: "Entry") -> float | None:
+def _test_score(entry: Entry) -> float | None:
     metrics, objective = entry.run.metrics, entry.run.state.objective
     return metrics["test"].get(objective.name) if metrics and objective else None
 
 
-def _best_row(found: "RunComparison", score: Callable[["Entry"], float | None]) -> int | None:
+def _best_row(found: ComparedRuns, score: Callable[[Entry], float | None]) -> int | None:
     """Returns the number of the best run; None where several are as good, or data differ."""
     if found.objective is None or len({entry.data for entry in found.entries}) > 1:
         return None
@@ -79,7 +104,7 @@ def _best_baseline(metrics: Mapping[str, Any]) -> str | None:
     return f"{best}: {objective.name} {number_text(values[best])}"
 
 
-def winners(found: "RunComparison") -> Table:
+def winners(found: ComparedRuns) -> Table:
     """Returns the best trial of each run by validation."""
     rows = []
     for entry in found.entries:
@@ -92,7 +117,7 @@ def winners(found: "RunComparison") -> Table:
     return Table(headers, tuple(rows))
 
 
-def cost(found: "RunComparison") -> Table:
+def cost(found: ComparedRuns) -> Table:
     """Returns what the runs took, and how large their exports are."""
     rows = []
     for entry in found.entries:
@@ -114,12 +139,12 @@ def cost(found: "RunComparison") -> Table:
     return Table(headers, tuple(rows))
 
 
-def as_text(table: Table) -> str:
+def _as_text(table: Table) -> str:
     """Returns a table for a terminal."""
     return text_table(_frame(table))
 
 
-def as_html(title: str, table: Table) -> str:
+def _as_html(title: str, table: Table) -> str:
     """Returns a table for a notebook, below its title; texts are escaped."""
     return f"<h4>{html.escape(title)}</h4>{_frame(table).to_html(escape=True, index=False)}"
 

@@ -3,11 +3,12 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from recsearch.report.cells import Cell, Facts, Table, cell
 from recsearch.report.figures import winner_name
-from recsearch.results import Run
+from recsearch.results import RunRecord
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Objective, Trial, TrialState
 from recsearch.study.wording import count_text
 from recsearch.text.wording import duration_text, number_text
@@ -15,43 +16,8 @@ from recsearch.text.wording import duration_text, number_text
 MAX_ROWS = 2_000  # of the leaderboard: a browser sorts them without a pause
 MAX_FAILURES = 50
 
-Facts = tuple[tuple[str, str], ...]
-"""(what, value), in the order in which they are shown."""
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell: its text, and what it is sorted by (None sorts last)."""
-
-    text: str
-    key: float | str | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts.
-
-    Attributes:
-        headers: One a column.
-        rows: Cells, one a header.
-        highlighted: Number of the row that stands out, or None.
-    """
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    highlighted: int | None = None
-
-
-def cell(value: Any) -> Cell:
-    """Returns the cell of a value: numbers sort as numbers, all else as text."""
-    if value is None:
-        return Cell("-", None)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return Cell(str(value), str(value))
-    return Cell(number_text(value), value)
-
-
-def verdict(run: Run) -> str:
+def verdict(run: RunRecord) -> str:
     """Returns in words what the run found, as far as it has come."""
     if run.metrics is not None:
         return str(run.metrics["verdict"])
@@ -65,7 +31,7 @@ def verdict(run: Run) -> str:
     return f"The run has not ended: nothing was measured on the test part yet. {found}"
 
 
-def status(run: Run) -> str:
+def status(run: RunRecord) -> str:
     """Returns how many trials stand where, and how long the run was worked on."""
     count = count_text(run.state.trials.values())
     return f"{count}; {duration_text(run.state.seconds)} of work"
@@ -172,7 +138,7 @@ def _label_text(described: Mapping[str, Any]) -> str:
     return f"{low} to {high}, mean {number_text(described['label_mean'])}"
 
 
-def leaderboard(run: Run) -> Table:
+def leaderboard(run: RunRecord) -> Table:
     """Returns all trials with the values of their hyperparameters, the best by validation first.
 
     Those without a score come last, without a rank.
@@ -204,7 +170,7 @@ def leaderboard(run: Run) -> Table:
     return Table(headers, rows, 0 if ranked else None)
 
 
-def failures(run: Run) -> Table:
+def failures(run: RunRecord) -> Table:
     """Returns the first trials that failed or were infeasible, with the reasons."""
     headers = ("trial", "space", "state", "attempts", "reason", "hyperparameters")
     rows = tuple(
@@ -221,19 +187,19 @@ def failures(run: Run) -> Table:
     return Table(headers, rows)
 
 
-def failed_trials(run: Run) -> list[Trial]:
+def failed_trials(run: RunRecord) -> list[Trial]:
     """Returns the trials without a result: failed, or too large to train."""
     without = (TrialState.FAILED, TrialState.INFEASIBLE)
     return [trial for trial in run.state.trials.values() if trial.state in without]
 
 
-def space(run: Run) -> Table:
+def space(run: RunRecord) -> Table:
     """Returns the hyperparameters with their ranges, conditions and the best trial's values."""
     best = run.best()
     rows = []
     for each in run.config.get("space", ()):
-        family, slash, name = str(each["name"]).partition("/")
-        if slash:
+        family, name = FullName.parse(str(each["name"]))
+        if name != SPACE:
             own = best.values.get(name) if best is not None and best.space == family else None
             texts = (family, name, _range_text(each), _text(each.get("default")))
             rows.append((*map(cell, texts), cell(_conditions_text(each)), cell(own)))
@@ -255,9 +221,9 @@ def _range_text(each: Mapping[str, Any]) -> str:
 
 def _conditions_text(each: Mapping[str, Any]) -> str:
     """Returns the conditions, but for the one that the family was chosen."""
-    own = [c for c in each.get("conditions") or () if "/" in c["name"]]
+    own = [c for c in each.get("conditions") or () if c["name"] != SPACE]
     return " and ".join(
-        f"{c['name'].partition('/')[2]} is {' or '.join(map(_text, c['values']))}" for c in own
+        f"{FullName.parse(c['name']).bare} is {' or '.join(map(_text, c['values']))}" for c in own
     )
 
 

@@ -2,8 +2,8 @@
 
 from statistics import median
 
-from recsearch.report.content import Facts
-from recsearch.results import Run
+from recsearch.report.cells import Facts
+from recsearch.results import RunRecord
 from recsearch.text.wording import duration_text, number_text
 
 STAGES = {
@@ -14,12 +14,12 @@ STAGES = {
 }
 
 
-def cost(run: Run) -> Facts:
+def cost(run: RunRecord) -> Facts:
     """Returns what the search and its winner cost, as far as it is known."""
     return (*_search_cost(run), *_winner_cost(run))
 
 
-def _search_cost(run: Run) -> Facts:
+def _search_cost(run: RunRecord) -> Facts:
     trials = [trial for trial in run.state.trials.values() if trial.curve]
     if not trials:
         return ()
@@ -43,7 +43,7 @@ def _search_cost(run: Run) -> Facts:
     return tuple(facts)
 
 
-def _winner_cost(run: Run) -> Facts:
+def _winner_cost(run: RunRecord) -> Facts:
     if run.metrics is None:
         return ()
     seconds, winner = run.metrics.get("seconds", {}), run.metrics.get("winner", {})

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from recsearch.report import drawing, figures
 from recsearch.report.packing import packed
-from recsearch.results import Run
+from recsearch.results import RunRecord
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Gallery:
         return len(self.verdict) + len(self.search) + len(self.slices) + len(self.tested)
 
 
-def gallery(run: Run) -> Gallery:
+def gallery(run: RunRecord) -> Gallery:
     """Returns the plots of a run for which there are data."""
     search = (*_progress(run), *_hyperparameters(run), *_schedule(run))
     return Gallery(tuple(_verdict(run)), search, tuple(_slices(run)), tuple(_tested(run)))
 
 
-def _verdict(run: Run) -> Iterator[Plot]:
+def _verdict(run: RunRecord) -> Iterator[Plot]:
     if run.metrics is None:
         return
     compared = figures.comparison(run.metrics)
@@ -61,7 +61,7 @@ def _verdict(run: Run) -> Iterator[Plot]:
         )
 
 
-def _progress(run: Run) -> Iterator[Plot]:
+def _progress(run: RunRecord) -> Iterator[Plot]:
     if run.measurements:
         yield as_plot(
             "history",
@@ -79,7 +79,7 @@ def _progress(run: Run) -> Iterator[Plot]:
         )
 
 
-def _hyperparameters(run: Run) -> Iterator[Plot]:
+def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
     importances = figures.importances(run.state, run.space)
     if importances.shares:
         yield as_plot(
@@ -111,7 +111,7 @@ def _hyperparameters(run: Run) -> Iterator[Plot]:
         )
 
 
-def _schedule(run: Run) -> Iterator[Plot]:
+def _schedule(run: RunRecord) -> Iterator[Plot]:
     brackets = figures.brackets(run.trainings, run.state)
     if any(trial.score is not None for rung in brackets.rungs for trial in rung.trials):
         yield as_plot(
@@ -132,7 +132,7 @@ def _schedule(run: Run) -> Iterator[Plot]:
         )
 
 
-def _slices(run: Run) -> Iterator[Plot]:
+def _slices(run: RunRecord) -> Iterator[Plot]:
     for number, each in enumerate(figures.slices(run.state, run.space)):
         yield as_plot(
             f"slice-{number}",
@@ -142,7 +142,7 @@ def _slices(run: Run) -> Iterator[Plot]:
         )
 
 
-def _tested(run: Run) -> Iterator[Plot]:
+def _tested(run: RunRecord) -> Iterator[Plot]:
     if run.metrics is None:
         return
     predicted = figures.predictions(run.metrics)

@@ -21,13 +21,13 @@ from recsearch.report.cost import cost
 from recsearch.report.examples import examples
 from recsearch.report.gallery import gallery
 from recsearch.report.packing import packed
-from recsearch.results import Run
+from recsearch.results import RunRecord
 from recsearch.system.files import unwritable, write_text
 
 _HERE = Path(__file__).parent
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: RunRecord) -> Path:
     """Writes report.html into the run directory, whole or not at all; returns its path.
 
     Raises:
@@ -40,7 +40,7 @@ def write_report(run: Run) -> Path:
         raise unwritable(path, error) from error
 
 
-def render_report(run: Run) -> str:
+def render_report(run: RunRecord) -> str:
     """Returns the page of a run, finished or not."""
     plots = gallery(run)
     return render_page(

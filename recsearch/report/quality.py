@@ -6,7 +6,7 @@ A key that an older metrics.json lacks leaves its table empty.
 from collections.abc import Mapping
 from typing import Any
 
-from recsearch.report.content import Facts, Table, cell
+from recsearch.report.cells import Facts, Table, cell
 from recsearch.report.figures import winner_name
 from recsearch.text.wording import number_text
 

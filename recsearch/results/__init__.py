@@ -1,19 +1,19 @@
-"""A finished or unfinished run, read from its directory: tables, plots and the model it left.
+"""A run directory read as typed records and tables, and runs compared; no plots, no TensorFlow."""
 
-Reading needs no TensorFlow; only `Run.recommender` and `Run.recommend` import it.
-"""
-
+from recsearch.results.comparison import ComparedRuns, Entry, compare_runs
 from recsearch.results.reading import load_run
-from recsearch.results.record import ForeignModelWarning, Run
+from recsearch.results.record import RunRecord, write_trials_csv
 from recsearch.results.records import Measurement, Training, measure
 from recsearch.results.stored import resumable_config, stored_config
-from recsearch.results.tables import curves_table, trials_table, write_trials_csv
+from recsearch.results.tables import curves_table, trials_table
 
 __all__ = [
-    "ForeignModelWarning",
+    "ComparedRuns",
+    "Entry",
     "Measurement",
-    "Run",
+    "RunRecord",
     "Training",
+    "compare_runs",
     "curves_table",
     "load_run",
     "measure",

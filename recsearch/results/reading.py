@@ -6,8 +6,9 @@ from typing import Any
 
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results import shapes
-from recsearch.results.record import Run
+from recsearch.results.record import RunRecord
 from recsearch.results.records import measure
+from recsearch.study.aliases import with_current_name, with_current_names
 from recsearch.study.journal import read_events
 from recsearch.system.files import open_in_run, require_no_links
 from recsearch.text.json_shapes import Mismatch, Shape, kind_of, parse_json, require_flat
@@ -16,7 +17,7 @@ from recsearch.text.shown import path_fault, shown
 SCHEMA = 1
 
 
-def load_run(directory: str | Path) -> Run:
+def load_run(directory: str | Path) -> RunRecord:
     """Returns the run that a directory holds, finished or not.
 
     Args:
@@ -42,14 +43,14 @@ def load_run(directory: str | Path) -> Run:
         raise RunDirectoryError(f"{place} cannot be read: {error.strerror or error}.") from error
 
 
-def _load(directory: Path) -> Run:
+def _load(directory: Path) -> RunRecord:
     config = _read_config(directory)
     require_no_links(directory)
     journal = directory / "journal.jsonl"
     state, measurements, trainings = measure(read_events(journal) if journal.exists() else ())
-    metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
+    metrics = _read_metrics(directory)
     examples = _read_json(directory / "best" / "examples.json", shapes.EXAMPLES)
-    return Run(directory, config, state, measurements, metrics, trainings, examples)
+    return RunRecord(directory, config, state, measurements, metrics, trainings, examples)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:
@@ -60,7 +61,16 @@ def _read_config(directory: Path) -> dict[str, Any]:
             f"{directory} is not a run directory of recsearch: it has no run.json. "
             "Give the directory that `recsearch run` named in its last line."
         )
-    return config
+    space = [with_current_name(entry) for entry in config.get("space", ())]
+    return {**config, "space": space} if space else config
+
+
+def _read_metrics(directory: Path) -> dict[str, Any] | None:
+    metrics = _read_json(directory / "best" / "metrics.json", shapes.METRICS)
+    winner = (metrics or {}).get("winner", {})
+    if "hyperparameters" in winner:
+        winner["hyperparameters"] = with_current_names(winner["hyperparameters"])
+    return metrics
 
 
 def _run_of_this_schema(value: Any) -> None:

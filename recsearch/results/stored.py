@@ -2,10 +2,10 @@
 
 from recsearch.config.run_config import RunConfig, make_config
 from recsearch.errors import ConfigError, RunDirectoryError
-from recsearch.results.record import Run
+from recsearch.results.record import RunRecord
 
 
-def stored_config(run: Run) -> RunConfig:
+def stored_config(run: RunRecord) -> RunConfig:
     """Returns the settings of a run.
 
     Raises:
@@ -21,7 +21,7 @@ def stored_config(run: Run) -> RunConfig:
         ) from None
 
 
-def resumable_config(run: Run) -> RunConfig:
+def resumable_config(run: RunRecord) -> RunConfig:
     """Returns the settings of a run, if run.json says all that continuing the run needs.
 
     Raises:

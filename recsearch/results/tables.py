@@ -1,16 +1,11 @@
 """The trials of a run as tables."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from recsearch.study.trial import Scalar, Trial
-from recsearch.system.files import write_text
-
-if TYPE_CHECKING:
-    from recsearch.results.record import Run
 
 _COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
     "trial_id": ("string", lambda trial: trial.trial_id),
@@ -26,11 +21,10 @@ _COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
     "rung": ("Int64", lambda trial: trial.rung),
     "num_parameters": ("Int64", lambda trial: trial.num_parameters),
 }
-_NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
 
 
 def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Returns one row a trial; columns as in `Run.trials`."""
+    """Returns one row a trial; columns as in `RunRecord.trials`."""
     columns = {
         name: pd.Series([_stored(value(trial)) for trial in trials], dtype=dtype)
         for name, (dtype, value) in _COLUMNS.items()
@@ -42,7 +36,7 @@ def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
 
 
 def curves_table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Returns one row an epoch of a trial; columns as in `Run.curves`."""
+    """Returns one row an epoch of a trial; columns as in `RunRecord.curves`."""
     rows = [(trial, point) for trial in trials for point in trial.curve]
     columns = {
         "trial_id": pd.Series([trial.trial_id for trial, _ in rows], dtype="string"),
@@ -54,16 +48,6 @@ def curves_table(trials: Sequence[Trial]) -> pd.DataFrame:
         values = [point.metrics.get(name) for _, point in rows]
         columns[_stored(name)] = pd.Series(values, dtype="Float64")
     return pd.DataFrame(columns)
-
-
-def write_trials_csv(run: "Run") -> Path:
-    """Writes trials.csv into the run directory, whole or not at all; returns its path.
-
-    Columns: trial_id, state, space, score, best_epoch, epochs, seconds, attempt, message, then the
-    hyperparameters.
-    """
-    table = run.trials().drop(columns=_NOT_IN_CSV)
-    return write_text(run.directory / "trials.csv", table.to_csv(index=False))
 
 
 def _stored(value: Any) -> Any:

@@ -21,7 +21,7 @@ from recsearch.scoring.by_side import SplitModel, split_by_side
 
 logger = logging.getLogger(__name__)
 
-NUMBERS_A_BLOCK = 2**21
+NUMBERS_PER_BLOCK = 2**21
 """Numbers that the widest tensor of the joint part may hold for the pairs of one block.
 
 8 MiB of float32: blocks that stay in the cache were 1.3 times as fast as blocks of 64 MiB.
@@ -31,7 +31,7 @@ TOLERANCES = {"float16": 1e-2, "bfloat16": 5e-2}
 """Of a score that another graph computes, by the least precise type of the model's layers."""
 
 TOLERANCE = 1e-4  # of float32 and float64
-WIDTH_OF_A_WHOLE_MODEL = 8  # what a pair is taken to need where the joint part is not known
+DEFAULT_WIDTH = 8  # what a pair is taken to need where the joint part is not known
 NUM_CHECKED = 16  # users, and items, whose pairs are compared
 
 
@@ -106,7 +106,7 @@ class ModelScorer:
         """Returns the score of each pair, [B] float32."""
         if not self._of_pairs:
             return self._score_pairs_by_user(user, item)
-        size = max(1, NUMBERS_A_BLOCK // self._width_of_whole_model)
+        size = max(1, NUMBERS_PER_BLOCK // self._width_of_whole_model)
         parts = [slice(i, i + size) for i in range(0, len(user), size)]
         blocks = [self._pairs(tf.constant(user[p]), tf.constant(item[p])) for p in parts]
         return np.concatenate([block.numpy() for block in blocks] or [np.zeros(0, np.float32)])
@@ -120,7 +120,7 @@ class ModelScorer:
         users, first = np.unique(user[order], return_index=True)
         bounds = np.append(first, len(user))
         known = np.where(item < self.spec.num_items, item, 0)
-        size = max(1, NUMBERS_A_BLOCK // self.spec.num_items)
+        size = max(1, NUMBERS_PER_BLOCK // self.spec.num_items)
         for begin in range(0, len(users), size):
             block = users[begin : begin + size]
             rows = order[bounds[begin] : bounds[begin + len(block)]]
@@ -133,7 +133,7 @@ class ModelScorer:
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns each user's score of every item, [B, N] float32; a new array."""
         width = self._width
-        size = max(1, NUMBERS_A_BLOCK // (width * self.spec.num_items))
+        size = max(1, NUMBERS_PER_BLOCK // (width * self.spec.num_items))
         scores = np.empty((len(user), self.spec.num_items), np.float32)
         items = self._items()
         for i in range(0, len(user), size):
@@ -159,7 +159,7 @@ class ModelScorer:
     def _width_of_whole_model(self) -> int:
         """Numbers that a pair is taken to need where the model runs pair by pair."""
         wide = self.spec.num_items if reads_bags(self.model) else 0
-        return max(wide, WIDTH_OF_A_WHOLE_MODEL)
+        return max(wide, DEFAULT_WIDTH)
 
     @cached_property
     def _split(self) -> SplitModel | None:

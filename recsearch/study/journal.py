@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
+from recsearch.study.aliases import with_current_names
 from recsearch.study.events import check_event
 from recsearch.system.files import json_safe, open_in_run
 from recsearch.text.json_shapes import Mismatch, kind_of, parse_json
@@ -105,6 +106,8 @@ def _parse(line: bytes, number: int, path: Path) -> Event:
             "It was written by another version of recsearch."
         )
     parsed: Event = event
+    if isinstance(event.get("values"), dict):
+        parsed = {**event, "values": with_current_names(event["values"])}
     return parsed
 
 

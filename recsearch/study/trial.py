@@ -212,6 +212,7 @@ class Outcome:
         stopped_itself: Whether a callback, or patience, ended the training (state COMPLETED): the
             score counts, and there is nothing to continue, however few epochs were trained.
         model: Fingerprint of the model, or "" if it was not built.
+        disk_full: Whether the trial failed because the disk has no room.
     """
 
     state: TrialState
@@ -225,3 +226,4 @@ class Outcome:
     crashed: bool = False
     stopped_itself: bool = False
     model: str = ""
+    disk_full: bool = False

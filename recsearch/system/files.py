@@ -9,6 +9,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator, Mapping
@@ -201,6 +202,39 @@ def disk_full(directory: Path) -> RunDirectoryError:
     )
 
 
+_OWNER = "pid {} on {}, since {:%F %T}\n"
+"""The text of the file `lock`: process, machine, time."""
+
+_OWNER_PATTERN = re.compile(rb"pid ([1-9][0-9]{0,8}) on (\S+), since ")
+_LONGEST_OWNER = 1000  # bytes of the file that are read
+
+
+def is_worked_on(directory: Path) -> bool:
+    """Returns whether the process that owns a run directory is alive; on another machine, True.
+
+    The lock itself is not tried: a run that starts at that moment would find it taken.
+
+    Raises:
+        RunDirectoryError: If the file `lock` is a link or not a regular file.
+    """
+    try:
+        with open_in_run(directory / "lock", "rb") as lock:
+            owner = _OWNER_PATTERN.match(lock.read(_LONGEST_OWNER))
+    except FileNotFoundError:
+        return False
+    if owner is None:
+        return False
+    if owner[2] != os.fsencode(socket.gethostname()):
+        return True
+    try:
+        os.kill(int(owner[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # the process is alive and belongs to another user
+        pass
+    return True
+
+
 @contextmanager
 def lock_directory(directory: Path) -> Iterator[None]:
     """Makes this process the owner of a run directory for the duration of the block.
@@ -229,7 +263,7 @@ def lock_directory(directory: Path) -> Iterator[None]:
                 "Wait for it to end, or give another --out."
             ) from None
         file.truncate(0)
-        file.write(f"pid {os.getpid()} on {socket.gethostname()}, since {datetime.now():%F %T}\n")
+        file.write(_OWNER.format(os.getpid(), socket.gethostname(), datetime.now()))
         file.flush()
         for left in (*directory.glob(".*.partial"), *directory.glob("best/.*.partial")):
             left.unlink(missing_ok=True)

@@ -1,8 +1,6 @@
-"""The search itself: ask, run, tell, until the driver, the budget or the user says stop."""
+"""The loop of a search: ask for a trial, run it, record it, until the search ends."""
 
-import errno
 import math
-import os
 import signal
 import threading
 import time
@@ -18,7 +16,7 @@ from recsearch.system.files import disk_full
 from recsearch.system.tensorflow_import import detach_from_terminal
 from recsearch.tuning.engines.engine import Engine, Message
 
-HOPELESS_FAILURES = 3  # when so many trials have failed and none succeeded, the search stops
+HOPELESS_FAILURES = 3  # the search stops when this many trials have failed and none succeeded
 
 
 @dataclass(frozen=True)
@@ -27,26 +25,36 @@ class Budget:
 
     Attributes:
         minutes: Of search, over all sessions of the run; None for no limit.
-        begun: When this session began, on the monotonic clock.
+        started: When this session started, on the monotonic clock.
     """
 
     minutes: float | None = None
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     def left(self, before: float) -> float:
-        """Returns the seconds that are left; `before`: seconds of earlier sessions."""
+        """Returns the remaining seconds.
+
+        Args:
+            before: Seconds that earlier sessions took.
+        """
         if self.minutes is None:
             return math.inf
-        return 60 * self.minutes - before - (time.monotonic() - self.begun)
+        return 60 * self.minutes - before - (time.monotonic() - self.started)
 
     def spent(self, before: float) -> str | None:
-        """Returns why the search must end, or None; `before` as in `left`."""
-        return f"the {self.minutes:g} minutes are over" if self.left(before) <= 0 else None
+        """Returns why the search must end, or None.
+
+        Args:
+            before: Seconds that earlier sessions took.
+        """
+        return (
+            f"the limit of {self.minutes:g} minutes was reached" if self.left(before) <= 0 else None
+        )
 
 
 @contextmanager
 def _alarm(engine: Engine, seconds: float) -> Iterator[None]:
-    """Lets the running trials end after their epoch when the time is over."""
+    """Asks the running trials to end after their current epoch once `seconds` have passed."""
     if math.isinf(seconds):
         yield
         return
@@ -63,13 +71,17 @@ def _alarm(engine: Engine, seconds: float) -> Iterator[None]:
 def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Handles Ctrl-C, SIGTERM and SIGHUP (a closed terminal) for the duration of the block.
 
-    The first asks the running trials to end after their epoch; a second Ctrl-C raises
-    KeyboardInterrupt at once. SIGHUP only asks: it comes from the shell and from the kernel, and
-    nobody reads the terminal any more. Under nohup, it is ignored as before. Outside the main
-    thread, where Python has no signals, nothing is handled.
+    The first signal asks the running trials to end after their current epoch. A second Ctrl-C or
+    SIGTERM raises KeyboardInterrupt at once; SIGHUP never does, because both the shell and the
+    kernel send it, and it also detaches the output from the terminal. Under nohup, SIGHUP stays
+    ignored. Outside the main thread, where Python receives no signals, nothing is handled.
+
+    Args:
+        engine: Is asked to stop.
+        announce: Gets a line for the user.
 
     Yields:
-        A function that tells whether a stop was asked for.
+        A function that returns whether a stop was requested.
     """
     asked: list[int] = []
 
@@ -80,7 +92,7 @@ def stoppable(engine: Engine, announce: Callable[[str], None]) -> Iterator[Calla
             raise KeyboardInterrupt
         asked.append(number)
         engine.stop_after_epoch()
-        announce("stopping after the running epochs; Ctrl-C again stops at once")
+        announce("stopping after the current epochs; press Ctrl-C again to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -103,15 +115,15 @@ def search(
     on_news: Callable[[Message], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Runs trials until nothing is left to do; returns why the search ended.
+    """Runs trials until there is nothing more to do; returns why the search ended.
 
     Args:
-        study: Hands out and records.
-        engine: Runs.
-        budget: How long it may take. When it is over, running trials end after their epoch; their
-            scores count, and a later session can continue them.
-        on_news: Is told of every message, after it was recorded.
-        stopped: Whether the user wants to stop: no more trials start.
+        study: Assigns trials and records them.
+        engine: Runs the trials.
+        budget: How long the search may take. When the time has passed, running trials end after
+            their current epoch. Their scores count, and a later session can continue them.
+        on_news: Called with every message, after it was recorded.
+        stopped: Returns whether the user wants to stop; then no more trials start.
 
     Raises:
         SearchError: If the first trials all fail.
@@ -145,7 +157,7 @@ def _search(
         if not running and stopped():
             raise KeyboardInterrupt
         if not running:
-            return reason or "nothing is left to try"
+            return reason or "there is nothing more to try"
         if reason is None and not engine.free_workers():
             study.look_ahead()
         for message in engine.wait():
@@ -164,8 +176,8 @@ def _record(study: Study, message: Message, running: set[str]) -> None:
 
 
 def _refuse_full_disk(study: Study, outcome: Outcome) -> None:
-    """Ends the search when a trial found no room: no other would find any, and none has failed."""
-    if outcome.state is TrialState.FAILED and os.strerror(errno.ENOSPC) in outcome.message:
+    """Ends the search at a full disk: no trial is at fault, and the next one would fail too."""
+    if outcome.disk_full:
         study.interrupt()
         raise disk_full(study.directory)
 

@@ -1,4 +1,4 @@
-"""What a search optimises, by its name and task."""
+"""The objective of a search: the validation metric that it optimises."""
 
 from recsearch.data.interactions import Task
 from recsearch.errors import UsageError
@@ -7,21 +7,25 @@ from recsearch.study.trial import Objective
 
 
 def make_objective(name: str | None, task: Task) -> Objective:
-    """Returns the objective with its direction; `name` None takes the task's default.
+    """Returns the objective with its direction.
+
+    Args:
+        name: Name of a metric; None for the default of the task.
+        task: What is learned.
 
     Raises:
-        UsageError: If the metric is unknown or does not suit the task.
+        UsageError: If the metric is unknown or is not available for the task.
     """
     metric = find_metric(name or default_objective(task))
     suitable = metrics_for(task)
     if metric.name not in suitable and not (task is Task.IMPLICIT and metric.kind == "ranks"):
         raise UsageError(
-            f"--objective {metric.name} does not suit the task {task}. "
+            f"--objective {metric.name} is not available for task {task}. "
             f"Expected one of {', '.join(suitable)}."
         )
     return Objective(metric.name, metric.direction)
 
 
 def trial_metrics(objective: Objective, task: Task) -> tuple[str, ...]:
-    """Returns what is measured after every epoch: the task's metrics and the objective."""
+    """Returns the metrics that are measured after each epoch: the task's, and the objective."""
     return tuple(dict.fromkeys([*metrics_for(task), objective.name]))

@@ -15,7 +15,7 @@ from recsearch.data.store import read_spec
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, InterruptedRunError, RunDirectoryError, SearchError
 from recsearch.report.page import write_report
-from recsearch.results import Run, load_run, resumable_config, write_trials_csv
+from recsearch.results import RunRecord, load_run, resumable_config, write_trials_csv
 from recsearch.study.decision import Finish, Propose
 from recsearch.study.study import Study
 from recsearch.study.trial import Policy, Scalar
@@ -77,7 +77,9 @@ class Session:
         return outline.values if outline else values
 
 
-def run(config: RunConfig, dataset: Dataset, command: Sequence[str], observer: Observer) -> Run:
+def run(
+    config: RunConfig, dataset: Dataset, command: Sequence[str], observer: Observer
+) -> RunRecord:
     """Runs everything that the settings ask for; returns the finished run.
 
     Args:
@@ -103,7 +105,7 @@ def _run(
     command: Sequence[str],
     observer: Observer,
     builders: Builders,
-) -> Run:
+) -> RunRecord:
     prepared = prepare_search(dataset)
     hyperparameters = _discover(builders, prepared[0].spec, observer)
     # All that can be wrong with the settings shows itself before a directory is made.
@@ -120,7 +122,7 @@ def _run(
         return _work(Session(directory, config, builders, hyperparameters, observer))
 
 
-def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> Run:
+def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> RunRecord:
     """Continues a run that was stopped or killed, with more trials, minutes or workers if asked.
 
     A finished run goes on if it may try more; its end stages are then run again. A run that was to
@@ -192,7 +194,7 @@ def _write_data_again(directory: Path, config: RunConfig, fingerprint: str) -> N
     write_data(directory, dataset, prepare_search(dataset))
 
 
-def _work(session: Session, *, more: bool = False) -> Run:
+def _work(session: Session, *, more: bool = False) -> RunRecord:
     """Searches, finishes and reports; takes up whatever the journal says is left."""
     directory, task = session.directory, session.spec.task
     objective = make_objective(session.config.objective, task)

@@ -2,15 +2,15 @@
 
 import plotly.graph_objects as go
 
-from recsearch.report.compare_page import Entry, RunComparison
 from recsearch.report.drawing.style import COLOURS, NEUTRAL, new_figure, or_empty, plain
 from recsearch.report.figures.points import score_title, time_unit
+from recsearch.results import ComparedRuns, Entry
 from recsearch.text.wording import duration_text, number_text
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-def draw_best_so_far(data: RunComparison) -> go.Figure:
+def draw_best_so_far(data: ComparedRuns) -> go.Figure:
     """Returns the best score of each run so far over its time, and where the shortest one ends."""
     longest = max((entry.seconds for entry in data.entries), default=0.0)
     divisor, unit = time_unit(longest)

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import UsageError
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Scalar, Trial
 from recsearch.text.wording import number_text
 
 Range = Mapping[str, Any]
 """A hyperparameter of run.json: its full name, kind, sampling and values."""
-
-FAMILY = "space"
-"""What the choice of a family is called among the hyperparameters."""
 
 NUM_TICKS = 5
 
@@ -62,7 +60,7 @@ class Axis:
 
 def value_of(trial: Trial, name: str) -> Scalar | None:
     """Returns a trial's value of a hyperparameter, or of the family; None if it has none."""
-    return trial.space if name == FAMILY else trial.values.get(name)
+    return trial.space if name == SPACE else trial.values.get(name)
 
 
 def scored_trials(state: SearchState) -> list[Trial]:
@@ -74,7 +72,7 @@ def varied_names(trials: Iterable[Trial]) -> tuple[str, ...]:
     """Returns the family and the hyperparameters that took two values or more, as first seen."""
     values: dict[str, set[Scalar]] = {}
     for trial in trials:
-        for name, value in {FAMILY: trial.space, **trial.values}.items():
+        for name, value in {SPACE: trial.space, **trial.values}.items():
             values.setdefault(name, set()).add(value)
     return tuple(name for name, taken in values.items() if len(taken) > 1)
 
@@ -94,7 +92,8 @@ def require_varied(name: str, names: Sequence[str]) -> None:
 
 def axis_of(name: str, trials: Sequence[Trial], space: Sequence[Range]) -> Axis:
     """Returns the axis of a hyperparameter, from the trials that have it."""
-    ranges = [each for each in space if each["name"].partition("/")[2] == name]
+    full_names = [(FullName.parse(each["name"]), each) for each in space]
+    ranges = [each for full, each in full_names if full.family and full.bare == name]
     values = [value for trial in trials if (value := value_of(trial, name)) is not None]
     categories = _categories(values, ranges)
     if categories is not None:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.report.figures import ped_anova
-from recsearch.report.figures.axes import FAMILY, Range, scored_trials, value_of, varied_names
+from recsearch.report.figures.axes import Range, scored_trials, value_of, varied_names
 from recsearch.report.figures.points import score_of
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Objective, Scalar, Trial
 
@@ -74,7 +75,7 @@ def _regimes(
     for number, trial in enumerate(trials):
         if value_of(trial, name) is None:
             continue
-        full = name if name == FAMILY else f"{trial.space}/{name}"
+        full = name if name == SPACE else str(FullName(trial.space, name))
         each = ranges.get(full)
         key = str({k: v for k, v in each.items() if k in _RANGE_KEYS} if each else None)
         members.setdefault(key, []).append(number)

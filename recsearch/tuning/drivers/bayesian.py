@@ -1,18 +1,18 @@
 """Bayesian optimisation: a Gaussian process of the scores, and expected improvement over it.
 
-Letters: n trials, m of them finished, c candidates, D columns of `encoding`. Scores are turned so
-that less is better.
+Dimension letters: n trials, m of them finished, c candidates, D columns of `encoding`. The sign of
+scores is changed where needed, so that less is better.
 
     EI(x) = (best - mean(x)) Phi(z) + sd(x) phi(z),   z = (best - mean(x)) / sd(x)
 
 Source: Jones, Schonlau and Welch, "Efficient Global Optimization" (1998), equation 15, with two
 changes for noisy scores: `best` is the lowest posterior mean at a finished trial, and `sd` is that
 of the function, without the noise of one training. The kernel is a Matern 5/2 with one length scale
-a column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn. It is fitted on a schedule
-of sizes, and each fit starts from the one of the size before.
+per column (Snoek, Larochelle and Adams, 2012) plus noise, by scikit-learn. It is fitted at certain
+numbers of trials only, and each fit starts from the result of the fit before.
 
-A trial that still runs enters with the mean of the others (the constant liar of Ginsbourger,
-Le Riche and Carraro, 2010), a failed or infeasible one with the worst score seen.
+A running trial gets the mean score of the others (the constant liar of Ginsbourger, Le Riche and
+Carraro, 2010), a failed or infeasible trial the worst score seen.
 """
 
 import warnings
@@ -45,23 +45,23 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 _LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
-_MIN_SCORES = 3  # a Gaussian process of fewer points knows nothing
-_SMALL_SPACE = 1000  # configurations: so many are all candidates
+_MIN_SCORES = 3  # fewer points are not enough for a Gaussian process
+_SMALL_SPACE = 1000  # in a space of at most this many configurations, all are candidates
 _NUM_RANDOM = 600  # candidates in a larger space, before refinement
-_NUM_CENTRES = 5  # best trials, then best candidates, that are searched around
-_NUM_NEIGHBOURS = 40  # candidates around each of them
-_REFIT_GROWTH = 1.2  # length scales are fitted anew when there are so many times more trials
+_NUM_CENTRES = 5  # number of best trials, then of best candidates, whose neighbours are candidates
+_NUM_NEIGHBOURS = 40  # neighbours of each of them
+_REFIT_GROWTH = 1.2  # length scales are fitted again when the trials have grown by this factor
 _MAX_FITTED = 125  # more trials would cost seconds and hardly change the length scales
 _JITTER = 1e-6  # keeps the covariance of equal points invertible
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What is known of the trials: finished ones in the order of their ids, then running ones.
+    """Points and scores of the trials: finished ones in the order of their ids, then running ones.
 
     Attributes:
         points: [n, D].
-        scores: [m] of the m finished ones; less is better, infinite if failed.
+        scores: [m] of the finished trials; less is better, infinite if failed.
     """
 
     points: NDArray[np.float64]
@@ -70,14 +70,14 @@ class Observations:
 
 @dataclass(frozen=True)
 class BayesianDriver:
-    """Learns from the scores where to look next.
+    """Proposes the configuration with the highest expected improvement.
 
     The defaults of each family come first, then random configurations: max(5, d + 1) trials for d
-    hyperparameters, but at most half of `max_trials` and at least 3. No configuration comes twice.
+    hyperparameters, but at most half of `max_trials` and at least 3. No configuration is repeated.
 
     Attributes:
         space: The search space.
-        objective: The score that is learned.
+        objective: The score that is modelled.
         seed: Any whole number from 0; nearby seeds give independent searches.
         max_trials: How many configurations are tried.
         max_epochs: How many epochs each is trained.
@@ -91,18 +91,18 @@ class BayesianDriver:
     seed: int
     max_trials: int
     max_epochs: int
-    # Fitted kernels by the data that they were fitted on: they save time and change nothing.
+    # Cache: data of a fit -> fitted kernel. It saves time and changes no decision.
     _kernels: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._random_driver()
 
     def plan(self) -> Plan:
-        """Returns what the search will cost, the same as for a random search."""
+        """Returns the cost of the search, the same as for a random search."""
         return self._random_driver().plan()
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
-        """Returns the next configuration, or that the search waits or is over."""
+        """Returns the next configuration, or that the search waits or has ended."""
         decision = self._random_driver().propose(trials)
         if not isinstance(decision, Propose) or self._is_initial(trials):
             return decision
@@ -119,11 +119,11 @@ class BayesianDriver:
         return frozenset()
 
     def foresee(self, trials: Sequence[Trial]) -> Propose | None:
-        """Returns the next configuration while scores do not count yet, else None."""
+        """Returns the next configuration if it does not depend on scores yet, else None."""
         return self._random_driver().foresee(trials) if self._is_initial(trials) else None
 
     def num_initial(self) -> int:
-        """Returns how many trials are chosen before any score counts."""
+        """Returns the number of trials that are chosen without regard to scores."""
         num_hyperparameters = len({hp.name for hp in tunable(self.space)})
         return max(3, min(max(5, num_hyperparameters + 1), ceil(self.max_trials / 2)))
 
@@ -154,8 +154,8 @@ class BayesianDriver:
     ) -> tuple[list[Configuration], NDArray[np.float64]]:
         """Returns candidates and their expected improvement [c].
 
-        The whole space if it is small; else random points, neighbours of the best trials, and
-        then neighbours of the best of all these.
+        A small space is listed completely. In a larger one, candidates are random points,
+        neighbours of the best trials, and then neighbours of the best of these candidates.
         """
         listed = enumerate_configurations(self.space, limit=_SMALL_SPACE)
         if listed is not None:
@@ -180,10 +180,11 @@ class BayesianDriver:
         ]
 
     def _kernel(self, observations: Observations) -> Any:
-        """Returns the kernel of the latest fit that the schedule names.
+        """Returns the kernel of the latest fit in the schedule.
 
-        The chain of fits follows from the trials alone, so that a resumed search decides as the
-        uninterrupted one would; the parts grow at their end, so each names those before it.
+        The chain of fits depends only on the trials, so a resumed search decides as an
+        uninterrupted one would. Each part begins with all earlier parts, so its data identify the
+        whole chain up to it.
         """
         kernel = _start_kernel(observations.points.shape[1])
         for part in scheduled_parts(observations):
@@ -198,7 +199,7 @@ class BayesianDriver:
 def observe(
     space: "HyperParameters", objective: Objective, trials: Sequence[Trial]
 ) -> Observations | None:
-    """Returns what is known of the trials; None with fewer than 3 finite scores."""
+    """Returns the points and scores of the trials; None with fewer than 3 finite scores."""
     finished = [trial for trial in trials if trial.state not in UNFINISHED]
     running = [trial for trial in trials if trial.state in UNFINISHED]
     scores = np.array(
@@ -214,7 +215,7 @@ def observe(
 def scheduled_parts(observations: Observations) -> list[Observations]:
     """Returns the first finished trials, up to each number of the refit schedule; shortest first.
 
-    The schedule counts finite scores: 3, 4, 5, 6, 8 and so on in steps of a fifth, up to 122.
+    The schedule counts finite scores: 3, 4, 5, 6, 8, ..., 20 % more each time, up to 122.
     """
     finite = np.flatnonzero(np.isfinite(observations.scores))
     parts = []
@@ -230,8 +231,8 @@ def targets(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns scores [m] as the Gaussian process learns them: finite, of mean 0 and deviation 1.
 
     Scores beyond the outer fence (upper quartile plus three interquartile ranges; Tukey, 1977) are
-    moved to it: one diverged training would else flatten all differences between the others.
-    Infinite scores, those of failed trials, become the worst of the finite ones.
+    set to the fence; otherwise one diverged training would hide all differences between the others.
+    Infinite scores, of failed trials, become the worst finite one.
     """
     finite = scores[np.isfinite(scores)]
     lower, upper = np.quantile(finite, [0.25, 0.75])
@@ -257,7 +258,7 @@ def fit_kernel(
         kernel, alpha=_JITTER, n_restarts_optimizer=1, random_state=seed % 2**32
     )
     with warnings.catch_warnings():
-        # A length scale at its bound only says that a column does not matter, which is welcome.
+        # A length scale at its bound only means that the column does not matter.
         warnings.simplefilter("ignore", ConvergenceWarning)
         process.fit(points, values)
     return process.kernel_

@@ -1,12 +1,12 @@
 """Configurations as points of a unit cube, and small steps in it.
 
-Letters: n configurations, D columns.
+Dimension letters: n configurations, D columns.
 
-- A range of numbers is one column, scaled to [0, 1] as it is sampled (logarithmic ranges by their
-  logarithm); so is a choice among numbers, by the place of its value.
-- A choice among other things is one column a value (one-hot). A Boolean is one column.
-- An inactive hyperparameter stands at 0.5, and at 0 in all columns of a one-hot choice. No column
-  says that it is inactive: the columns of the parents, on which its conditions depend, do.
+- A range of numbers is one column, scaled to [0, 1] by its sampling (a logarithmic range by the
+  logarithm). A choice among numbers is one column too, by the position of the value.
+- Any other choice is one column per value (one-hot). A Boolean is one column.
+- An inactive hyperparameter has the value 0.5, and 0 in all columns of a one-hot choice. No further
+  column marks it as inactive: this follows from the columns of its parents.
 - A hyperparameter with a single possible value has no column.
 """
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 _INACTIVE = 0.5
 _BELOW_ONE = 1.0 - 1e-9  # Keras Tuner's `prob_to_value` takes [0, 1)
-_KEEP_FRACTION = 0.5  # of the values of a neighbour that stay as they are
-_SWITCH_FRACTION = 0.2  # of the categories of a neighbour that are drawn anew
+_KEEP_FRACTION = 0.5  # of the numbers of a neighbour that stay unchanged
+_SWITCH_FRACTION = 0.2  # of the categories of a neighbour that are drawn again
 
 
 def tunable(space: "HyperParameters") -> list["HyperParameter"]:
-    """Returns the hyperparameters of more than one possible value, in the order of the space."""
+    """Returns the hyperparameters with more than one possible value, in the order of the space."""
     return [hp for hp in space.space if _has_choice(hp)]
 
 
 def encode(
     space: "HyperParameters", configurations: Sequence[Configuration]
 ) -> NDArray[np.float64]:
-    """Returns the points [n, D] of n configurations; values that are not given are inactive."""
+    """Returns the points [n, D] of n configurations; missing values count as inactive."""
     points = [full_values(family, values) for family, values in configurations]
     columns = [np.empty((len(points), 0))]
     for hp in tunable(space):
@@ -60,9 +60,10 @@ def neighbour(
 ) -> Configuration:
     """Returns a configuration of the same family near a given one.
 
-    Each numeric value keeps its place with probability 1/2, else it moves by a normal step; the
-    step's deviation is one for all values, between 0.01 and 0.5 of a range, small as often as
-    large. Each category is drawn anew with probability 1/5. What becomes active is sampled.
+    Each number stays unchanged with probability 1/2; otherwise it moves by a normal step. The
+    deviation of the steps is drawn once per neighbour, log-uniformly between 0.01 and 0.5 of a
+    range. Each category is drawn again with probability 1/5. A hyperparameter that becomes active
+    is sampled.
     """
     family, values = configuration
     deviation = 10.0 ** rng.uniform(-2.0, np.log10(0.5))
@@ -86,10 +87,10 @@ def neighbour(
 
 
 def to_unit(hp: "HyperParameter", value: Scalar) -> float:
-    """Returns where a value stands in the range of a numeric hyperparameter, in [0, 1].
+    """Returns the position of a value in the range of a numeric hyperparameter, in [0, 1].
 
-    A value beside the range (Keras Tuner allows such defaults) goes to the nearest end; a value
-    beside an ordered choice takes the place of the nearest one.
+    A value outside the range (Keras Tuner allows such defaults) is moved to the nearest end; a
+    value that is not among ordered choices takes the position of the nearest one.
     """
     from recsearch.tuning.space.kinds import Boolean, Choice
 

@@ -1,10 +1,10 @@
 """Hyperband (Li et al., JMLR 2018): many short trainings, of which the best are continued.
 
 A bracket is a sequence of rungs. Its rung 0 trains many configurations for few epochs; each
-further rung continues the best of the rung below. Brackets differ in how hard they select. Numbers
-of brackets, sizes and epochs are those of Keras Tuner 1.4.8 (`HyperbandOracle`, one iteration),
-which gives each bracket about the same cost. The bookkeeping is not: here a failed trial is a
-loser of its rung and never an empty place, so that failures cannot starve a bracket.
+further rung continues the best of the rung below. Brackets differ in how strictly they select. The
+number of brackets, their sizes and epochs are those of Keras Tuner 1.4.8 (`HyperbandOracle`, one
+iteration), where each bracket has about the same cost. The bookkeeping differs: here a failed trial
+counts as a loser of its rung and leaves no empty place, so failures cannot block a bracket.
 """
 
 import math
@@ -30,7 +30,7 @@ _UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
 
 @dataclass(frozen=True)
 class Rung:
-    """How many configurations a rung trains, and up to which epoch in all."""
+    """The number of configurations that a rung trains, and the epoch up to which it trains them."""
 
     size: int
     epochs: int
@@ -38,14 +38,14 @@ class Rung:
 
 @dataclass(frozen=True)
 class Bracket:
-    """One successive halving; bracket 0 trains all its configurations to the end."""
+    """One successive halving; bracket 0 trains all its configurations completely."""
 
     number: int
     rungs: tuple[Rung, ...]
 
 
 def hyperband_brackets(max_epochs: int, factor: int, min_epochs: int = 1) -> tuple[Bracket, ...]:
-    """Returns the brackets, the one that selects hardest first.
+    """Returns the brackets, the strictest first.
 
     Source: `HyperbandOracle._get_num_brackets`, `_get_size` and `_get_epochs` of Keras Tuner
     1.4.8, floating-point arithmetic included. With E = ceil(1 + log_factor(max_epochs)), rung r of
@@ -75,19 +75,19 @@ def hyperband_brackets(max_epochs: int, factor: int, min_epochs: int = 1) -> tup
 
 @dataclass(frozen=True)
 class HyperbandDriver:
-    """Runs the brackets, asynchronously: nothing waits that could be started.
+    """Runs the brackets asynchronously: a trial that can start never waits for others.
 
-    A paused trial is promoted as soon as its place is decided: when it would be promoted even if
-    each unfinished trial of its rung did better. Meanwhile other brackets begin.
+    A paused trial is promoted as soon as its promotion is certain: when it would be promoted even
+    if each unfinished trial of its rung did better. Meanwhile other brackets start.
 
     Attributes:
         space: The search space.
-        objective: A trial's standing in a rung is its best value up to the rung's last epoch.
+        objective: Ranks the trials of a rung, by their best value up to the rung's last epoch.
         seed: Any whole number from 0; nearby seeds give independent searches.
-        max_epochs: Epochs of a final trial.
+        max_epochs: Epochs of a completely trained trial.
         factor: One of `factor` configurations is promoted, to `factor` times the epochs.
-        min_epochs: Brackets whose first rung would train less than this are left out.
-        max_trials: No new configuration after so many; what is there is promoted all the same.
+        min_epochs: Brackets whose first rung would train fewer epochs are left out.
+        max_trials: The largest number of configurations; promotions do not count.
 
     Raises:
         ConfigError: `seed` is negative, `factor` below 2, `max_epochs` or `max_trials` below 1, or
@@ -119,7 +119,7 @@ class HyperbandDriver:
             raise ConfigError("Hyperband cannot be planned", faults)
 
     def plan(self) -> Plan:
-        """Returns the cost: brackets shrunk to `max_trials` and to the number of configurations."""
+        """Returns the cost, with brackets limited by `max_trials` and by the size of the space."""
         brackets = self._brackets()
         available = sum(bracket.rungs[0].size for bracket in brackets)
         if self.max_trials is not None:
@@ -133,7 +133,7 @@ class HyperbandDriver:
         )
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
-        """Returns a promotion if one is decided, else a new configuration if there is room."""
+        """Returns a promotion if one is certain, else a new configuration if a bracket has room."""
         history = History.of(trials)
         decision = (
             self._promotion(history, rung_0_is_closed=False)
@@ -147,9 +147,10 @@ class HyperbandDriver:
         return Finish(self._reason(history))
 
     def promotable(self, trials: Sequence[Trial]) -> frozenset[str]:
-        """Returns the paused trials that still stand among the promoted of their rung.
+        """Returns the paused trials that can still be promoted.
 
-        A trial's place only gets worse when more of its rung finish, so the others have lost.
+        The rank of a trial can only get worse when more trials of its rung finish, so all other
+        paused trials have lost.
         """
         history = History.of(trials)
         return frozenset(
@@ -161,7 +162,7 @@ class HyperbandDriver:
         )
 
     def foresee(self, trials: Sequence[Trial]) -> Propose | None:
-        """Returns the next new configuration: promotions may come before it, and change nothing."""
+        """Returns the next new configuration; promotions before it do not change it."""
         return self._proposal(History.of(trials))
 
     def _brackets(self) -> tuple[Bracket, ...]:
@@ -210,7 +211,7 @@ class HyperbandDriver:
     def _standings(
         self, bracket: Bracket, history: History, rung_0_is_closed: bool
     ) -> "list[_Standing]":
-        """Returns the standing in each rung of a bracket, rung 0 first."""
+        """Returns the standings of each rung of a bracket, rung 0 first."""
         size = history.size_of_bracket(bracket.number)
         expected = size if rung_0_is_closed else bracket.rungs[0].size
         standings = []
@@ -226,16 +227,18 @@ class HyperbandDriver:
         if self._bracket_with_room(history) is None:
             return "all brackets are complete"
         if self.max_trials is not None and len(history) >= self.max_trials:
-            return f"{len(history)} configurations were asked for and have been tried"
+            return f"the limit of {len(history)} configurations was reached"
         tried = tried_configurations(self.space, history)
         return f"all {len(tried)} configurations have been tried"
 
 
 @dataclass(frozen=True)
 class _Standing:
-    """Who can go on from a rung, best first, and how many may still join them.
+    """The standings of a rung.
 
-    `num_pending` counts trials that run or wait, and places of the rung that are not taken yet.
+    Attributes:
+        ranked: Trials that can be promoted or were promoted, best first.
+        num_pending: Trials that run or wait, and places of the rung that no trial has taken yet.
     """
 
     ranked: tuple[Trial, ...]
@@ -245,11 +248,11 @@ class _Standing:
 def _rank(
     bracket: Bracket, index: int, history: History, objective: Objective
 ) -> tuple[tuple[Trial, ...], int]:
-    """Returns who can go on from a rung, best first, and how many ended there.
+    """Returns the trials that can be promoted from a rung, best first, and how many ended there.
 
-    Those who went on keep their place. Those who ended there (failed, out of time, stopped by
-    their own callbacks, or losers of a rung that is decided) take no place from the others. Equal
-    scores are ordered by trial id.
+    Promoted trials keep their rank. Trials that ended in the rung (failed, out of time, stopped by
+    their own callbacks, or losers of a decided rung) are not ranked. Equal scores are ordered by
+    trial id.
     """
     scored: list[tuple[float, Trial]] = []
     num_ended = 0
@@ -293,7 +296,7 @@ def _promote(trial: Trial, bracket: Bracket, rung: int) -> Promote:
 
 
 def _shrink(brackets: Sequence[Bracket], available: int) -> Iterator[Bracket]:
-    """Yields the brackets that `available` configurations can fill, the last one in part."""
+    """Yields the brackets that `available` configurations fill; the last may be filled in part."""
     for bracket in brackets:
         first = min(available, bracket.rungs[0].size)
         available -= first

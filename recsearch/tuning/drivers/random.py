@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
-"""States of a trial whose result is still to come."""
+"""States of a trial that has no result yet."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class RandomDriver:
 
     Attributes:
         space: The search space.
-        objective: Not used: a random search does not look at scores. It is here because every
-            driver is made of the same things.
+        objective: Not used: a random search ignores scores. It is a field because all drivers are
+            created with the same arguments.
         seed: Any whole number from 0; nearby seeds give independent searches.
         max_trials: How many configurations are tried.
         max_epochs: How many epochs each is trained.
@@ -54,7 +54,7 @@ class RandomDriver:
             raise ConfigError("The search cannot be planned", faults)
 
     def plan(self) -> Plan:
-        """Returns what the search will cost; a space smaller than `max_trials` costs less."""
+        """Returns the cost of the search; a space with fewer configurations costs less."""
         count = count_configurations(self.space, limit=self.max_trials)
         configurations = self.max_trials if count is None else count
         unit = "epoch" if self.max_epochs == 1 else "epochs"
@@ -62,7 +62,7 @@ class RandomDriver:
         return Plan(configurations, configurations * self.max_epochs, (line,))
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
-        """Returns the next configuration, or that the search waits or is over."""
+        """Returns the next configuration, or that the search waits or has ended."""
         all_proposed = len(trials) >= self.max_trials
         if not all_proposed:
             configuration = next_configuration(self.space, self.seed, trials)
@@ -71,7 +71,7 @@ class RandomDriver:
         if History.of(trials).in_state(*UNFINISHED):
             return Wait()
         if all_proposed:
-            return Finish(f"{len(trials)} trials were asked for and have been run")
+            return Finish(f"all {len(trials)} trials have been run")
         tried = tried_configurations(self.space, trials)
         return Finish(f"all {len(tried)} configurations have been tried")
 
@@ -80,6 +80,6 @@ class RandomDriver:
         return frozenset()
 
     def foresee(self, trials: Sequence[Trial]) -> Propose | None:
-        """Returns the next configuration: it follows from the number of trials alone."""
+        """Returns the next configuration, which depends only on the number of trials."""
         decision = self.propose(trials)
         return decision if isinstance(decision, Propose) else None

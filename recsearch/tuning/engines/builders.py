@@ -1,6 +1,6 @@
-"""The builders of a search, called elsewhere: in a helper process, or inline.
+"""Calls of the builders of a search, in a helper process or inline.
 
-No module of user code is imported by the process that calls these methods, except inline.
+The process that calls these methods imports no user code, except inline.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from recsearch.study.trial import Scalar
 from recsearch.tuning.engines.engine import BUILD_SECONDS
 from recsearch.tuning.engines.helper import CallError, Helper, Say
 from recsearch.tuning.space.builtin import builtin_names
-from recsearch.tuning.space.discovery import discover, shown
+from recsearch.tuning.space.discovery import discover, values_text
 from recsearch.tuning.space.families import family_names
 from recsearch.tuning.space.fingerprint import source_fingerprint
 from recsearch.tuning.space.overrides import Override
@@ -25,7 +25,7 @@ from recsearch.tuning.space.search_space import Outline, SearchSpace, load_space
 
 @dataclass(frozen=True)
 class SpaceSetup:
-    """Names a search space; plain values, so that it travels anywhere.
+    """Names a search space by plain values, so that it can be sent to any process.
 
     Attributes:
         spaces: References of the families, as in `load_space`.
@@ -89,19 +89,19 @@ class Builders:
             )
         except CallError as error:
             raise BuildError(
-                f"The builder of {family} ({self.references[family]}) failed at {shown(values)}: "
-                f"{error}."
+                f"The builder of {family} ({self.references[family]}) failed at "
+                f"{values_text(values)}: {error}."
             ) from error
         return keras_tuner.HyperParameters.from_config(config)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
-        """Returns what a configuration would read and its size; None where this fails."""
+        """Returns the values that a configuration would read, and its size; None if this fails."""
         try:
             found: Outline | None = self.helper.call(
                 _outline, self.setup, family, dict(values), data, seconds=self.build_seconds
             )
         except CallError:
-            return None  # its trial will fail, or not, in a worker
+            return None  # whether the configuration works is then decided by its trial
         return found
 
     def sources(self) -> dict[str, str | None]:

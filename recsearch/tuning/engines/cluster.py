@@ -1,4 +1,4 @@
-"""Finding a Ray for the workers: one of this machine alone, or a cluster at an address."""
+"""The Ray that the workers run on: one on this machine only, or a cluster at an address."""
 
 import logging
 import math
@@ -14,18 +14,18 @@ from recsearch.errors import UsageError
 from recsearch.tuning.engines.private_ray import silence_worker_notices
 
 CONNECT_SECONDS = 10.0
-OBJECT_STORE_BYTES = 100 * 2**20  # of a Ray of this machine: only small messages pass through it
+OBJECT_STORE_BYTES = 100 * 2**20  # for a Ray on this machine, which only sends small messages
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where the workers run, and what Ray sets aside for each.
+    """Where the workers run, and the resources that Ray reserves for each.
 
     Attributes:
         address: HOST:PORT of a cluster, or "auto" for the one that this machine belongs to; None
             starts a Ray on this machine, which ends with the engine.
-        cpus_per_trial: CPUs, above 0; a trial uses one thread whatever it is.
-        gpus_per_trial: GPUs; a fraction shares one. Without any, a worker sees no GPU.
+        cpus_per_trial: CPUs, above 0; a trial always uses one thread.
+        gpus_per_trial: GPUs; with a fraction, workers share one. With 0, a worker sees no GPU.
     """
 
     address: str | None = None
@@ -34,15 +34,15 @@ class Cluster:
 
 
 def import_ray(cluster: Cluster) -> Any:
-    """Returns the module `ray`, its reports of usage switched off.
+    """Returns the module `ray`, with its usage reports switched off.
 
     Raises:
         UsageError: If it cannot be imported.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if cluster.address is None or cluster.address.startswith(("127.", "localhost:")):
-        # Despite its name it is what makes a Ray of one machine listen on loopback alone, on Linux
-        # too; Ray reads it when it is imported.
+        # Despite its name, this variable makes a Ray of one machine listen only on the loopback
+        # interface, also on Linux. Ray reads it when it is imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
@@ -60,9 +60,9 @@ def connect(ray: Any, cluster: Cluster, num_workers: int, closing: ExitStack) ->
 
     Args:
         ray: The module.
-        cluster: Which, and what each worker needs of it.
-        num_workers: Workers that a Ray on this machine must have room for.
-        closing: Is given what undoes all of it.
+        cluster: Which Ray, and the resources per worker.
+        num_workers: The number of workers that a Ray on this machine must have room for.
+        closing: Receives the callbacks that disconnect and clean up.
 
     Raises:
         UsageError: If no cluster can be joined at the address, or this machine has too few GPUs.
@@ -94,16 +94,16 @@ def _require_gpus(asked: float, present: float) -> None:
     """Refuses workers that would never start."""
     if asked > present:
         raise UsageError(
-            f"All workers together need {asked:g} GPUs, and this machine has {present:g}. "
+            f"The workers need {asked:g} GPUs in all, but this machine has {present:g}. "
             "Lower --workers or --gpus-per-trial, or give the --address of a cluster."
         )
 
 
 def require_answer(address: str) -> None:
-    """Refuses an address where nothing listens: Ray itself would try for minutes.
+    """Refuses an address where nothing listens; Ray itself would keep trying for minutes.
 
     Raises:
-        UsageError: If it is no HOST:PORT, or nothing answers there.
+        UsageError: If the address is not HOST:PORT, or nothing answers there.
     """
     if address == "auto":
         return  # Ray knows at once
@@ -117,6 +117,6 @@ def require_answer(address: str) -> None:
 def _no_cluster(address: str, error: Exception) -> str:
     return (
         f"No Ray cluster can be joined at --address {address} ({error}). Expected HOST:PORT or "
-        "auto. Start one with `ray start --head` (one that asks for a token needs RAY_AUTH_MODE="
-        "token here too), or leave --address out for this machine alone."
+        "auto. Start one with `ray start --head`, or omit --address to use only this machine. "
+        "A cluster with token authentication needs RAY_AUTH_MODE=token here too."
     )

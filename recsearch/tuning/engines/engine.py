@@ -1,4 +1,4 @@
-"""What a search asks of an engine."""
+"""The interface of an engine: what the loop of a search needs from it."""
 
 import math
 import time
@@ -10,36 +10,36 @@ from recsearch.study.trial import Assignment, Epoch, Outcome, TrialState
 
 @dataclass(frozen=True)
 class Message:
-    """News of a running trial: an epoch is done, or the assignment has ended."""
+    """News of a running trial: an epoch has ended, or the assignment has."""
 
     trial_id: str
     news: Epoch | Outcome
 
 
-BUILD_SECONDS = 300.0  # for a builder to return its model, where a trial has no shorter limit
+BUILD_SECONDS = 300.0  # time limit of a builder, if the trial has no shorter limit
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Until when an assignment may run.
+    """The time at which an assignment is stopped.
 
     Attributes:
         trial_seconds: How long it may take in all.
-        begun: When it began, on the monotonic clock.
+        started: When it started, on the monotonic clock.
         is_built: Whether its model is built.
     """
 
     trial_seconds: float = math.inf
-    begun: float = 0.0
+    started: float = 0.0
     is_built: bool = False
 
     @classmethod
     def of(cls, trial_seconds: float) -> "Deadline":
-        """Returns the deadline of an assignment that begins now."""
+        """Returns the deadline of an assignment that starts now."""
         return cls(trial_seconds, time.monotonic())
 
     def after_build(self) -> "Deadline":
-        """Returns the deadline once the model is built."""
+        """Returns the deadline that applies once the model is built."""
         return replace(self, is_built=True)
 
     @property
@@ -49,29 +49,29 @@ class Deadline:
     @property
     def at(self) -> float:
         """The deadline on the monotonic clock."""
-        return self.begun + self._seconds
+        return self.started + self._seconds
 
     def outcome(self) -> Outcome:
-        """Returns the end of an assignment that was stopped at this deadline."""
+        """Returns the outcome of an assignment that was stopped at this deadline."""
         what = "The trial" if self.is_built else "Building the model"
         message = f"{what} took longer than {self._seconds / 60:g} minutes."
         return Outcome(TrialState.STOPPED_EARLY, message=message)
 
 
 class Engine(Protocol):
-    """Runs assignments somewhere, as many at a time as it has workers."""
+    """Runs assignments, one per worker at a time."""
 
     def free_workers(self) -> int:
         """Returns how many assignments could be submitted now."""
 
     def submit(self, assignment: Assignment) -> None:
-        """Starts an assignment; there must be a free worker."""
+        """Starts an assignment. There must be a free worker."""
 
     def wait(self) -> list[Message]:
-        """Waits until something happens in a running assignment; returns the news."""
+        """Waits for news of the running assignments; returns them."""
 
     def stop_after_epoch(self) -> None:
-        """Asks running assignments to end after their epoch; may be called in a signal."""
+        """Asks running assignments to end after their epoch; safe in a signal handler."""
 
     def close(self) -> None:
         """Stops all workers at once."""

@@ -1,7 +1,8 @@
-"""One more worker process, beside those of the trials, for all other calls of user code.
+"""A process for all calls of user code outside trials.
 
-It runs one function after another: discovery, the look at a configuration before its trial, the
-end stages. A call that crashes, blocks or exits fails alone; the next one gets a new process.
+It runs one function after another: discovery, the outline of a configuration before its trial, the
+stages at the end. A call that crashes, blocks or exits affects no other call; the next one gets a
+new process.
 """
 
 import errno
@@ -20,18 +21,18 @@ from recsearch.text.printable import error_text
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess
 
 Say = Callable[[str | None], None]
-"""Reports a line of progress; None only says that the call still works."""
+"""Reports a line of progress; None only reports that the call is still running."""
 
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Errors of the system that no function of a user is to blame for."""
+"""Operating system errors that are not the fault of user code."""
 
 
 class CallError(Exception):
-    """A call failed by user code; the message says how: an exception, a crash, a time-out.
+    """User code made a call fail; the message says how: an exception, a crash or a time-out.
 
     Attributes:
-        ended: Whether the process died, which may have another cause than user code.
+        ended: Whether the process died, which user code need not have caused.
     """
 
     def __init__(self, message: str, *, ended: bool = False) -> None:
@@ -52,14 +53,14 @@ class Helper(Protocol):
         """Returns `function(say, *args)`.
 
         Args:
-            function: Of a module.
-            *args: What it gets besides `say`.
-            seconds: How long it may be silent.
-            say: Gets what the function reports.
+            function: A function at the top level of a module.
+            *args: Its arguments after `say`.
+            seconds: Longest time without an answer or a report of progress.
+            say: Called with each report of the function.
 
         Raises:
             CallError: If user code fails, ends its process, or is silent for too long.
-            RecsearchError: As the function raises it.
+            RecsearchError: If the function raises one.
             OSError: If the disk is full or read-only.
         """
 
@@ -107,7 +108,7 @@ class HelperProcess(AbstractContextManager["HelperProcess"]):
             elif isinstance(answer, _Returned):
                 return answer.value
             else:
-                self.close()  # what failed may have left anything behind: limits, threads, memory
+                self.close()  # the failed call may have left threads, limits or memory behind
                 raise _rebuilt(answer) if isinstance(answer, _Raised) else answer
 
     def _next(self, process: WorkerProcess, seconds: float) -> Any:
@@ -132,7 +133,7 @@ class HelperProcess(AbstractContextManager["HelperProcess"]):
 
 
 class InlineHelper:
-    """Runs the functions in the calling process, unprotected: for `--engine inline`."""
+    """Runs the functions in the calling process, without protection: for `--engine inline`."""
 
     def call(
         self,
@@ -152,11 +153,11 @@ class InlineHelper:
             raise CallError(error_text(error)) from error
 
     def close(self) -> None:
-        """There is no process to end."""
+        """Does nothing: there is no process to end."""
 
 
 def _rebuilt(raised: _Raised) -> Exception:
-    """Returns the error that a function raised, of its own class where it is recsearch's."""
+    """Returns the error that a function raised; errors of recsearch keep their class."""
     kind = getattr(errors, raised.kind, None)
     if kind is None:
         return CallError(raised.text)
@@ -164,14 +165,14 @@ def _rebuilt(raised: _Raised) -> Exception:
 
 
 def _serve(pipe: Connection) -> None:
-    """The life of the process: one call after another until the pipe closes."""
+    """Runs in the helper process: one call after another until the pipe closes."""
     from recsearch.tuning.engines.threads import use_one_thread
 
     use_one_thread()
     home = os.getcwd()
     while True:
         function, args = pipe.recv()
-        os.chdir(home)  # user code may have left it
+        os.chdir(home)  # user code may have changed the directory
         try:
             answer: Any = _Returned(function(lambda text: pipe.send(_Said(text)), *args))
         except RecsearchError as error:

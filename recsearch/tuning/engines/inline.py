@@ -1,4 +1,4 @@
-"""Runs assignments in the calling process, unprotected: for debugging a builder."""
+"""Runs assignments in the calling process, without protection: for debugging a builder."""
 
 from recsearch.study.trial import Assignment, Built, Epoch
 from recsearch.tuning.engines.engine import Message
@@ -26,7 +26,7 @@ class InlineEngine:
         self._pending = assignment
 
     def wait(self) -> list[Message]:
-        """Runs what is pending from start to end."""
+        """Runs the pending assignment from start to end."""
         assignment, self._pending = self._pending, None
         if assignment is None:
             return []
@@ -45,4 +45,4 @@ class InlineEngine:
         self._stopping = True
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Does nothing: there is no worker to stop."""

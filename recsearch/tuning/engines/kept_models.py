@@ -1,8 +1,8 @@
 """Models that stay in their worker between two rungs of a trial.
 
-A promoted trial that comes back to the worker that trained it before finds its model built and its
-epoch traced, which is what a short rung mostly costs. Its numbers come from the checkpoint in any
-case, so that they are the same wherever it goes on.
+A promoted trial that returns to its previous worker finds its model built and its epoch traced,
+which take most of the time of a short rung. Its weights are always loaded from the checkpoint, so
+the results are the same in every worker.
 """
 
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.training.fit import Fitter
-from recsearch.tuning.space.search_space import Built
+from recsearch.tuning.space.search_space import BuiltModel
 
 MAX_MODELS = 8
 MAX_PARAMETERS = 5_000_000  # of all models kept: 60 MB with the two slots of Adam
@@ -18,16 +18,16 @@ MAX_PARAMETERS = 5_000_000  # of all models kept: 60 MB with the two slots of Ad
 
 @dataclass(frozen=True)
 class LiveModel:
-    """What a trial is trained and measured with.
+    """The objects with which a trial is trained and measured.
 
     Attributes:
         built: The model, and the values that its builder read.
         fitter: Trains it.
         scorer: Scores with it.
-        fingerprint: Of the model as it was built, by which an edited builder shows.
+        fingerprint: Of the model as it was built; it reveals an edited builder.
     """
 
-    built: Built
+    built: BuiltModel
     fitter: Fitter
     scorer: ModelScorer
     fingerprint: str
@@ -39,19 +39,19 @@ class LiveModel:
 
 
 class KeptModels:
-    """The models of the trials that a process trained last, within bounds of number and size."""
+    """The models of the latest trials of a process, limited in number and size."""
 
     def __init__(self) -> None:
         self._models: OrderedDict[str, LiveModel] = OrderedDict()
 
     def __len__(self) -> int:
-        """Returns how many there are."""
+        """Returns the number of kept models."""
         return len(self._models)
 
     def keep(self, trial_id: str, live: LiveModel) -> None:
-        """Keeps the model of a trial, unless it remembers something that no checkpoint holds.
+        """Keeps the model of a trial, unless it has state that a checkpoint does not contain.
 
-        Those that were kept first make room for it.
+        The oldest models make room for it.
         """
         if _remembers_more_than_a_checkpoint(live.fitter):
             return
@@ -60,7 +60,7 @@ class KeptModels:
             self._models.popitem(last=False)
 
     def take(self, trial_id: str) -> LiveModel | None:
-        """Returns the model of a trial, which is kept no longer; None if it is not here."""
+        """Removes and returns the model of a trial; None if it is not kept."""
         return self._models.pop(trial_id, None)
 
     def _num_parameters(self) -> int:
@@ -68,10 +68,10 @@ class KeptModels:
 
 
 def _remembers_more_than_a_checkpoint(fitter: Fitter) -> bool:
-    """Returns whether there are callbacks, or random numbers that are not those of Keras.
+    """Returns whether there are callbacks, or random numbers that do not come from Keras.
 
-    `tf.random` and its generators go on where they were, in a graph that was kept; in one that is
-    traced anew they begin again. Keras' numbers come from variables, which checkpoints hold.
+    In a kept graph, `tf.random` and its generators continue; in a graph that is traced again they
+    start again. Keras draws its random numbers from variables, which checkpoints contain.
     """
     drawn = ("Random", "Stateful", "Rng", "Multinomial", "TruncatedNormal", "Parameterized")
     return len(fitter.callbacks) > 0 or any(kind.startswith(drawn) for kind in fitter.operations())

@@ -1,7 +1,7 @@
 """The folder in which multiprocessing keeps the fork server's socket, and its removal.
 
-Python removes the folder when the process that made it ends by itself. When that process is
-killed, the fork server removes it; when both are killed, the next run of this user does.
+Python removes the folder when the process that created it exits. If that process is killed, the
+fork server removes the folder; if both are killed, the next run of the same user does.
 """
 
 import atexit
@@ -14,23 +14,23 @@ from multiprocessing import util
 from pathlib import Path
 
 MARKER = "recsearch"
-"""A file in the folder, locked by its owner: the lock ends with the process, however it ends."""
+"""A file in the folder, locked by its owner. The lock always ends with the process."""
 
 VARIABLE = "RECSEARCH_SOCKET_DIR"
-"""Names the folder to the fork server, which inherits the environment."""
+"""Environment variable with the folder, which the fork server inherits."""
 
-_held: list[int] = []  # the descriptor whose lock says that this process owns its folder
+_held: list[int] = []  # descriptor of the lock by which this process owns its folder
 
 
 def claim() -> None:
-    """Marks the folder as this process's own, and removes folders of owners that were killed."""
+    """Marks the folder as owned by this process, and removes folders of killed owners."""
     folder = Path(util.get_temp_dir())
     os.environ[VARIABLE] = str(folder)
     if not (folder / MARKER).exists():
         unlocked = folder / f"{MARKER}.partial"
         descriptor = os.open(unlocked, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        unlocked.rename(folder / MARKER)  # nobody finds the marker without its lock
+        unlocked.rename(folder / MARKER)  # no process can find the marker without its lock
         _held.append(descriptor)
     remove_abandoned(Path(tempfile.gettempdir()))
 
@@ -46,7 +46,7 @@ def remove_abandoned(parent: Path) -> list[Path]:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Returns whether a folder is a marked one of this user, and nobody holds its lock."""
+    """Returns whether a folder is marked, belongs to this user, and has no lock any more."""
     try:
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             return False
@@ -63,10 +63,10 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def remove_with_owner() -> None:
-    """Called in the fork server: it outlives its owner, and then removes the owner's folder.
+    """Lets the fork server, which calls this, remove the folder of its owner when it exits.
 
-    It ends by itself when its owner has ended. So it must ignore the signals that a closed terminal
-    or a system that stops sends to every process of the run.
+    The fork server exits when its owner has ended. Therefore it must ignore the signals that a
+    closed terminal or a system shutdown sends to every process of the run.
     """
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

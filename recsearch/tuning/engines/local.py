@@ -1,7 +1,7 @@
-"""Runs trials in worker processes of this machine, one thread each.
+"""Runs trials in worker processes of this machine, with one thread each.
 
-Leaks, crashes and out-of-memory kills stay in the worker: it is replaced, and its trial counts as
-crashed.
+Leaks, crashes and out-of-memory kills affect only the worker: it is replaced, and its trial counts
+as crashed.
 """
 
 import math
@@ -16,7 +16,7 @@ from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
 from recsearch.text.printable import error_text
 from recsearch.tuning.engines.engine import Deadline, Message
 from recsearch.tuning.engines.process import WorkerDiedError, WorkerProcess, wait_for
-from recsearch.tuning.engines.worker import prepare
+from recsearch.tuning.engines.worker import prepare_runner
 
 if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Worker:
-    """A worker process, the trial that it runs, and until when it may.
+    """A worker process, the trial that it runs, and the trial's deadline.
 
-    `known` are the trials that it has run: it may still have their models.
+    `known` are the trials that the worker has run: it may still have their models.
     """
 
     process: WorkerProcess
@@ -40,7 +40,7 @@ class LocalEngine:
 
     Args:
         setup: What every worker prepares once.
-        num_workers: Processes, at least 1.
+        num_workers: Number of processes, at least 1.
         trial_minutes: How long one assignment may take before its worker is killed; None for no
             limit. Building its model may take 5 minutes at most in any case.
     """
@@ -50,7 +50,7 @@ class LocalEngine:
     ) -> None:
         self._setup = setup
         self._trial_seconds = math.inf if trial_minutes is None else 60 * trial_minutes
-        # No lock goes with it: a worker that is killed while it looks could not give one back.
+        # Without a lock: a worker that is killed while it reads could not release the lock.
         self._stop = multiprocessing.get_context("forkserver").RawValue("b", 0)
         self._workers = [_Worker(self._start()) for _ in range(num_workers)]
 
@@ -58,11 +58,11 @@ class LocalEngine:
         return WorkerProcess(_work, self._setup, self._stop)
 
     def free_workers(self) -> int:
-        """Returns how many workers have nothing to do."""
+        """Returns the number of idle workers."""
         return sum(worker.trial_id is None for worker in self._workers)
 
     def submit(self, assignment: Assignment) -> None:
-        """Hands the assignment to a free worker, if there is a choice to one that knows it."""
+        """Gives the assignment to a free worker, preferably one that has run the trial before."""
         free = [worker for worker in self._workers if worker.trial_id is None]
         worker = max(free, key=lambda worker: assignment.trial_id in worker.known)
         worker.trial_id = assignment.trial_id
@@ -71,14 +71,14 @@ class LocalEngine:
         worker.process.send(assignment)
 
     def wait(self) -> list[Message]:
-        """Waits for news of any busy worker; a dead one is replaced and its trial has crashed."""
+        """Waits for news of any busy worker; a dead worker is replaced, and its trial crashed."""
         messages: list[Message] = []
         while not messages and any(worker.trial_id for worker in self._workers):
             messages = self._wait()
         return messages
 
     def _wait(self) -> list[Message]:
-        """Waits until a busy worker has news, which may be none for the owner."""
+        """Waits until a busy worker sends something, which need not be news for the owner."""
         busy = {id(worker.process): worker for worker in self._workers if worker.trial_id}
         earliest = min(worker.deadline.at for worker in busy.values())
         ready = wait_for([worker.process for worker in busy.values()], earliest)
@@ -89,7 +89,7 @@ class LocalEngine:
         return [message for message in news if message is not None]
 
     def _receive(self, worker: _Worker) -> Message | None:
-        """Returns the news of a trial; that its model is built is none."""
+        """Returns the news of a trial; a built model is not news."""
         trial_id = worker.trial_id or ""
         try:
             news: Built | Epoch | Outcome = worker.process.receive()
@@ -102,7 +102,7 @@ class LocalEngine:
             return None
         if isinstance(news, Outcome):
             worker.trial_id = None
-            if news.state is TrialState.FAILED:  # it may have left anything behind
+            if news.state is TrialState.FAILED:  # the failed trial may have left anything behind
                 self._replace(worker)
         return Message(trial_id, news)
 
@@ -121,16 +121,16 @@ class LocalEngine:
         self._stop.value = 1
 
     def close(self) -> None:
-        """Kills all workers: between events there is nothing that they could lose."""
+        """Kills all workers; between events they have nothing to lose."""
         for worker in self._workers:
             worker.process.kill()
 
 
 def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
-    """A worker's life: prepare once, then one assignment after another until the pipe closes."""
+    """Runs in a worker: prepares once, then runs assignments until the pipe closes."""
     fault, runner, home = "", None, os.getcwd()
     try:
-        runner = prepare(setup)
+        runner = prepare_runner(setup)
     except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
         fault = f"The worker could not start: {error_text(error)}"
     while True:
@@ -138,7 +138,7 @@ def _work(pipe: Connection, setup: "RunnerSetup", stop: Any) -> None:
         if runner is None:
             pipe.send(Outcome(TrialState.FAILED, message=fault))
             continue
-        os.chdir(home)  # user code may have left it
+        os.chdir(home)  # user code may have changed the directory
         try:
             outcome = runner.run(assignment, pipe.send, lambda: bool(stop.value))
         except KeyboardInterrupt:  # the worker ignores the signal: user code has raised it

@@ -1,7 +1,7 @@
-"""What a fork server imports before it forks workers: code, but nothing that has run.
+"""Imports for the fork server, before it forks workers: code only, without running TensorFlow.
 
-TensorFlow starts its threads when it first runs an operation, and a process with threads must not
-be forked. Importing it is what costs seconds, and that is done here once for all workers.
+TensorFlow starts its threads with its first operation, and a process with threads must not be
+forked. The import takes seconds; here it is done once for all workers.
 """
 
 import gc
@@ -14,6 +14,6 @@ import_tensorflow(lean=True)
 
 import recsearch.tuning.engines.runner  # noqa: E402, F401  the import is the purpose
 
-# What was imported stays: workers need neither search it for garbage, nor copy its pages for that.
+# Imported objects are never garbage: workers need not scan them, and so never copy their pages.
 gc.collect()
 gc.freeze()

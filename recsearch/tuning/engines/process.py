@@ -1,8 +1,8 @@
-"""A worker process: forked from a server that knows TensorFlow, ended with all of its children.
+"""A worker process: forked from a server that has imported TensorFlow, killed with its children.
 
-User code runs in such processes only. It may crash, exit, block, fork, replace its program or
-close its descriptors: the owner notices by the pipe or by the end of the process, and ends the
-whole process group.
+User code runs only in such processes. It may crash, exit, block, fork, replace its program or close
+its descriptors: the owner notices this by the pipe or by the end of the process, and kills the
+process group.
 """
 
 import multiprocessing
@@ -23,11 +23,11 @@ from recsearch.tuning.engines.leftovers import claim
 from recsearch.tuning.engines.strays import end_strays, mark_worker
 
 STARTS = 3  # attempts to start a process
-GRACE_SECONDS = 2.0  # for a process whose pipe has closed to end by itself, and so say how
+GRACE_SECONDS = 2.0  # a process whose pipe has closed gets this time to exit, with an exit code
 
 
 def start_fork_server() -> None:
-    """Starts the process that workers are forked from, unless it runs already.
+    """Starts the process that workers are forked from, unless it already runs.
 
     It imports TensorFlow, which takes seconds: start it early to hide the wait.
     """
@@ -37,15 +37,16 @@ def start_fork_server() -> None:
 
 
 class WorkerDiedError(Exception):
-    """The process has ended, or does not answer any more; the message says how."""
+    """The process has ended or no longer answers; the message says how."""
 
 
 class WorkerProcess:
     """A process that runs `target(pipe, *args)`.
 
     Args:
-        target: A function of a module; gets the process's end of the pipe first.
-        args: What else it gets.
+        target: A function at the top level of a module; its first argument is the process's end of
+            the pipe.
+        args: Its further arguments.
     """
 
     def __init__(self, target: Callable[..., None], *args: Any) -> None:
@@ -61,7 +62,7 @@ class WorkerProcess:
         theirs.close()  # so that the end of the process closes the pipe
 
     def send(self, value: Any) -> None:
-        """Sends a value; a process that has ended shows itself in `receive`."""
+        """Sends a value; `receive` reports a process that has ended."""
         with suppress(OSError):
             self.pipe.send(value)
 
@@ -80,7 +81,7 @@ class WorkerProcess:
         raise WorkerDiedError(self._how_it_ended())
 
     def receive_before(self, deadline: float) -> Any:
-        """Returns the next value, or raises TimeoutError at a time of the monotonic clock."""
+        """Returns the next value; raises TimeoutError at a time of the monotonic clock."""
         if not wait_for([self], deadline):
             raise TimeoutError
         return self.receive()
@@ -91,16 +92,16 @@ class WorkerProcess:
     def _how_it_ended(self) -> str:
         code = self.process.exitcode
         if code is None:
-            return "it closed its connection, or replaced its program, and was ended"
+            return "it closed its connection or replaced its program, so it was killed"
         if code >= 0:
             return f"exit code {code}; user code may have called sys.exit or os._exit"
         name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
         if -code == signal.SIGKILL and not self._killed:
-            return f"signal {-code}, {name}; out of memory is the usual cause"
+            return f"signal {-code}, {name}; the usual cause is running out of memory"
         return f"signal {-code}, {name}"
 
     def kill(self) -> None:
-        """Ends the process and all processes of its group; waits until it has ended."""
+        """Kills the process and all processes of its group; waits until it has ended."""
         self._killed = True
         if self.process.pid is not None:
             with suppress(OSError):  # there is no such group any more, or not yet
@@ -112,7 +113,7 @@ class WorkerProcess:
 
 
 def wait_for(workers: list[WorkerProcess], deadline: float) -> list[WorkerProcess]:
-    """Returns the workers that have sent something or ended; [] at the deadline (monotonic)."""
+    """Returns the workers that have sent something or ended; [] at the monotonic deadline."""
     timeout = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
     objects: dict[Any, WorkerProcess] = {}
     for worker in workers:
@@ -127,7 +128,7 @@ def _ended(worker: WorkerProcess) -> bool:
 
 
 def _start(process: Any) -> None:
-    """Starts a process, with another fork server if user code has killed the one there was."""
+    """Starts a process, with a new fork server if user code has killed the previous one."""
     for attempt in range(STARTS):
         start_fork_server()
         try:
@@ -143,8 +144,8 @@ def _start(process: Any) -> None:
 def _without_main() -> Iterator[None]:
     """Keeps a new process from importing the caller's main script again.
 
-    Workers need nothing of it, and a script without an `if __name__ == "__main__"` would start
-    the whole search once more in each of them.
+    Workers do not need it, and a script without `if __name__ == "__main__"` would start the
+    search once more in each worker.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -155,25 +156,25 @@ def _without_main() -> Iterator[None]:
 
 
 def _live(pipe: Connection, token: str, target: Callable[..., None], args: tuple[Any, ...]) -> None:
-    """The life of a worker process, in a group of its own."""
+    """Runs in a worker process, in its own process group."""
     os.setpgrp()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner's to handle
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner handles them
         signal.signal(number, signal.SIG_IGN)
-    os.dup2(2, 1)  # the owner's standard output is for results, not for what user code prints
+    os.dup2(2, 1)  # the owner's standard output is for results, not for prints of user code
     _be_the_first_victim()
     mark_worker(token)
     _exit_with_owner(token)
     # The pipe closes where user code replaces the program; a descriptor that came through the
     # socket of the fork server would stay open.
     os.set_inheritable(pipe.fileno(), False)
-    # A child that user code forks must not answer in the name of this process.
+    # A child that user code forks must not answer in place of this process.
     os.register_at_fork(after_in_child=pipe.close)
     with suppress(EOFError, OSError, KeyboardInterrupt):  # the owner, or the pipe, has gone
         target(pipe, *args)
 
 
 def _be_the_first_victim() -> None:
-    """Lets the kernel end this process, and not the owner, where memory runs out (Linux only)."""
+    """Lets the kernel kill this process, not the owner, if memory runs out (Linux only)."""
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
 
@@ -182,7 +183,7 @@ def _exit_with_owner(token: str) -> None:
     """Ends this process and its children as soon as its owner has ended.
 
     The owner is the process that created the worker, though the fork server is the real parent. It
-    holds the only other end of a pipe, so that the kernel reports its end at once in any case.
+    has the only other end of a pipe, so the kernel always reports its end at once.
     """
     owner = multiprocessing.parent_process()
 

@@ -1,4 +1,4 @@
-"""Workers as Ray actors, one thread each: on this machine, or on the machines of a Ray cluster.
+"""Workers as Ray actors, with one thread each: on this machine, or on those of a Ray cluster.
 
 Every machine needs the same versions of Python, Ray and recsearch, and the run directory under the
 same path (a shared file system): workers read the prepared data there, and write checkpoints.
@@ -21,15 +21,15 @@ from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
 from recsearch.text.printable import error_text
 from recsearch.tuning.engines.cluster import Cluster, connect, import_ray
 from recsearch.tuning.engines.engine import Deadline, Message
-from recsearch.tuning.engines.worker import prepare
+from recsearch.tuning.engines.worker import prepare_runner
 
 if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5  # how soon a stop or the end of a trial's time is noticed
-NOTICE_SECONDS = 60.0  # how long no worker may be there before the log says so
+POLL_SECONDS = 0.5  # delay within which a stop or a deadline is noticed
+NOTICE_SECONDS = 60.0  # time without any worker after which a warning is logged
 
 
 class _Trainer:
@@ -37,24 +37,24 @@ class _Trainer:
 
     Args:
         setup: What every worker prepares.
-        has_gpu: Whether Ray has granted it a GPU, or a part of one.
+        has_gpu: Whether Ray has assigned a GPU to the actor, or a part of one.
     """
 
     def __init__(self, setup: "RunnerSetup", has_gpu: bool) -> None:
         os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # workers may share a GPU
         if not has_gpu:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides none from those who asked for none
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray hides no GPU from an actor without one
         self._fault = ""
         self._runner: TrialRunner | None = None
         try:
-            self._runner = prepare(setup)
+            self._runner = prepare_runner(setup)
         except (Exception, SystemExit) as error:  # a builder's module may fail in any way on import
             self._fault = f"The worker could not start: {error_text(error)}"
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._stopping = False
 
     def process_id(self) -> int:
-        """Returns the id of this process: it is prepared."""
+        """Returns the id of this process, once it is prepared."""
         return os.getpid()
 
     def stop_after_epoch(self) -> None:
@@ -66,8 +66,8 @@ class _Trainer:
         if self._runner is None:
             yield Outcome(TrialState.FAILED, message=self._fault)
             return
-        # A thread of its own turns the runner's callback into the generator that Ray can stream;
-        # it is always the same one, for Keras keeps its state by thread.
+        # A separate thread turns the runner's callback into a generator, which Ray can stream; it
+        # is always the same thread, because Keras keeps its state per thread.
         news: SimpleQueue[Any] = SimpleQueue()
         running = self._thread.submit(
             self._runner.run, assignment, news.put, lambda: self._stopping
@@ -77,21 +77,21 @@ class _Trainer:
             yield point
         try:
             yield running.result()
-        except KeyboardInterrupt:  # Ray stops a worker in another way: user code has raised it
+        except KeyboardInterrupt:  # Ray stops workers in another way, so user code has raised it
             message = "The builder or its model raised KeyboardInterrupt."
             yield Outcome(TrialState.FAILED, message=message)
 
 
 @dataclass
 class _Worker:
-    """An actor and what it is doing.
+    """An actor and its current work.
 
     Attributes:
         actor: Ray's handle.
-        answer: What Ray will tell: the process id while the actor starts, news while it runs a
-            trial; None while it is idle.
+        answer: Ray's reference to the next result: the process id while the actor starts, news
+            while it runs a trial; None while it is idle.
         trial_id: The trial that it runs, or None.
-        deadline: Until when it may.
+        deadline: Of the trial.
     """
 
     actor: Any
@@ -103,15 +103,16 @@ class _Worker:
 class RayEngine:
     """Runs assignments in `num_workers` actors.
 
-    An assignment goes to the first worker that is there for it, so that a cluster that lacks room,
-    or has lost a machine, goes on with the workers that it has. A process that is connected to Ray
-    already keeps its connection, whatever the address says.
+    An assignment goes to the first idle worker, so a cluster that is full or has lost a machine
+    continues with the remaining workers. A process that is already connected to Ray keeps its
+    connection, whatever the address is.
 
     Args:
         setup: What every worker prepares once.
-        num_workers: Actors, at least 1.
-        cluster: Where they run, and with what.
-        trial_minutes: How long one assignment may take before its worker is killed; None for ever.
+        num_workers: Number of actors, at least 1.
+        cluster: Where they run, and with which resources.
+        trial_minutes: How long one assignment may take before its worker is killed; None for no
+            limit.
 
     Raises:
         UsageError: If ray is not installed, no cluster answers at the address, or this machine has
@@ -142,13 +143,13 @@ class RayEngine:
         actor_class = self._ray.remote(_Trainer).options(
             num_cpus=self._cluster.cpus_per_trial,
             num_gpus=self._cluster.gpus_per_trial,
-            max_concurrency=2,  # a trial, and the word that it should stop
+            max_concurrency=2,  # a trial, and the request to stop it
         )
         actor = actor_class.remote(self._setup, self._cluster.gpus_per_trial > 0)
         return _Worker(actor, actor.process_id.remote())
 
     def free_workers(self) -> int:
-        """Returns how many more assignments the workers could take, those that start included."""
+        """Returns how many more assignments the workers can take; starting workers count."""
         return sum(worker.trial_id is None for worker in self._workers) - len(self._queue)
 
     def submit(self, assignment: Assignment) -> None:
@@ -156,7 +157,7 @@ class RayEngine:
         self._queue.append(assignment)
 
     def wait(self) -> list[Message]:
-        """Waits for news of any assignment; a dead worker is replaced and its trial has crashed."""
+        """Waits for news of any assignment; a dead worker is replaced, and its trial crashed."""
         notice = time.monotonic() + NOTICE_SECONDS
         while self._queue or self._busy():
             messages = self._take_back() if self._stopping else []
@@ -168,7 +169,9 @@ class RayEngine:
             if messages:
                 return messages
             if not self._busy() and now > notice:
-                logger.warning("Still no Ray worker has started: has the cluster room for one?")
+                logger.warning(
+                    "No Ray worker has started yet: the cluster may have no free resources."
+                )
                 notice = now + NOTICE_SECONDS
         return []
 
@@ -176,7 +179,7 @@ class RayEngine:
         return [worker for worker in self._workers if worker.trial_id is not None]
 
     def _hand_out(self) -> None:
-        """Gives what waits to idle workers."""
+        """Gives queued assignments to idle workers."""
         for worker in self._workers:
             if worker.answer is None and self._queue:
                 assignment = self._queue.popleft()
@@ -186,15 +189,15 @@ class RayEngine:
                 worker.answer = run.remote(assignment)
 
     def _take_back(self) -> list[Message]:
-        """Tells the workers to stop after their epoch; returns what was not started as waiting."""
+        """Asks the workers to stop after their epoch; returns queued trials as waiting."""
         for worker in self._busy():
-            worker.actor.stop_after_epoch.remote()  # to say it again does no harm
+            worker.actor.stop_after_epoch.remote()  # repeating the request does no harm
         left = [Message(a.trial_id, Outcome(TrialState.WAITING)) for a in self._queue]
         self._queue.clear()
         return left
 
     def _answered(self) -> list[_Worker]:
-        """Waits a moment; returns the workers of which Ray has something to tell."""
+        """Waits for a moment; returns the workers for which Ray has a result."""
         asked = {worker.answer: worker for worker in self._workers if worker.answer is not None}
         if not asked:
             return []
@@ -203,7 +206,7 @@ class RayEngine:
         return [asked[answer] for answer in ready]
 
     def _receive(self, worker: _Worker) -> Message | None:
-        """Returns the news of a trial; that a worker has started is none."""
+        """Returns the news of a trial; the start of a worker is not news."""
         trial_id = worker.trial_id
         try:
             news = self._ray.get(worker.answer if trial_id is None else next(worker.answer))
@@ -220,12 +223,12 @@ class RayEngine:
         return Message(trial_id, news)
 
     def _bury(self, worker: _Worker, error: Exception) -> Message | None:
-        """Replaces a worker that has died; returns what that means for its trial."""
+        """Replaces a worker that has died; returns the outcome of its trial."""
         trial_id = worker.trial_id
         self._replace(worker)
         if trial_id is None and self._queue:
-            # It counts for the trial that it would have got, or one that never starts would be
-            # replaced for ever.
+            # The death counts for the next trial in the queue; otherwise a worker that never starts
+            # would be replaced again and again.
             trial_id = self._queue.popleft().trial_id
         if trial_id is None:
             return None
@@ -238,13 +241,13 @@ class RayEngine:
         return Message(trial_id, late.outcome())
 
     def _replace(self, worker: _Worker) -> None:
-        self._ray.kill(worker.actor)  # also one that has died: it may only be out of reach
+        self._ray.kill(worker.actor)  # also a dead one: it may only be unreachable
         fresh = self._start()
         worker.actor, worker.answer, worker.trial_id = fresh.actor, fresh.answer, None
 
     def stop_after_epoch(self) -> None:
         """Lets every running trial end after its epoch."""
-        self._stopping = True  # `wait` tells the workers: a signal handler must not call Ray
+        self._stopping = True  # `wait` asks the workers: a signal handler must not call Ray
 
     def close(self) -> None:
         """Kills all workers, and stops Ray if this engine has started or joined it."""
@@ -255,7 +258,7 @@ class RayEngine:
 
 
 def _deaths(ray: Any) -> tuple[type[Exception], ...]:
-    """Returns the errors that one worker's end explains; others are those of Ray as a whole."""
+    """Returns the errors that mean that one worker died; other errors concern Ray as a whole."""
     errors = ray.exceptions
     return (
         errors.RayActorError,
@@ -267,7 +270,7 @@ def _deaths(ray: Any) -> tuple[type[Exception], ...]:
 
 
 def _explain(error: Exception) -> str:
-    """Returns in a line why a worker died."""
+    """Returns one line that says why a worker died."""
     kind = type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [kind]
     if getattr(error, "actor_init_failed", False):

@@ -1,5 +1,6 @@
-"""One trial: from an assignment to an outcome. The same function in every engine."""
+"""Runs one trial, from an assignment to an outcome; every engine uses it."""
 
+import errno
 import logging
 import time
 import traceback
@@ -31,16 +32,17 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class RunnerSetup:
-    """What every worker of a search has in common; plain values, so that it travels anywhere.
+    """Settings of every worker of a search: plain values, so they can be sent to any process.
 
     Attributes:
         spaces: References of the families, as in `load_space`.
         overrides: Narrow hyperparameters.
         data_dir: Prepared data of the search: train and validation, no test.
-        metrics: What is measured after each epoch; the objective is among them.
-        seed: Seeds the sample of users that a catalogue is ranked for.
+        metrics: Names of the metrics that are measured after each epoch, with the objective.
+        seed: Seeds the sample of users for whom the catalogue is ranked.
         max_parameters: Larger models are not trained; None for no limit.
-        validation_users: For how many users a catalogue is ranked; None to let the data decide.
+        validation_users: The number of users for whom the catalogue is ranked; None derives it from
+            the data.
     """
 
     spaces: tuple[str, ...]
@@ -62,11 +64,11 @@ class _Ending:
 
 
 class TrialRunner:
-    """Runs assignments in this process, one after another, over arrays that are made once.
+    """Runs assignments in this process, one after another, on arrays that are prepared once.
 
     Args:
         space: The families.
-        pipeline: The arrays.
+        pipeline: The arrays, and the batches made from them.
         protocol: How each epoch is measured.
         max_parameters: Larger models are not trained; None for no limit.
     """
@@ -93,12 +95,12 @@ class TrialRunner:
         return cls(space, Pipeline(data), protocol, setup.max_parameters)
 
     def run(self, assignment: Assignment, report: Report, stop: Stop = lambda: False) -> Outcome:
-        """Trains and measures one trial; whatever goes wrong in it becomes a FAILED outcome.
+        """Trains and measures one trial; any error in it becomes a FAILED outcome.
 
         Args:
             assignment: The trial.
-            report: Gets the news: the model is built, an epoch is done.
-            stop: Asked after every epoch; True ends the trial there, to be continued later.
+            report: Called with the news: the model is built, an epoch has ended.
+            stop: Called after every epoch; True ends the trial, which can be continued later.
         """
         too_large = self._too_large(assignment)
         return too_large or self._train(assignment, report, stop)
@@ -115,15 +117,15 @@ class TrialRunner:
             TrialState.INFEASIBLE,
             values=outline.values,
             num_parameters=outline.num_parameters,
-            message=f"{outline.num_parameters:,} parameters; at most {self.max_parameters:,} "
-            "were asked for.",
+            message=f"{outline.num_parameters:,} parameters, more than the limit of "
+            f"{self.max_parameters:,}.",
         )
 
     def _train(self, assignment: Assignment, report: Report, stop: Stop) -> Outcome:
         started = time.perf_counter()
         curve: list[Epoch] = []
         live: LiveModel | None = None
-        message, ending = "", _Ending(TrialState.FAILED)
+        message, ending, disk_full = "", _Ending(TrialState.FAILED), False
 
         def note(point: Epoch) -> None:
             curve.append(point)
@@ -136,9 +138,10 @@ class TrialRunner:
             report(Built())
             ending = self._fit(live, assignment, note, stop)
         except KeyboardInterrupt:
-            raise  # in the process of the user it is Ctrl-C
+            raise  # in the user's process this is Ctrl-C
         except BaseException as error:  # a trial may fail in any way
             message = _explain(error)
+            disk_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             logger.debug("trial %s failed", assignment.trial_id, exc_info=True)
         if live and ending.state is TrialState.COMPLETED and assignment.may_continue:
             self._kept.keep(assignment.trial_id, live)
@@ -153,23 +156,24 @@ class TrialRunner:
             checkpoint_saved=ending.checkpoint_saved,
             stopped_itself=ending.stopped_itself,
             model=live.fingerprint if live else "",
+            disk_full=disk_full,
         )
 
     def _live_model(self, assignment: Assignment) -> LiveModel:
-        """Returns the model of the assignment: as it was kept, or built anew."""
+        """Returns the model of the assignment: the kept one, or a new one."""
         kept = self._kept.take(assignment.trial_id) if assignment.load_checkpoint else None
         if kept is not None:
             return kept
         data = self.pipeline.data
         built = self.space.build(assignment.space, assignment.values, data.spec)
-        # Before it is trained: callbacks may change the learning rate, and layers what they hold.
+        # Before training: callbacks may change the learning rate, and layers their state.
         fingerprint = model_fingerprint(built.recommender.model)
         fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
         return LiveModel(built, fitter, scorer, fingerprint)
 
     def _fit(self, live: LiveModel, assignment: Assignment, note: Note, stop: Stop) -> _Ending:
-        """Trains and measures epoch by epoch, tells each, and saves the state if it is wanted."""
+        """Trains, measures and reports epoch by epoch, and saves the state if needed."""
         fitter, scorer = live.fitter, live.scorer
         _begin(fitter, assignment)
         epoch, ended = assignment.initial_epoch, fitter.callbacks.stopped
@@ -211,7 +215,7 @@ def _begin(fitter: Fitter, assignment: Assignment) -> None:
 
 
 def _checkpoint(assignment: Assignment, epoch: int, over: bool) -> Path | None:
-    """Returns where the state after `epoch` is to be written, or None if nobody needs it."""
+    """Returns where the state after `epoch` must be written, or None if it is not needed."""
     nothing_new = epoch == assignment.initial_epoch
     if nothing_new or (over and not assignment.save_checkpoint):
         return None
@@ -221,7 +225,7 @@ def _checkpoint(assignment: Assignment, epoch: int, over: bool) -> Path | None:
 
 
 def _explain(error: BaseException) -> str:
-    """Returns the error in a line, and the last place in the code where it came from."""
+    """Returns the error in one line, with the last place in the code that it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{error_text(error)}{where}"

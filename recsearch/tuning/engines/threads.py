@@ -1,7 +1,8 @@
-"""How TensorFlow runs everywhere that a model is trained: on one thread, graphs as they are traced.
+"""The settings of TensorFlow wherever a model is trained: one thread, no graph optimiser.
 
-Two one-thread workers train about twice as many trials as one of two threads, and the numbers of a
-trial then depend on no scheduling: it gives the same in every engine.
+Two workers with one thread train about twice as many trials as one worker with two threads. On one
+thread the results do not depend on scheduling either: a trial gives the same numbers in every
+engine.
 """
 
 import logging
@@ -10,10 +11,10 @@ logger = logging.getLogger(__name__)
 
 
 def use_one_thread() -> None:
-    """Limits TensorFlow to one thread, if it has not run anything yet; silences its chatter.
+    """Limits TensorFlow to one thread, if it has not run anything yet, and silences its log.
 
-    Its graph optimiser is switched off: it costs 0.15 s for each trial, or rung of one, and the
-    loop over batches runs no faster for it.
+    Its graph optimiser is switched off: it takes 0.15 s per trial or rung, and does not make the
+    loop over batches faster.
     """
     import tensorflow as tf
 
@@ -23,4 +24,4 @@ def use_one_thread() -> None:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        logger.info("TensorFlow runs already in this process: its threads stay as they are.")
+        logger.info("TensorFlow already runs in this process, so its threads cannot be limited.")

@@ -1,4 +1,4 @@
-"""What a worker process does before its first trial, whichever engine started it."""
+"""The preparation of a worker process before its first trial, in every engine."""
 
 from typing import TYPE_CHECKING
 
@@ -6,10 +6,10 @@ if TYPE_CHECKING:
     from recsearch.tuning.engines.runner import RunnerSetup, TrialRunner
 
 
-def prepare(setup: "RunnerSetup") -> "TrialRunner":
+def prepare_runner(setup: "RunnerSetup") -> "TrialRunner":
     """Returns the runner of this process, on one thread.
 
-    TensorFlow is imported here, and not with this module: the owner must not wait for it.
+    TensorFlow is imported here and not with this module, so that the owner need not wait for it.
     """
     from recsearch.tuning.engines.runner import TrialRunner
     from recsearch.tuning.engines.threads import use_one_thread

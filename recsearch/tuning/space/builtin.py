@@ -1,4 +1,4 @@
-"""The built-in search spaces by name, without importing one of them (or TensorFlow)."""
+"""The built-in search spaces by name. None of them is imported here, nor is TensorFlow."""
 
 import ast
 import importlib.util

@@ -4,9 +4,10 @@
     low, high = (1e-4, 1e-2) if optimizer == "adam" else (0.1, 1.0)
     hp.Float("learning_rate", low, high)
 
-To Keras Tuner this is one hyperparameter, and it keeps the range that it saw first. Here each range
-is kept under a condition on the hyperparameter that decides between them, as if the builder had
-used `hp.conditional_scope`. Builds of the builder at many points show which one that is.
+For Keras Tuner this is one hyperparameter, and the first range that it sees is the only one. Here
+each range gets a condition on the hyperparameter that selects it (`optimizer` in the example), as
+if the builder had used `hp.conditional_scope`. This hyperparameter is found by running the builder
+at many configurations.
 """
 
 import json
@@ -18,13 +19,14 @@ import keras_tuner
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
-from recsearch.tuning.space.sampling import ROOT, possible_values
+from recsearch.tuning.space.sampling import possible_values
 
 MAX_VALUES = 16
-"""A hyperparameter with more values than these is not taken to decide on a range."""
+"""A hyperparameter with more values than this cannot select the range of another one."""
 
-_NUM_SURROUNDINGS = 4  # points at which each value of a deciding hyperparameter is tried
+_NUM_SURROUNDINGS = 4  # points at which each value of a selecting hyperparameter is tried
 
 Point = Mapping[str, Scalar]
 """Full name -> value of the hyperparameters that a builder read before a definition."""
@@ -37,7 +39,7 @@ _Key = tuple[str, str]  # full name, conditions as JSON
 
 @dataclass
 class _Definition:
-    """One range of a hyperparameter, and where it was seen."""
+    """One range of a hyperparameter, and the configurations at which it was seen."""
 
     hyperparameter: Any
     points: list[Point] = field(default_factory=list)
@@ -47,15 +49,15 @@ _Seen = dict[_Key, dict[str, _Definition]]
 
 
 def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
-    """Returns the space with every range of a hyperparameter under the conditions that it needs.
+    """Returns the space with each range of a hyperparameter under the conditions that it needs.
 
     Args:
-        found: The `keras_tuner.HyperParameters` of one family: the range first seen of each name.
-        probed: The `HyperParameters` that the builds so far filled, with their values.
-        probe: Builds once more.
+        found: The `keras_tuner.HyperParameters` of one family, with the first range of each name.
+        probed: The `HyperParameters` of all builds so far, with their values.
+        probe: Runs the builder once more.
 
     Raises:
-        SpaceError: If no single hyperparameter of at most 16 values decides on a range.
+        SpaceError: If a range is not selected by a single hyperparameter of at most 16 values.
     """
     seen: _Seen = {}
     for hp in probed:
@@ -64,13 +66,13 @@ def separate_ranges(found: Any, probed: Sequence[Any], probe: Probe) -> Any:
     if not varying:
         return found
     names = {name for name, _ in varying}
-    candidates = [hp for hp in found.space if hp.name not in {ROOT, *names} and _is_short(hp)]
+    candidates = [hp for hp in found.space if hp.name not in {SPACE, *names} and _is_short(hp)]
     deciding = {key: _deciding(key, seen, candidates, found, probe) for key in varying}
     return _with_conditions(found, {key: (deciding[key], seen[key]) for key in varying})
 
 
 def _note(seen: _Seen, hp: Any) -> None:
-    """Adds the definitions of one build."""
+    """Records the definitions of one build in `seen`."""
     point: dict[str, Scalar] = {}
     for each in hp.space:
         config = json.dumps(each.get_config(), sort_keys=True, default=str)
@@ -92,7 +94,7 @@ def _is_short(hp: Any) -> bool:
 def _deciding(
     key: _Key, seen: _Seen, candidates: Sequence[Any], found: Any, probe: Probe
 ) -> Any | None:
-    """Returns the hyperparameter whose value alone decides which range `key` has."""
+    """Returns the hyperparameter whose value selects the range of `key`."""
     for candidate in candidates:
         if _by_value(candidate.name, seen[key]) is None:
             continue
@@ -104,7 +106,7 @@ def _deciding(
 
 
 def _by_value(name: str, definitions: Mapping[str, _Definition]) -> dict[Scalar, str] | None:
-    """Returns value -> definition; None if a value goes with several, or is not known."""
+    """Returns value -> definition; None if a value has several definitions or is unknown."""
     by_value: dict[Scalar, str] = {}
     for config, definition in definitions.items():
         for point in definition.points:
@@ -114,16 +116,16 @@ def _by_value(name: str, definitions: Mapping[str, _Definition]) -> dict[Scalar,
 
 
 def _surroundings(candidate: Any, found: Any) -> Iterable[dict[str, Scalar]]:
-    """Yields points with each value of a hyperparameter amid the defaults and random values."""
+    """Yields points with each value of a hyperparameter, among defaults and random values."""
     rng = np.random.default_rng(0)
-    parents = {c.name: c.values[0] for c in candidate.conditions if c.name != ROOT}
+    parents = {c.name: c.values[0] for c in candidate.conditions if c.name != SPACE}
     for value in possible_values(candidate) or ():
         yield parents | {candidate.name: value}
         for _ in range(_NUM_SURROUNDINGS):
             others = {
                 hp.name: hp.random_sample(int(rng.integers(2**31)))
                 for hp in found.space
-                if hp.name != ROOT
+                if hp.name != SPACE
             }
             yield others | parents | {candidate.name: value}
 
@@ -149,17 +151,17 @@ def _with_conditions(found: Any, varying: Mapping[_Key, tuple[Any, dict[str, _De
 
 
 def _refusal(name: str, definitions: Sequence[_Definition]) -> str:
-    """Returns the message: both ranges, and the values at which a builder declared them."""
+    """Returns the message: two ranges, and the values at which the builder declared them."""
     first, second = definitions[:2]
     pairs = ((one, other) for one in first.points for other in second.points)
     one, other = min(pairs, key=lambda pair: len(_differing(*pair)))
     differing = _differing(one, other)
-    bare = name.partition("/")[2]
-    parent = next(iter(differing), "NAME").partition("/")[2] or "NAME"
+    bare = FullName.parse(name).bare
+    parent = FullName.parse(next(iter(differing), "NAME")).bare
     return (
         f"The hyperparameter {bare} has different ranges: {first.hyperparameter!r} at "
         f"{_shown(one, differing)}, but {second.hyperparameter!r} at {_shown(other, differing)}. "
-        "Its range may depend on one Choice, Boolean or short Int only. Use two names, or define "
+        "A range may depend on only one Choice, Boolean or short Int. Use two names, or define "
         f'each range inside `with hp.conditional_scope("{parent}", [...]):`.'
     )
 
@@ -169,5 +171,5 @@ def _differing(one: Point, other: Point) -> list[str]:
 
 
 def _shown(point: Point, names: Sequence[str]) -> str:
-    shown = [f"{name.partition('/')[2]}={point[name]}" for name in names if name in point]
+    shown = [f"{FullName.parse(name).bare}={point[name]}" for name in names if name in point]
     return ", ".join(shown) or "its default values"

@@ -1,14 +1,14 @@
-"""Search spaces in words for people, and in JSON for run.json."""
+"""Descriptions of search spaces: as text for people, and as JSON for run.json."""
 
 from typing import Any
 
-from recsearch.tuning.space.sampling import ROOT
+from recsearch.study.full_name import SPACE, FullName
 
 MAX_LISTED_VALUES = 12
 
 
 def describe_hyperparameter(hp: Any) -> str:
-    """Returns a hyperparameter in a line for people: name, type, range, default, condition."""
+    """Returns one line about a hyperparameter: name, type, range, default, condition."""
     config = hp.get_config()
     values = [] if config.get("step", 1) is None else list(hp.values)
     if values and len(values) <= MAX_LISTED_VALUES:
@@ -16,17 +16,17 @@ def describe_hyperparameter(hp: Any) -> str:
     else:
         scale = " on a log scale" if config["sampling"] == "log" else ""
         span = f"{config['min_value']:g} to {config['max_value']:g}{scale}"
-    parents = [c for c in hp.conditions if c.name != ROOT]
+    parents = [c for c in hp.conditions if c.name != SPACE]
     only = "".join(
-        f"; only if {c.name.partition('/')[2]} is {' or '.join(map(str, c.values))}"
+        f"; only if {FullName.parse(c.name).bare} is {' or '.join(map(str, c.values))}"
         for c in parents
     )
-    name, kind = hp.name.partition("/")[2], type(hp).__name__
+    name, kind = FullName.parse(hp.name).bare, type(hp).__name__
     return f"{name:<22}{kind:<8}{span} (default {hp.default}){only}"
 
 
 def describe_space(hyperparameters: Any) -> list[dict[str, Any]]:
-    """Returns every hyperparameter with its range and conditions, as JSON holds them."""
+    """Returns every hyperparameter with its range and conditions, ready for JSON."""
     return [_describe_hyperparameter(hp) for hp in hyperparameters.space]
 
 

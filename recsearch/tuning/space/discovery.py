@@ -9,23 +9,24 @@ import keras_tuner
 import numpy as np
 
 from recsearch.errors import BuildError, SpaceError
+from recsearch.study.aliases import CURRENT_NAMES
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import printable
 from recsearch.tuning.space.definitions import separate_ranges
 from recsearch.tuning.space.overrides import Override
-from recsearch.tuning.space.sampling import ROOT
 
-MAX_LOST_POINTS = 3  # of a family: then its discovery ends with the names that are known
+MAX_LOST_POINTS = 3  # per family; then its discovery ends with the names found so far
 
 Probe = Callable[[str, Mapping[str, Scalar]], keras_tuner.HyperParameters]
-"""(family, values) -> the hyperparameters that its builder reads there.
+"""(family, values) -> the hyperparameters that the family's builder reads at these values.
 
-Raises `BuildError` if the builder fails there.
+Raises `BuildError` if the builder fails.
 """
 
 
-def shown(values: Mapping[str, Scalar]) -> str:
-    """Returns a configuration as people read it."""
+def values_text(values: Mapping[str, Scalar]) -> str:
+    """Returns the values of a configuration as text for people."""
     return ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
 
 
@@ -46,24 +47,25 @@ def discover(
         overrides: Each must match a hyperparameter.
         probe: Runs a builder.
         samples: Random points per round.
-        on_lost: Gets the error of a builder at another point than its defaults, which ends only
-            the probing of this point; None raises it.
+        on_lost: Called with the error of a builder that fails at other values than its defaults;
+            discovery then goes on with other points. None raises the error.
 
     Raises:
         SpaceError: If a builder fails (with the values), or an override fits no hyperparameter.
     """
     merged = keras_tuner.HyperParameters()
-    merged.Choice(ROOT, list(families))
+    merged.Choice(SPACE, list(families))
     for family in families:
         found = _Discovery(family, probe, samples, on_lost).run()
         merged.merge(found, overwrite=False)
     _require_text(merged)
+    _refuse_former_names(merged)
     _refuse_unknown_overrides(overrides, merged)
     return merged
 
 
 class _Discovery:
-    """The discovery of one family."""
+    """Discovers the hyperparameters of one family."""
 
     def __init__(
         self,
@@ -84,27 +86,27 @@ class _Discovery:
         first = self._probe(self.family, {})
         found = keras_tuner.HyperParameters.from_config(first.get_config())
         self._probed = [first]
-        # The extremes are few, so they come first, until they show nothing new.
+        # There are few extreme points, so they are tried first, until they reveal nothing new.
         sampled = partial(_sampled_points, samples=self.samples)
         while self._shows_more(found, _extreme_points) or self._shows_more(found, sampled):
             pass
         return separate_ranges(found, self._probed, self._at)
 
     def _shows_more(
-        self, found: Any, points: Callable[[list[Any], str], list[dict[str, Scalar]]]
+        self, found: Any, points: Callable[[list[Any]], list[dict[str, Scalar]]]
     ) -> bool:
         known = len(found.space)
-        for point in points([hp for hp in found.space if hp.name != ROOT], self.family):
+        for point in points([hp for hp in found.space if hp.name != SPACE]):
             self._probed.append(self._tried(point))
             found.merge(self._probed[-1], overwrite=False)
         return len(found.space) > known
 
     def _at(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
-        """Returns what a builder reads at values by full name."""
-        return self._tried({_bare(name, self.family): value for name, value in point.items()})
+        """Returns the hyperparameters that the builder reads at values by full name."""
+        return self._tried({FullName.parse(name).bare: value for name, value in point.items()})
 
     def _tried(self, point: Mapping[str, Scalar]) -> keras_tuner.HyperParameters:
-        """Returns what a builder reads; nothing where it fails, if this is allowed."""
+        """Returns the hyperparameters that the builder reads; none if it fails and may fail."""
         if self._num_lost >= MAX_LOST_POINTS:
             return keras_tuner.HyperParameters()
         try:
@@ -117,43 +119,42 @@ class _Discovery:
             return keras_tuner.HyperParameters()
 
 
-def _bare(full_name: str, family: str) -> str:
-    return full_name.removeprefix(f"{family}/")
+def _extreme_points(hyperparameters: list[Any]) -> list[dict[str, Scalar]]:
+    """Returns points at which each end of a range and each choice of a hyperparameter occurs.
 
-
-def _extreme_points(hyperparameters: list[Any], family: str) -> list[dict[str, Scalar]]:
-    """Returns points at which every extreme and every choice of each hyperparameter occurs.
-
-    One point serves all hyperparameters at once: the k-th takes the k-th telling value of each. A
-    conditional one needs points of its own, at which its parents make it active.
+    The k-th point has the k-th of these values of each hyperparameter. A conditional hyperparameter
+    needs further points, at which its parents make it active.
     """
-    free = {_bare(hp.name, family): _telling_values(hp) for hp in hyperparameters}
+    free = {_bare(hp): _key_values(hp) for hp in hyperparameters}
     longest = max(map(len, free.values()), default=0)
     points = [{name: vs[k % len(vs)] for name, vs in free.items()} for k in range(longest)]
     for hp in hyperparameters:
-        parents = {_bare(c.name, family): c.values[0] for c in hp.conditions if c.name != ROOT}
+        parents = {_bare(c): c.values[0] for c in hp.conditions if c.name != SPACE}
         if parents:
-            name = _bare(hp.name, family)
-            points += [parents | {name: value} for value in _telling_values(hp)]
+            name = _bare(hp)
+            points += [parents | {name: value} for value in _key_values(hp)]
     return points
 
 
-def _sampled_points(
-    hyperparameters: list[Any], family: str, samples: int
-) -> list[dict[str, Scalar]]:
-    """Returns random points; what is inactive at a point is ignored by Keras Tuner."""
+def _sampled_points(hyperparameters: list[Any], samples: int) -> list[dict[str, Scalar]]:
+    """Returns random points; Keras Tuner ignores values that are inactive at a point."""
     seeds = np.random.default_rng(0).integers(2**31, size=(samples, len(hyperparameters)))
     return [
         {
-            _bare(hp.name, family): hp.random_sample(int(seed))
+            _bare(hp): hp.random_sample(int(seed))
             for hp, seed in zip(hyperparameters, row, strict=True)
         }
         for row in seeds
     ]
 
 
-def _telling_values(hp: Any) -> list[Scalar]:
-    """Returns the values at which a builder may show something new: choices, or both ends."""
+def _bare(named: Any) -> str:
+    """Returns the bare name of a hyperparameter, or of the parent in a condition."""
+    return FullName.parse(named.name).bare
+
+
+def _key_values(hp: Any) -> list[Scalar]:
+    """Returns the values at which a builder may behave differently: choices, or both ends."""
     config = hp.get_config()
     if "min_value" in config:
         return [config["min_value"], config["max_value"]]
@@ -161,15 +162,26 @@ def _telling_values(hp: Any) -> list[Scalar]:
 
 
 def _require_text(found: Any) -> None:
-    """Refuses names and values that no file can hold: those of files that are not UTF-8."""
+    """Refuses names and values that cannot be written to a file: they are not valid Unicode."""
     for hp in found.space:
-        for text in (hp.name, *(v for v in _telling_values(hp) if isinstance(v, str))):
+        for text in (hp.name, *(v for v in _key_values(hp) if isinstance(v, str))):
             if not _is_unicode(text):
                 raise SpaceError(
                     f"The hyperparameter {printable(hp.name)} has a text that is not valid Unicode "
                     f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
-                    "number, such as the position of a file in a list."
+                    "number instead, such as the position of a file in a list."
                 )
+
+
+def _refuse_former_names(found: Any) -> None:
+    """Refuses a former name: a later reader of the journal would rename its values."""
+    for hp in found.space:
+        bare = hp.name.rpartition("/")[2]
+        if bare in CURRENT_NAMES:
+            raise SpaceError(
+                f"The hyperparameter {hp.name} has the former name of {CURRENT_NAMES[bare]}. "
+                f"Call it {CURRENT_NAMES[bare]} in the builder."
+            )
 
 
 def _is_unicode(text: str) -> bool:
@@ -184,8 +196,8 @@ def _refuse_unknown_overrides(overrides: Sequence[Override], found: Any) -> None
     names = [hp.name for hp in found.space]
     for override in overrides:
         if not any(override.matches(name) for name in names):
-            bare = sorted({name.partition("/")[2] for name in names if "/" in name})
-            close = difflib.get_close_matches(override.name.rpartition("/")[2], bare)
+            bare = sorted({FullName.parse(name).bare for name in names if name != SPACE})
+            close = difflib.get_close_matches(FullName.parse(override.name).bare, bare)
             hint = f"Did you mean {' or '.join(close)}? " if close else ""
             raise SpaceError(
                 f"--set {override.name}={override.text}: no hyperparameter of this name. {hint}"

@@ -1,4 +1,4 @@
-"""`--enqueue`: configurations that the user wants tried first."""
+"""`--enqueue`: configurations that are tried first, as the user asked."""
 
 import difflib
 import json
@@ -7,36 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.errors import SpaceError
+from recsearch.study.aliases import with_current_names
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.tuning.space.overrides import Override, split_at_commas
-from recsearch.tuning.space.sampling import ROOT, as_hyperparameters, is_active
+from recsearch.tuning.space.sampling import as_hyperparameters, is_active
 
 
 def parse_configuration(argument: str, space: Any) -> tuple[str, dict[str, Scalar]]:
-    """Returns (family, values) of NAME=VALUE,... or of a JSON file (best/hyperparameters.json).
+    """Returns the family and values of a `--enqueue` argument.
 
-    What is not given takes its default.
+    A hyperparameter that the argument does not name takes its default.
 
     Args:
-        argument: "learning_rate=0.001,embedding_dim=64", with "space=neumf" where there are
-            several families; or the path of a JSON file.
+        argument: "learning_rate=0.001,embedding_dim=64", with "space=neumf" if there are several
+            families; or the path of a JSON file such as best/hyperparameters.json.
         space: The discovered `keras_tuner.HyperParameters`.
 
     Raises:
-        SpaceError: If it cannot be read, or names what is not in the space.
+        SpaceError: If it cannot be read, or a name or value is not in the space.
     """
-    given = _from_file(Path(argument)) if argument.endswith(".json") else _from_text(argument)
-    families = next(list(hp.values) for hp in space.space if hp.name == ROOT)
-    family = str(given.pop(ROOT, families[0] if len(families) == 1 else ""))
+    is_file = argument.endswith(".json")
+    given = with_current_names(_from_file(Path(argument)) if is_file else _from_text(argument))
+    families = next(list(hp.values) for hp in space.space if hp.name == SPACE)
+    family = str(given.pop(SPACE, families[0] if len(families) == 1 else ""))
     if family not in families:
         raise SpaceError(
             f"--enqueue {argument}: expected space=NAME with one of {', '.join(families)}, "
             f"received {family!r}."
         )
     typed = _typed_values(given, family, space)
-    prefix = f"{family}/"
     complete = as_hyperparameters(space, family, typed).values
-    return family, {k.removeprefix(prefix): v for k, v in complete.items() if k != ROOT}
+    return family, {FullName.parse(k).bare: v for k, v in complete.items() if k != SPACE}
 
 
 def _from_text(argument: str) -> dict[str, Any]:
@@ -59,24 +61,24 @@ def _from_file(path: Path) -> dict[str, Any]:
     values = content.get("hyperparameters", content) if isinstance(content, Mapping) else content
     if not isinstance(values, Mapping):
         raise SpaceError(f"--enqueue {path}: expected a JSON object, received {values!r:.60}.")
-    root = {ROOT: content[ROOT]} if ROOT in content else {}
+    root = {SPACE: content[SPACE]} if SPACE in content else {}
     return {**values, **root}
 
 
 def _typed_values(given: Mapping[str, Any], family: str, space: Any) -> dict[str, Scalar]:
     """Returns each value in the type of its hyperparameter.
 
-    Under other values of its parents, a name may be another hyperparameter: the active one counts.
+    One name may have several definitions, under different conditions; the active one counts.
     """
-    prefix = f"{family}/"
-    named = {hp.name.removeprefix(prefix): hp for hp in reversed(space.space)}  # the first of each
+    own = [hp for hp in reversed(space.space) if FullName.parse(hp.name).family == family]
+    named = {FullName.parse(hp.name).bare: hp for hp in own}  # the first of each name
     for name in given:
-        if f"{prefix}{name}" not in (hp.name for hp in space.space):
+        if name not in named:
             raise SpaceError(_unknown(name, family, space))
-    values: dict[str, Scalar] = {ROOT: family}
+    values: dict[str, Scalar] = {SPACE: family}
     for hp in space.space:
         if hp.name not in values and is_active(hp, values):
-            name = hp.name.removeprefix(prefix)
+            name = FullName.parse(hp.name).bare
             named[name] = hp
             values[hp.name] = _typed(name, given[name], hp) if name in given else hp.default
     return {name: _typed(name, value, named[name]) for name, value in given.items()}
@@ -90,8 +92,9 @@ def _typed(name: str, value: Any, hyperparameter: Any) -> Scalar:
 
 
 def _unknown(name: str, family: str, space: Any) -> str:
-    names = [hp.name.partition("/")[2] for hp in space.space if hp.name.startswith(f"{family}/")]
+    parsed = [FullName.parse(hp.name) for hp in space.space]
+    names = [name.bare for name in parsed if name.family == family]
     close = difflib.get_close_matches(name, names)
     listing = ", ".join(sorted(set(names)))
-    hint = f" Did you mean {close[0]}?" if close else f" There are: {listing}."
+    hint = f" Did you mean {close[0]}?" if close else f" Available: {listing}."
     return f"--enqueue: {family} has no hyperparameter called {name!r}.{hint}"

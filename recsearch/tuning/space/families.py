@@ -1,4 +1,4 @@
-"""The families of a search: their names, and the builders behind them, which are user code."""
+"""The families of a search: their names, and their builders, which may be user code."""
 
 import importlib
 import importlib.util
@@ -24,10 +24,10 @@ class Family:
     """One builder.
 
     Attributes:
-        name: The choice of `space` that selects it.
+        name: The value of the hyperparameter `space` that selects the family.
         builder: `build(hp, data)` or `build(hp)`.
-        reference: What names it: a built-in name, ./file.py:build, or package.module:build.
-        precision: Number types that its module set as defaults, or None.
+        reference: A built-in name, ./file.py:build, or package.module:build.
+        precision: Number types that the builder's module set as Keras defaults, or None.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Family:
 
 
 def family_names(references: Sequence[str]) -> tuple[str, ...]:
-    """Returns the name of each family, without importing one of them.
+    """Returns the name of each family, without importing any of them.
 
     Raises:
         SpaceError: If a reference cannot name a builder, or two families have one name.
@@ -63,7 +63,7 @@ def load_family(reference: str) -> Family:
     """Imports and returns the builder that a reference names.
 
     Raises:
-        SpaceError: If there is none, or its module cannot be imported.
+        SpaceError: If there is no such builder, or its module cannot be imported.
     """
     require_reference(reference)
     name = _family_name(reference)
@@ -83,7 +83,7 @@ def _module_from_file(path: Path) -> Any:
     if spec is None or spec.loader is None:
         raise SpaceError(f"{path} cannot be imported as a Python module.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # so that classes defined there can be found by name
+    sys.modules[spec.name] = module  # so that classes defined in the file can be found by name
     with _import_errors(str(path)):
         spec.loader.exec_module(module)
     return module
@@ -98,7 +98,7 @@ def _module_by_name(name: str) -> Any:
 
 @contextmanager
 def _import_errors(what: str) -> Iterator[None]:
-    """Turns any error of a module's import into one message."""
+    """Turns any error raised during the import of a module into a `SpaceError`."""
     try:
         yield
     except (Exception, SystemExit, KeyboardInterrupt) as error:

@@ -1,4 +1,4 @@
-"""Fingerprints by which an edited builder shows: of its source, and of the model that it builds."""
+"""Fingerprints that reveal an edited builder: of its source, and of the model that it builds."""
 
 import hashlib
 import inspect
@@ -13,15 +13,15 @@ from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.tuning.space.families import Family
 
 _LEFT_OUT = frozenset({"name", "code", "seed", "inbound_nodes", "input_layers", "output_layers"})
-"""Names count the layers of a session, the code of a lambda has line numbers, and a builder may
-draw its seeds at random."""
+"""Keys that differ between two builds of the same model: names number the layers of a session, the
+code of a lambda contains line numbers, and a builder may draw its seeds at random."""
 
 _EARLIER_NAMES = {ByteDropout: "Dropout"}
 """Classes that runs of earlier versions recorded under another name; the model is the same."""
 
 
 def source_fingerprint(family: Family) -> str | None:
-    """Returns the SHA-256 of the file that defines a builder; None if there is none to read."""
+    """Returns the SHA-256 of the file that defines a builder; None if it cannot be read."""
     try:
         owner = getattr(family.builder, "__self__", None)  # a HyperModel
         path = inspect.getsourcefile(family.builder if owner is None else type(owner))
@@ -31,7 +31,9 @@ def source_fingerprint(family: Family) -> str | None:
 
 
 def model_fingerprint(model: keras.Model) -> str:
-    """Returns 16 hex digits that depend on layers, weights, optimizer and loss, not on values.
+    """Returns 16 hex digits, computed from layers, shapes of weights, optimizer and loss.
+
+    The values of the weights do not count.
 
     Args:
         model: A compiled functional model.
@@ -47,7 +49,7 @@ def _described(part: Any) -> list[Any]:
         return [part]
     try:
         config = _plain(part.get_config())
-    except (Exception, SystemExit):  # a class of the user need not describe itself
+    except (Exception, SystemExit):  # a user's class may have no get_config
         config = None
     known = _EARLIER_NAMES.get(type(part), type(part).__name__)
     return [getattr(part, "__name__", known), config]  # a loss may be a function
@@ -58,7 +60,7 @@ def _weights(layer: Any) -> list[Any]:
 
 
 def _plain(config: Any) -> Any:
-    """Returns a configuration without what differs between two builds of the same model."""
+    """Returns a configuration without the keys that differ between builds of the same model."""
     if isinstance(config, Mapping):
         kept = {str(k): v for k, v in config.items() if k not in _LEFT_OUT}
         return {name: _plain(value) for name, value in kept.items()}

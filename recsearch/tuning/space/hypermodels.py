@@ -1,4 +1,4 @@
-"""Builders in the forms that Keras Tuner knows: a function, a `HyperModel`, or its `build`."""
+"""Builders in all forms of Keras Tuner: a function, a `HyperModel`, or the `build` of one."""
 
 import inspect
 from collections.abc import Callable
@@ -17,12 +17,12 @@ def named_builder(module: ModuleType, attribute: str, reference: str) -> Builder
 
     Args:
         module: The module of the reference.
-        attribute: A function, a `keras_tuner.HyperModel` (class or instance), another object that
-            can be called, or a method of one ("model.build").
+        attribute: Name of a function, of a `keras_tuner.HyperModel` (class or instance), of another
+            callable, or of a method ("model.build").
         reference: As the user wrote it.
 
     Raises:
-        SpaceError: If it is none of them, or a `HyperModel` with a `fit` of its own.
+        SpaceError: If it is none of these, or a `HyperModel` with its own `fit`.
     """
     named: Any = module
     for part in attribute.split("."):
@@ -40,7 +40,7 @@ def named_builder(module: ModuleType, attribute: str, reference: str) -> Builder
 
 
 def takes_data(builder: Builder) -> bool:
-    """Returns whether a builder wants the DataSpec beside `hp`."""
+    """Returns whether a builder takes the `DataSpec` as its second argument."""
     owner = getattr(builder, "__self__", None)
     if isinstance(owner, keras_tuner.HyperModel) and builder == owner.build:
         # Keras Tuner hides the `build` of the class behind a wrapper.
@@ -66,7 +66,8 @@ def _refuse_own_fit(owner: keras_tuner.HyperModel, reference: str) -> None:
     if type(owner).fit is keras_tuner.HyperModel.fit:
         return
     raise SpaceError(
-        f"The HyperModel {reference} overrides fit, which recsearch does not call: its own loop "
-        "trains each model. Remove fit. Return a recsearch.nn.Recommender from build to choose "
-        "examples, batch_size and callbacks; override train_step of the model for another step."
+        f"The HyperModel {reference} overrides fit, but recsearch never calls fit: its own loop "
+        "trains each model. Remove fit. To choose examples, batch_size and callbacks, return a "
+        "recsearch.nn.Recommender from build. To change the training step, override the model's "
+        "train_step."
     )

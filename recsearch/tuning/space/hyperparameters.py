@@ -1,4 +1,4 @@
-"""Keras Tuner's `hp` as a builder gets it: narrowed by overrides, with a note of each read."""
+"""The `hp` of a builder: narrowed by overrides, with a record of the values that were read."""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`--set NAME=VALUE`: what an experiment narrows is data, not code."""
+"""`--set NAME=VALUE`: narrows hyperparameters without a change of the builder."""
 
 import math
 import re
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import SpaceError
+from recsearch.study.aliases import current_name
+from recsearch.study.full_name import FullName
 from recsearch.study.trial import Scalar
 
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -13,7 +15,7 @@ _PART = re.compile(r'(?:[^,"]|"(?:[^"]|"")*")*')  # up to a comma that no quotes
 
 
 def split_at_commas(text: str) -> list[str]:
-    """Returns the parts of a text between commas; those inside double quotes do not count.
+    """Returns the parts of a text between commas; commas inside double quotes do not count.
 
     Raises:
         ValueError: If a quote is not closed.
@@ -31,7 +33,7 @@ def split_at_commas(text: str) -> list[str]:
 
 
 def unquoted(text: str) -> str:
-    """Returns a text without the double quotes around it; "" inside them is one quote."""
+    """Returns a text without its enclosing double quotes; a doubled quote inside is one quote."""
     text = text.strip()
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     return text[1:-1].replace('""', '"') if quoted else text
@@ -42,9 +44,9 @@ class Override:
     """One `--set`.
 
     Attributes:
-        name: A bare hyperparameter name, which acts on every family that has it, or family/name.
-        text: "64" fixes it, "32:128" gives a range (both ends included), "32,64" choices. A text
-            that contains a comma is quoted: '"a,b",c'.
+        name: The bare name of a hyperparameter, for all families that have it, or family/name.
+        text: "64" is a fixed value, "32:128" a range (both ends included), "32,64" choices. A
+            value that contains a comma is quoted: '"a,b",c'.
     """
 
     name: str
@@ -52,10 +54,10 @@ class Override:
 
     @classmethod
     def parse(cls, argument: str) -> "Override":
-        """Returns the override that NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C stands for.
+        """Returns the override that NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C describes.
 
         Raises:
-            SpaceError: If it has another form.
+            SpaceError: If the argument has another form.
         """
         name, equals, text = argument.partition("=")
         if not equals or not name.strip() or not text.strip():
@@ -63,14 +65,14 @@ class Override:
                 "--set takes NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C, as in "
                 f"--set learning_rate=1e-4:1e-2. Received: {argument!r}."
             )
-        return cls(name.strip(), text.strip())
+        return cls(current_name(name.strip()), text.strip())
 
     def matches(self, full_name: str) -> bool:
-        """Returns whether it acts on the hyperparameter called family/name."""
-        return full_name in (self.name, f"{full_name.partition('/')[0]}/{self.name}")
+        """Returns whether the override applies to the hyperparameter `family/name`."""
+        return self.name in (full_name, FullName.parse(full_name).bare)
 
     def apply(self, hyperparameter: Any) -> Any:
-        """Returns the hyperparameter, narrowed: a new Keras Tuner object of the same name.
+        """Returns the narrowed hyperparameter: a new Keras Tuner object of the same name.
 
         Raises:
             SpaceError: If a value is not of the hyperparameter's type or not among its choices.
@@ -81,7 +83,7 @@ class Override:
         return _choice(hyperparameter, values)
 
     def _parts(self, hyperparameter: Any) -> list[str]:
-        """Returns the texts of the values; one choice may itself contain commas and quotes."""
+        """Returns the texts of the values; a choice may itself contain commas and quotes."""
         if _is_text(hyperparameter) and self.text in hyperparameter.values:
             return [self.text]
         try:
@@ -117,7 +119,7 @@ class Override:
 
 
 def _kind(hyperparameter: Any) -> type:
-    """Returns the type of the values; the default's may differ, as in Float(..., default=0)."""
+    """Returns the type of the values. The default may have another, as in Float(default=0)."""
     low = getattr(hyperparameter, "min_value", None)
     return type(hyperparameter.default if low is None else low)
 

@@ -1,8 +1,8 @@
-"""The number types that Keras uses by default, kept apart between the families of a search.
+"""The number types that Keras uses by default, kept separate for each family of a search.
 
-A module may set a policy for all layers, `keras.config.set_dtype_policy("mixed_float16")`, where it
-is imported or in its builder. The policy is a setting of the process: it would act on the other
-families too, and `keras.utils.clear_session`, which precedes each trial, forgets it.
+A module may set a policy for all layers, `keras.config.set_dtype_policy("mixed_float16")`, when it
+is imported or in its builder. The policy is a setting of the process: by itself it would also apply
+to the other families, and `keras.utils.clear_session`, called before each trial, would reset it.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ class Precision:
     """Defaults of Keras for new layers and variables.
 
     Attributes:
-        policy: Of layers, as `keras.config.dtype_policy()`.
-        floatx: Of variables and inputs, as `keras.config.floatx()`.
+        policy: For layers; see `keras.config.dtype_policy`.
+        floatx: For variables and inputs; see `keras.config.floatx`.
     """
 
     policy: Any
@@ -33,14 +33,14 @@ class Precision:
         return cls(keras.config.dtype_policy(), keras.config.floatx())
 
     def apply(self) -> None:
-        """Makes them the defaults of this process."""
+        """Sets these defaults in this process."""
         keras.config.set_floatx(self.floatx)
         keras.config.set_dtype_policy(self.policy)
 
     def following(self, before: "Precision") -> "Precision":
         """Returns these defaults with the policy that a new `floatx` implies.
 
-        Keras derives the policy from `floatx` once, when it is first asked for.
+        Keras derives the policy from `floatx` once, at its first use.
         """
         was_implied = self.policy.name == before.policy.name == before.floatx
         if self.floatx == before.floatx or not was_implied:
@@ -48,17 +48,17 @@ class Precision:
         return Precision(keras.dtype_policies.get(self.floatx), self.floatx)
 
     def differs(self, other: "Precision") -> bool:
-        """Returns whether a new layer would get other types."""
+        """Returns whether a new layer would get different types."""
         return (self.policy.name, self.floatx) != (other.policy.name, other.floatx)
 
 
-# A module that is imported again sets nothing, so what it set at first is kept.
+# A second import of a module runs no code, so its settings are remembered.
 _SET_BY: WeakKeyDictionary[ModuleType, Precision] = WeakKeyDictionary()
 
 
 @contextmanager
 def under(precision: Precision | None) -> Iterator[None]:
-    """Lets these defaults act inside, and puts the process's own back after it.
+    """Applies these defaults inside the block, and restores those of the process after it.
 
     Args:
         precision: The defaults of a module; None for those of the process.

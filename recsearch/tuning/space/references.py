@@ -1,6 +1,6 @@
-"""References of search spaces: checked before the data are loaded, and made from functions.
+"""References to search spaces: checked before the data are loaded, and derived from functions.
 
-Nothing is imported here: the builder's module may take long, or fail.
+No builder is imported here: its module may take long to import, or fail.
 """
 
 import difflib
@@ -53,7 +53,7 @@ def require_reference(reference: str) -> None:
 
 
 _FORMS = (
-    "Try `recsearch spaces` to see all, or name your own as ./file.py:build or "
+    "Run `recsearch spaces` to list all, or name your own as ./file.py:build or "
     "package.module:build."
 )
 
@@ -72,14 +72,14 @@ def _require_module(name: str, reference: str) -> None:
 def reference_of(space: Any) -> str:
     """Returns the reference of a search space that is given as a name or as a function.
 
-    Workers import the builder under this reference, and so does a later `recsearch resume`: a
-    function must be found in a file or in a module.
+    Workers and a later `recsearch resume` import the builder by this reference, so a function must
+    be defined in a file or in a module.
 
     Args:
         space: A reference, or a function (or class) at the top level of a module.
 
     Raises:
-        UsageError: If it is neither.
+        UsageError: If it is neither, or the function cannot be imported.
     """
     if isinstance(space, str | os.PathLike):
         return os.fspath(space)
@@ -109,8 +109,8 @@ def reference_of(space: Any) -> str:
 
 
 _WRITE_FILE = (
-    "Put it into a file, in a notebook with %%writefile my_space.py in the first line of its "
-    "cell, and pass './my_space.py:build'."
+    "Put it in a file and pass './my_space.py:build'. In a notebook, write %%writefile "
+    "my_space.py in the first line of the cell."
 )
 
 
@@ -119,9 +119,9 @@ def _called(space: Any) -> str:
 
 
 def _own_file(module: ModuleType) -> Path | None:
-    """Returns the file of a script, or of a module that is in no package; else None.
+    """Returns the file of a script or of a module outside any package; otherwise None.
 
-    A file is found from every working directory, a module only where it can be imported.
+    A file can be loaded from every working directory, a module only where it can be imported.
     """
     path = Path(getattr(module, "__file__", None) or "")
     is_script = module.__name__ == "__main__" and getattr(module, "__spec__", None) is None
@@ -133,12 +133,12 @@ def _own_file(module: ModuleType) -> Path | None:
 
 
 def refuse_nested_search() -> None:
-    """Refuses a search that is started by the import of a file for its builder.
+    """Refuses a search that is started while a file is imported for its builder.
 
-    Without it a script that searches with its own builder would start a search in every worker.
+    Otherwise a script that searches with its own builder would start a search in every worker.
 
     Raises:
-        UsageError: If the caller is such a file.
+        UsageError: If such an import is in progress.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

@@ -1,9 +1,9 @@
 """Configurations of a search space: sampled, listed, counted and compared.
 
-A search space is one `keras_tuner.HyperParameters`. Its root is `Choice("space", families)`; the
-hyperparameters of a family are called `<family>/<name>` and stand under the condition
-`space == family`, and perhaps under more conditions. A configuration is a family with the values of
-its active hyperparameters under their bare names. Nothing here changes the space that it is given.
+A search space is one `keras_tuner.HyperParameters`. Its root is `Choice("space", families)`. The
+hyperparameters of a family have full names, `family/name`, and the condition `space == family`,
+possibly with further conditions. A configuration is a family with the values of its active
+hyperparameters, by bare name. No function here changes the space that it is given.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsearch.errors import SpaceError
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.history import History
 from recsearch.study.seen_configurations import Configuration, Tried
 from recsearch.study.trial import Scalar, Trial
@@ -21,15 +22,12 @@ if TYPE_CHECKING:
 
     from recsearch.tuning.space.kinds import Choice, HyperParameter
 
-ROOT = "space"
-"""Name of the choice among the families."""
-
-_NUM_DRAWS = 200  # collisions in a row that make it worth listing the space
-_SMALL_SPACE = 10_000  # listing more configurations than these would take longer than a second
+_NUM_DRAWS = 200  # after this many collisions in a row, the space is listed
+_SMALL_SPACE = 10_000  # listing more configurations would take longer than a second
 
 
 def sample(space: "HyperParameters", rng: np.random.Generator) -> Configuration:
-    """Returns a random configuration: the family uniformly, then each value as its range says.
+    """Returns a random configuration: a uniform family, then each value by its range's sampling.
 
     Values come from Keras Tuner's `HyperParameter.random_sample`, parents before children.
     """
@@ -38,7 +36,7 @@ def sample(space: "HyperParameters", rng: np.random.Generator) -> Configuration:
 
 
 def random_value(hp: "HyperParameter", rng: np.random.Generator) -> Scalar:
-    """Returns a random value of one hyperparameter, distributed as its `sampling` says."""
+    """Returns a random value of one hyperparameter, drawn by its `sampling`."""
     value: Scalar = hp.random_sample(_seed(rng))
     return value
 
@@ -56,17 +54,17 @@ def complete(
 
     Args:
         space: The search space.
-        family: The root's value.
+        family: The value of the root.
         choose: Called once for each active hyperparameter, parents first; returns its value.
 
     Returns:
-        Bare name -> value. Of two active hyperparameters of one name the first is asked.
+        Bare name -> value. If two active hyperparameters have the same name, the first counts.
     """
-    values: dict[str, Scalar] = {ROOT: family}
+    values: dict[str, Scalar] = {SPACE: family}
     for hp in space.space:
         if hp.name not in values and is_active(hp, values):
             values[hp.name] = choose(hp)
-    return _bare(family, values)
+    return _bare(values)
 
 
 def is_active(hp: "HyperParameter", values: Mapping[str, Scalar]) -> bool:
@@ -76,7 +74,7 @@ def is_active(hp: "HyperParameter", values: Mapping[str, Scalar]) -> bool:
 
 def full_values(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Returns full name -> value, the root included, from a family and its bare names."""
-    return {ROOT: family} | {f"{family}/{name}": value for name, value in values.items()}
+    return {SPACE: family} | {str(FullName(family, name)): v for name, v in values.items()}
 
 
 def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
@@ -98,9 +96,9 @@ def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
 
 
 def allows(hp: "HyperParameter", value: Scalar) -> bool:
-    """Returns whether a value lies in the range or among the choices of `hp`; steps do not count.
+    """Returns whether a value is in the range or among the choices of `hp`; steps do not count.
 
-    The default of `hp` is allowed everywhere: Keras Tuner accepts defaults beside the range.
+    The default of `hp` is always allowed: Keras Tuner accepts defaults outside the range.
     """
     if value == hp.default:
         return True
@@ -116,14 +114,14 @@ def allows(hp: "HyperParameter", value: Scalar) -> bool:
 def enumerate_configurations(space: "HyperParameters", limit: int) -> list[Configuration] | None:
     """Returns every configuration once, or None if there are more than `limit`, or infinitely many.
 
-    Defaults that lie off the grid of their range (Keras Tuner allows them) are not listed.
+    Defaults that are not on the grid of their range (Keras Tuner allows them) are not listed.
     """
     found: list[Configuration] = []
     for values in _all_values(space.space, {}):
         if values is None or len(found) == limit:
             return None
-        family = str(values[ROOT])
-        found.append((family, _bare(family, values)))
+        family = str(values[SPACE])
+        found.append((family, _bare(values)))
     return found
 
 
@@ -134,18 +132,18 @@ def count_configurations(space: "HyperParameters", limit: int) -> int | None:
 
 
 def tried_configurations(space: "HyperParameters", trials: Sequence[Trial]) -> Tried:
-    """Returns what the trials tried; that of a `History` is made once and kept up to date."""
+    """Returns the configurations of the trials; a `History` keeps them up to date."""
     return History.of(trials).tried(frozenset(hp.name for hp in space.space))
 
 
 def fresh_sample(
     space: "HyperParameters", rng: np.random.Generator, tried: Tried
 ) -> Configuration | None:
-    """Returns a random configuration that was not tried yet, or None if there is none left.
+    """Returns a random configuration that was not tried yet, or None if none remains.
 
-    Draws at random first. Where all draws collide, it chooses uniformly among what is left of the
-    listed space. A space that is too large to list and still collides counts as exhausted: its
-    trials do not read what makes it large.
+    First it draws at random. If all draws collide, it lists the space and chooses uniformly among
+    the untried configurations. A space that collides although it is too large to list counts as
+    exhausted: its builders do not read the hyperparameters that make it large.
     """
     for _ in range(_NUM_DRAWS):
         family, values = sample(space, rng)
@@ -159,10 +157,10 @@ def fresh_sample(
 def next_configuration(
     space: "HyperParameters", seed: int, trials: Sequence[Trial]
 ) -> Configuration | None:
-    """Returns what a random search tries after `trials`; None if everything has been tried.
+    """Returns the configuration that a random search tries next; None if all have been tried.
 
-    The defaults of each family come first. The generator follows from the seed and the number of
-    trials alone, so that a resumed search continues as if it had never stopped.
+    The defaults of each family come first. The random generator depends only on the seed and the
+    number of trials, so a resumed search continues as if it had never stopped.
     """
     tried = tried_configurations(space, trials)
     untried = untried_default(space, tried)
@@ -174,8 +172,8 @@ def next_configuration(
 def untried_default(space: "HyperParameters", tried: Tried) -> Configuration | None:
     """Returns the first family's default configuration that was not tried yet, or None."""
     for family, values in defaults(space):
-        # A trial that died without telling its values may have been the default: without the
-        # second test, a default that kills its worker would be proposed for ever.
+        # A trial that died before it reported its values may have been the default. Without the
+        # first test, a default that kills its worker would be proposed again and again.
         if not tried.holds_unread(family) and (family, values) not in tried:
             return family, values
     return None
@@ -184,10 +182,10 @@ def untried_default(space: "HyperParameters", tried: Tried) -> Configuration | N
 def as_hyperparameters(
     space: "HyperParameters", family: str, values: Mapping[str, Scalar]
 ) -> "HyperParameters":
-    """Returns a copy of the space that holds one configuration, as a builder takes it.
+    """Returns a copy of the space with the values of one configuration, ready for a builder.
 
-    Active hyperparameters that `values` does not name get their defaults, because Keras Tuner
-    answers a read of a missing one with a bare KeyError.
+    Active hyperparameters that `values` does not name get their defaults: Keras Tuner raises a
+    KeyError without a message if a builder reads a missing one.
 
     Raises:
         SpaceError: The space has no such family.
@@ -198,25 +196,25 @@ def as_hyperparameters(
             f"Expected a family of the search space, one of {families}. Received: {family!r}. "
             "Name one of these, or add the family to the search."
         )
-    filled = complete(space, family, lambda hp: _given(hp, family, values))
+    filled = complete(space, family, lambda hp: _given(hp, values))
     copy = space.copy()
     copy.values = full_values(family, {**filled, **values})
     return copy
 
 
-def _given(hp: "HyperParameter", family: str, values: Mapping[str, Scalar]) -> Scalar:
+def _given(hp: "HyperParameter", values: Mapping[str, Scalar]) -> Scalar:
     default: Scalar = hp.default
-    return values.get(hp.name.removeprefix(f"{family}/"), default)
+    return values.get(FullName.parse(hp.name).bare, default)
 
 
 def _root(space: "HyperParameters") -> "Choice":
     for hp in space.space:
-        if hp.name == ROOT and not hp.conditions:
+        if hp.name == SPACE and not hp.conditions:
             return hp
     names = [hp.name for hp in space.space]
     raise SpaceError(
-        f"Expected a search space with a root choice named {ROOT!r}. Received the names: {names}. "
-        f"Begin it with `hp.Choice({ROOT!r}, families)`."
+        f"Expected a search space with a root choice named {SPACE!r}. Received the names: {names}. "
+        f"Begin it with `hp.Choice({SPACE!r}, families)`."
     )
 
 
@@ -237,10 +235,8 @@ def _all_values(
     yield values
 
 
-def _bare(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    return {
-        name.removeprefix(f"{family}/"): value for name, value in values.items() if name != ROOT
-    }
+def _bare(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {FullName.parse(name).bare: v for name, v in values.items() if name != SPACE}
 
 
 def _seed(rng: np.random.Generator) -> int:

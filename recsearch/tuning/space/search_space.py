@@ -1,7 +1,8 @@
 """Search spaces: loading builders, building models, discovering and narrowing hyperparameters.
 
 One search covers one family or several. Each family's builder runs inside `hp.name_scope(family)`
-under the root choice `space`, so that two families may use the same names; people see bare names.
+and under the condition `space == family`, so two families may use the same names. Users see bare
+names.
 """
 
 import logging
@@ -16,22 +17,23 @@ import tensorflow as tf
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, SpaceError
 from recsearch.nn.recommender import Recommender, as_recommender
+from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import error_text
-from recsearch.tuning.space.discovery import discover, shown
+from recsearch.tuning.space.discovery import discover, values_text
 from recsearch.tuning.space.families import Family, family_names, load_family
 from recsearch.tuning.space.hypermodels import takes_data
 from recsearch.tuning.space.hyperparameters import TrackedHyperParameters
 from recsearch.tuning.space.overrides import Override
 from recsearch.tuning.space.precision import under
-from recsearch.tuning.space.sampling import ROOT
+from recsearch.tuning.space.sampling import full_values
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Built:
-    """A model and the hyperparameters that its builder really read (bare names)."""
+class BuiltModel:
+    """A model, and bare name -> value of the hyperparameters that its builder read."""
 
     recommender: Recommender
     values: dict[str, Scalar]
@@ -39,11 +41,11 @@ class Built:
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a configuration before it is built.
+    """What is known about a configuration before its model is built.
 
     Attributes:
         values: Bare name -> value of the hyperparameters that its builder reads.
-        num_parameters: Size of its model.
+        num_parameters: Number of parameters of its model.
     """
 
     values: dict[str, Scalar]
@@ -62,7 +64,7 @@ class SearchSpace:
     families: Mapping[str, Family]
     overrides: tuple[Override, ...] = ()
 
-    def build(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Built:
+    def build(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> BuiltModel:
         """Returns the recommender of one configuration.
 
         Args:
@@ -74,9 +76,8 @@ class SearchSpace:
             SpaceError: If the builder's result is not a recommender, or its hyperparameters clash.
         """
         hp, built = self._run(family, values, data)
-        prefix = f"{family}/"
-        read = {name.removeprefix(prefix): v for name, v in hp.read.items() if name != ROOT}
-        return Built(as_recommender(built, data, read), read)
+        read = {FullName.parse(name).bare: v for name, v in hp.read.items() if name != SPACE}
+        return BuiltModel(as_recommender(built, data, read), read)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
         """Returns what a configuration would read and how large its model would be.
@@ -103,10 +104,10 @@ class SearchSpace:
     ) -> tuple[TrackedHyperParameters, Any]:
         """Returns the hyperparameters that a builder read, and what it returned."""
         hp = TrackedHyperParameters(self.overrides, only_declared)
-        hp.values = {ROOT: family, **{f"{family}/{name}": v for name, v in values.items()}}
-        hp.Choice(ROOT, list(self.families))
+        hp.values = full_values(family, values)
+        hp.Choice(SPACE, list(self.families))
         builder, precision = self.families[family].builder, self.families[family].precision
-        with hp.conditional_scope(ROOT, [family]), hp.name_scope(family), under(precision):
+        with hp.conditional_scope(SPACE, [family]), hp.name_scope(family), under(precision):
             built = builder(hp, data) if takes_data(builder) else builder(hp)
         return hp, built
 
@@ -145,7 +146,7 @@ class SearchSpace:
         except Exception as error:  # a builder may raise anything; its author must see where
             raise BuildError(
                 f"The builder of {family} ({self.families[family].reference}) failed at "
-                f"{shown(values)}: {error_text(error)}"
+                f"{values_text(values)}: {error_text(error)}"
             ) from error
 
 

@@ -23,7 +23,7 @@ from recsearch.evaluation.protocol import (
     recommend,
 )
 from recsearch.evaluation.scorer import Scorer
-from recsearch.metrics import bootstrap_interval, compare, list_metrics, slice_results
+from recsearch.metrics import bootstrap_interval, compare_results, list_metrics, slice_results
 from recsearch.study.trial import Objective
 
 LIST_METRICS = tuple(
@@ -97,7 +97,7 @@ class TestLook:
         """Returns whether one contender is better than another, user by user."""
         rng = np.random.default_rng(self.seed)
         first, second = headline(own, self.data), headline(other, self.data)
-        return compare(first, second, self.objective.name, rng).to_json()
+        return compare_results(first, second, self.objective.name, rng).to_json()
 
     def lists(self, scorer: Scorer) -> dict[str, float] | None:
         """Returns what the recommended lists are like; None but for implicit data.

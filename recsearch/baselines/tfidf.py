@@ -1,7 +1,7 @@
-"""Content: how alike an item's columns are to those of the items that the user met.
+"""The baseline "content": scores items by TF-IDF similarity to the user's items.
 
-score(u, i) = v_i . (mean of v_j over the items j that u met), with v_i the TF-IDF vector of the
-values of i's columns, of length 1.
+score(u, i) = v_i . (mean of v_j over the items j of u), where v_i is the TF-IDF vector of the
+values in i's columns, normalised to length 1.
 
 Dimension letters: U users and N items, each with index 0, the unknown one; B users or pairs;
 T terms.
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recsearch.baselines.matrices import by_recency, interaction_matrix, paired_sums
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import ColumnKind
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
+from recsearch.evaluation.scorer import known_or_zero
 
 GRID: tuple[Parameters, ...] = ({"idf": True}, {"idf": False})
-"""What is tried, the default first."""
+"""The configurations that are tried, the default first."""
 
 MAX_VECTOR_CELLS = 2**26
 
@@ -29,40 +30,37 @@ TERM_KINDS = (ColumnKind.CATEGORICAL, ColumnKind.MULTI)
 
 
 @dataclass(frozen=True)
-class Content:
-    """What users met, and what items are told by.
+class TfidfProfiles:
+    """The users' items and the items' TF-IDF vectors.
 
     Attributes:
-        share: [U, N] float32: what the item is of all that the user met, so that rows sum to 1.
-        vector: [N + M, T] float32: rows of length 1, or 0 where nothing is known of the item; the
-            last M are of items that training does not know.
+        share: [U, N] float32: the weight of each of the user's items; rows sum to 1.
+        vector: [N + M, T] float32: rows of length 1, or 0 if nothing is known about the item; the
+            last M are items that training does not know.
     """
 
     share: sparse.csr_array
     vector: sparse.csr_array
 
-    reads_columns = True  # so it can score an item that nobody has met
+    reads_columns = True  # so it can score items without interactions
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one mean cosine a pair, [B], in [0, 1]; 0 where user or item is unknown."""
-        users, row = np.unique(self._known(user), return_inverse=True)
+        """Returns one mean cosine per pair, [B], in [0, 1]; 0 if user or item is unknown."""
+        known = known_or_zero(user, self.share.shape[0])
+        users, row = np.unique(known, return_inverse=True)
         profile = self.share[users] @ self._trained
         return paired_sums(profile, self.vector, row.astype(np.int32), item)
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns [B, N]: the mean cosine of every item with each user's items."""
-        profile = self.share[self._known(user)] @ self._trained
+        profile = self.share[known_or_zero(user, self.share.shape[0])] @ self._trained
         scores: NDArray[np.float32] = (profile @ self._trained.T).toarray()
         return scores
 
     @property
     def _trained(self) -> sparse.csr_array:
-        """The vectors of the items of training, [N, T]."""
+        """The vectors of the training items, [N, T]."""
         return self.vector[: self.share.shape[1]]
-
-    def _known(self, user: NDArray[np.int32]) -> NDArray[np.int32]:
-        known: NDArray[np.int32] = np.where(user < self.share.shape[0], user, np.int32(0))
-        return known
 
 
 def has_terms(spec: DataSpec) -> bool:
@@ -70,16 +68,16 @@ def has_terms(spec: DataSpec) -> bool:
     return any(column.kind in TERM_KINDS for column in spec.item_columns)
 
 
-def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> Fitter:
-    """Returns what fits content, with or without `idf`.
+def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) -> FitFunction:
+    """Returns the function that fits this baseline, with or without `idf`.
 
-    With a `half_life` the user's items count by their recency in the mean.
+    With a `half_life`, the user's items are weighted by recency in the mean.
 
     Args:
-        data: Its training part is read, and its categorical and multi-valued item columns, one
-            term a column and value. Prepared data hold no text column, so titles do not count;
-            nor do numeric columns, whose values are no terms.
-        configurations: All that will be fitted, half-lives aside.
+        data: The training part and the categorical and multi-valued item columns are used. Each
+            (column, value) is one term. Prepared data have no text columns, so titles do not count.
+            Numeric columns do not count either: their values are not terms.
+        configurations: All configurations that will be fitted, except for half-lives.
 
     Source:
         TF-IDF profiles: Pazzani and Billsus 2007, "Content-Based Recommendation Systems". TF-IDF
@@ -89,7 +87,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
     interactions = interaction_matrix(data.train, data.spec.num_users, data.spec.num_items)
     terms = term_counts(data)
 
-    def fit(parameters: Parameters) -> Content:
+    def fit(parameters: Parameters) -> TfidfProfiles:
         from sklearn.feature_extraction.text import TfidfTransformer  # half a second to import
         from sklearn.preprocessing import normalize
 
@@ -97,7 +95,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
             terms[1 : data.spec.num_items]
         )
         share = normalize(by_recency(interactions, data.seen, parameters), norm="l1")
-        return Content(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
+        return TfidfProfiles(share, sparse.csr_array(weighting.transform(terms)).astype(np.float32))
 
     return fit
 
@@ -105,7 +103,7 @@ def prepare_content(data: PreparedData, configurations: Sequence[Parameters]) ->
 def term_counts(data: PreparedData) -> sparse.csr_array:
     """Returns [N + M, T] float64: how often each item has each (column, value); row 0 is empty.
 
-    The last M rows are of items that training does not know.
+    The last M rows are items that training does not know.
     """
     spec = data.spec
     parts: list[sparse.csr_array] = []
@@ -122,9 +120,9 @@ def term_counts(data: PreparedData) -> sparse.csr_array:
 
 
 def item_vectors(data: PreparedData) -> NDArray[np.float32] | None:
-    """Returns what items are told by, [N, T] float32 counts of (column, value), or None.
+    """Returns item vectors, [N, T] float32 counts of (column, value), or None.
 
-    None if there is no such column, or the array would take over 256 MiB.
+    It is None if there is no such column, or the array would take more than 256 MiB.
     """
     if not has_terms(data.spec):
         return None

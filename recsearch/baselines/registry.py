@@ -1,11 +1,10 @@
-"""Which baselines suit which task, and what is tried of each."""
+"""The baselines of each task, and the configurations that are tried."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recsearch.baselines import (
     bias,
-    content,
     cosine_knn,
     ease,
     ials,
@@ -13,8 +12,9 @@ from recsearch.baselines import (
     popularity,
     pure_svd,
     residual_knn,
+    tfidf,
 )
-from recsearch.baselines.parameters import Fitter, Parameters
+from recsearch.baselines.parameters import FitFunction, Parameters
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
@@ -26,24 +26,24 @@ class Baseline:
     """A simple model and its search.
 
     Attributes:
-        grid: The configurations that are tried, half-lives aside: at most twelve, the default
+        grid: The configurations that are tried, without half-lives: at most twelve, the default
             first.
-        prepare: Does the work that all given configurations have in common; returns what fits at
+        prepare: Does the work that all given configurations share; returns the function that fits
             one of them.
-        weighs_recency: Whether it takes a `half_life` too, in items, where they have ages.
+        weighs_recency: Whether it also has a `half_life`, in items, for data with ages.
     """
 
     grid: tuple[Parameters, ...]
-    prepare: Callable[[PreparedData, Sequence[Parameters]], Fitter]
+    prepare: Callable[[PreparedData, Sequence[Parameters]], FitFunction]
     weighs_recency: bool = False
 
     def half_lives(self, data: PreparedData) -> tuple[float, ...]:
-        """Returns the half-lives that are tried on the data."""
+        """Returns the half-lives that are tried for the data."""
         return HALF_LIVES if self.weighs_recency and data.seen.age is not None else ()
 
 
 HALF_LIVES = (64.0, 16.0, 4.0)
-"""What is tried, in items of a user, beside all items counting alike."""
+"""The half-lives that are tried, in items of a user, besides equal weights."""
 
 POPULARITY = Baseline(popularity.GRID, popularity.prepare_popularity)
 BIAS = Baseline(bias.GRID, bias.prepare_bias)
@@ -56,7 +56,7 @@ BASELINES: dict[Task, dict[str, Baseline]] = {
         "ease": Baseline(ease.GRID, ease.prepare_ease, weighs_recency=True),
         "pure_svd": Baseline(pure_svd.GRID, pure_svd.prepare_pure_svd, weighs_recency=True),
         "ials": Baseline(ials.GRID, ials.prepare_ials, weighs_recency=True),
-        "content": Baseline(content.GRID, content.prepare_content, weighs_recency=True),
+        "content": Baseline(tfidf.GRID, tfidf.prepare_content, weighs_recency=True),
     },
     Task.RATING: {
         "bias": BIAS,
@@ -68,19 +68,19 @@ BASELINES: dict[Task, dict[str, Baseline]] = {
         "bias": BIAS,
     },
 }
-"""Task -> name -> baseline, the simplest first. Content has no scores that are probabilities, as
-clicks demand, nor labels, as ratings do."""
+"""Task -> name -> baseline, the simplest first. Content is only for implicit data: its scores are
+neither probabilities, which clicks need, nor in the unit of ratings."""
 
 
 def applicable(task: Task, spec: DataSpec) -> tuple[str, ...]:
     """Returns the names of the baselines of a task, the simplest first.
 
     Args:
-        task: What is to be learned.
+        task: What is learned.
         spec: Content needs a categorical or multi-valued item column.
     """
     names = BASELINES[task]
-    return tuple(name for name in names if name != "content" or content.has_terms(spec))
+    return tuple(name for name in names if name != "content" or tfidf.has_terms(spec))
 
 
 def find_baseline(name: str, spec: DataSpec) -> Baseline:

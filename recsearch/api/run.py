@@ -1,61 +1,49 @@
-"""The plots of a run: data by `recsearch.report.figures`, drawn by `recsearch.report.drawing`.
+"""The public `Run`: a run directory with its tables, plots, exports and recommendations."""
 
-Plotly is imported by the first plot.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from recsearch.errors import RunDirectoryError
-from recsearch.results.records import Measurement, Training
-from recsearch.study.replay import SearchState
+from recsearch.results.reading import load_run
+from recsearch.results.record import RunRecord
+from recsearch.serving.recommend import ExportedModel
 
 if TYPE_CHECKING:
+    from optuna.study import Study
     from plotly.graph_objects import Figure
 
 
-@dataclass(frozen=True)
-class RunPlots:
-    """What a run directory holds, and its plots.
+def load(directory: str | Path) -> "Run":
+    """Returns the run in a directory, finished or not.
 
-    Attributes:
-        directory: The run directory.
-        config: run.json: settings, versions, data, search space.
-        state: The trials and stages, replayed from the journal.
-        measurements: Every score in the order in which it became known.
-        metrics: best/metrics.json, or None while the run has not come that far.
-        trainings: Every stay of a trial on a worker.
-        examples: best/examples.json, or None if the run left none.
+    Args:
+        directory: The directory given to `recsearch run`, or created by it.
+
+    Raises:
+        UsageError: If `directory` is not a path.
+        RunDirectoryError: If it is not a run directory, one of its files is damaged, or it contains
+            a symbolic link.
+    """
+    return Run.of(load_run(directory))
+
+
+@dataclass(frozen=True, repr=False)
+class Run(RunRecord):
+    """A run directory: the attributes and tables of `RunRecord`, plots, exports, recommendations.
+
+    Plotly is imported by the first plot, TensorFlow by the first recommendation.
     """
 
-    directory: Path
-    config: Mapping[str, Any]
-    state: SearchState
-    measurements: tuple[Measurement, ...]
-    metrics: Mapping[str, Any] | None
-    trainings: tuple[Training, ...] = ()
-    examples: Mapping[str, Any] | None = None
-
-    def needed(self, key: str) -> Any:
-        """Returns what run.json says under a key that a command cannot do without.
-
-        Raises:
-            RunDirectoryError: If run.json does not have it.
-        """
-        if key not in self.config:
-            raise RunDirectoryError(
-                f"{self.directory / 'run.json'} is damaged: expected the key '{key}', received an "
-                "object without it."
-            )
-        return self.config[key]
-
-    @property
-    def space(self) -> Sequence[Mapping[str, Any]]:
-        """The hyperparameters as run.json describes them, under their full names."""
-        described: Sequence[Mapping[str, Any]] = self.config.get("space", ())
-        return described
+    @classmethod
+    def of(cls, record: RunRecord) -> "Run":
+        """Returns a record with the methods of this class."""
+        return cls(**{field.name: getattr(record, field.name) for field in fields(record)})
 
     def plot_history(self) -> "Figure":
         """Returns a plot of every score over time, with the best so far."""
@@ -150,3 +138,57 @@ class RunPlots:
                 f"Finish it with `recsearch resume {self.directory}`."
             )
         return self.metrics
+
+    def _repr_html_(self) -> str:
+        ids = [trial.trial_id for trial in self.state.ranked()[:5]]
+        leaders = self.trials().set_index("trial_id").loc[ids].drop(columns=["message"])
+        table = leaders.dropna(axis="columns", how="all")
+        lines = "<br>".join(map(html.escape, self.summary().splitlines()))
+        return f"<p>{lines}</p>{table.to_html(escape=True, na_rep='')}"
+
+    def to_optuna(self, storage: str | None = None) -> "Study":
+        """Returns the trials as an Optuna study; see `exchange.optuna_study.make_study`."""
+        from recsearch.exchange.optuna_study import make_study
+
+        return make_study(self, storage)
+
+    def to_mlflow(self, uri: str, experiment: str = "recsearch") -> str:
+        """Logs the run to MLflow, returns the run's id; see `exchange.mlflow_log.log_to_mlflow`."""
+        from recsearch.exchange.mlflow_log import log_to_mlflow
+
+        return log_to_mlflow(self, uri, experiment)
+
+    def recommender(self) -> Any:
+        """Returns the exported model, loaded with TensorFlow.
+
+        A SavedModel is executable code: load only models that you trust. Loading a model of a run
+        from another machine gives a `ForeignModelWarning`.
+
+        Raises:
+            RunDirectoryError: If the run has exported no model.
+        """
+        return self._exported.model
+
+    def recommend(
+        self, user_id: int | str, k: int = 10, *, include_seen: bool = False
+    ) -> pd.DataFrame:
+        """Returns the k best items for a user, computed by the exported model.
+
+        Args:
+            user_id: Raw id of one user, as in the data: a whole number or text.
+            k: Number of items; fewer are returned if the model has no more to offer.
+            include_seen: Whether to include items that the user has in the data.
+
+        Returns:
+            Columns item_id, title (if an item table had titles) and score, the best first;
+            `attrs["known_user"]` says whether the user was in the data.
+
+        Raises:
+            RunDirectoryError: If the run has exported no model.
+            UsageError: If k is not a positive whole number, or the id is not of the data's type.
+        """
+        return self._exported.recommend(user_id, k, include_seen=include_seen)
+
+    @cached_property
+    def _exported(self) -> ExportedModel:
+        return ExportedModel(self)

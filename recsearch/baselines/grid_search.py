@@ -1,4 +1,4 @@
-"""The small search of a baseline: its grid, within a time limit, on the validation part."""
+"""The search of a baseline: its grid, within a time limit, on the validation part."""
 
 import math
 import time
@@ -6,27 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recsearch.baselines.matrices import TooLargeError
-from recsearch.baselines.parameters import Fitter, Parameters
-from recsearch.baselines.table import find_baseline
+from recsearch.baselines.parameters import FitFunction, Parameters
+from recsearch.baselines.registry import find_baseline
 from recsearch.data.preparation import PreparedData
 from recsearch.errors import UsageError
 from recsearch.evaluation.scorer import Scorer
 
 TIME_LIMIT = 60.0
-"""Seconds after which no further configuration of a baseline is begun."""
+"""Seconds after which no further configuration of a baseline is started."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What the search of a baseline found.
+    """The result of the search of a baseline.
 
     Attributes:
         name: The baseline.
         parameters: The best configuration.
-        value: What `evaluate` said of it; nan if it said so of all.
-        num_tried: How many configurations were evaluated.
-        seconds: How long that took.
-        note: How many configurations were tried, and what was left out and why.
+        value: Its value by `evaluate`; nan if all values are nan.
+        num_tried: The number of configurations that were evaluated.
+        seconds: Duration of the search.
+        note: How many configurations were tried, and how many were left out and why.
     """
 
     name: str
@@ -42,12 +42,12 @@ def fit(name: str, data: PreparedData, parameters: Parameters) -> Scorer:
 
     Args:
         name: One of `applicable(task, spec)`.
-        data: Its training part, and for content its item columns, are read.
-        parameters: Those that are not given have their defaults.
+        data: The training part is used, and the item columns for content.
+        parameters: Missing parameters have their defaults.
 
     Raises:
         TooLargeError: If the data are too large for this baseline.
-        UsageError: If the task has no such baseline, or the baseline no such parameter.
+        UsageError: If the task has no such baseline, or the baseline has no such parameter.
     """
     baseline = find_baseline(name, data.spec)
     default = baseline.grid[0]
@@ -68,16 +68,16 @@ def tune(
     evaluate: Callable[[Scorer], float],
     time_limit: float = TIME_LIMIT,
 ) -> Tuned:
-    """Returns the configuration that `evaluate` values most, of the grid and of half-lives.
+    """Returns the configuration with the highest value, among the grid and half-lives.
 
     Work that does not depend on the parameters is done once. The default configuration is always
-    tried, and first; each further one is begun only while time is left. Where items have ages,
-    half-lives are tried at the default, and the rest of the grid at the best of them. Of equally
-    good configurations the first is chosen; nan is worse than any number.
+    tried first; further ones are started only within the time limit. If items have ages, half-lives
+    are tried with the default, and the rest of the grid with the best half-life. Of equally good
+    configurations, the first is chosen; nan is worse than any number.
 
     Args:
         name: One of `applicable(task, spec)`.
-        data: Its training part is fitted; `evaluate` looks at its held-out part.
+        data: The baseline is fitted on the training part; `evaluate` uses the held-out part.
         evaluate: Returns the validation metric of a fitted baseline; larger is better.
         time_limit: In seconds.
 
@@ -96,12 +96,12 @@ def tune(
 
 
 class _Search:
-    """What was tried of a baseline so far.
+    """The search of one baseline: its best configuration so far, and counts.
 
     Args:
         default: The configuration that is tried first.
         evaluate: Returns the validation metric of a fitted baseline; larger is better.
-        time_limit: In seconds, from now on.
+        time_limit: In seconds, from now.
     """
 
     def __init__(
@@ -113,8 +113,8 @@ class _Search:
         self._started = time.perf_counter()
         self._tried = self._too_large = 0
 
-    def over(self, fitter: Fitter, configurations: Sequence[Parameters]) -> None:
-        """Tries the configurations while time is left; the very first in any case."""
+    def over(self, fitter: FitFunction, configurations: Sequence[Parameters]) -> None:
+        """Tries the configurations within the time limit; the very first one always."""
         for parameters in configurations:
             if self._tried > 0 and time.perf_counter() - self._started >= self._time_limit:
                 return
@@ -130,18 +130,18 @@ class _Search:
                 self.best, self.value = parameters, found
 
     def result(self, name: str, total: int) -> Tuned:
-        """Returns what was found; there were `total` configurations."""
+        """Returns the result; there were `total` configurations."""
         value = self.value if self.value > -math.inf else math.nan
         seconds = round(time.perf_counter() - self._started, 3)
         return Tuned(name, self.best, value, self._tried, seconds, self._note(total))
 
     def _note(self, total: int) -> str:
-        """Returns how many of all configurations were tried, in words."""
+        """Returns a text about how many of all configurations were tried."""
         if total == 1:
-            return "it has no parameters"
+            return "this baseline has no parameters"
         text = f"{self._tried} of {total} configurations were tried"
         if self._too_large:
             text += f"; {self._too_large} were too large"
         if self._tried + self._too_large < total:
-            text += f"; the {self._time_limit:g} s for it were over"
+            text += f"; the time limit of {self._time_limit:g} s was reached"
         return text
