@@ -22,6 +22,7 @@ from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     BAG_LABELS,
+    ByteDropout,
     GaussianCode,
     Recommender,
     bag_inputs,
@@ -51,7 +52,7 @@ def _reconstruct(hp: HyperParameters, data: DataSpec, bag: Any, half_life: float
     hidden = hp.Choice("hidden_units", [0, 256, 512, 1024])
     l2 = _read_l2(hp)
     x = layers.UnitNormalization()(bag)
-    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
+    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(x)
     if hidden:
         x = layers.Dense(hidden, "tanh", kernel_regularizer=l2)(x)
     code = _code(hp, data, x, dim, l2, half_life)
@@ -83,7 +84,7 @@ def _autorec(hp: HyperParameters, data: DataSpec, bag: Any, labels: Any) -> Any:
     hidden = hp.Choice("hidden_units", [128, 256, 512, 1024], default=512)
     l2 = _read_l2(hp)
     differences = layers.Multiply()([bag, layers.Rescaling(1.0, offset=-data.label_mean)(labels)])
-    x = layers.Dropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(differences)
+    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(differences)
     code = layers.Dense(hidden, "sigmoid", kernel_regularizer=l2)(x)
     # Small, so that the sigmoid code starts near 1/2 and the output near the mean.
     small = initializers.RandomNormal(stddev=0.01)

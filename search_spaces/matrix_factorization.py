@@ -28,6 +28,7 @@ from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     Bags,
+    ByteDropout,
     CosineScores,
     Embedding,
     Recommender,
@@ -93,7 +94,7 @@ def _of_pairs(data: DataSpec, dim: int, l2: float, dropout: float) -> Model:
     item_vector = Embedding(data.num_items, dim, l2=l2, name="item_vector")(item)
     score = layers.Add()(
         [
-            layers.Dot(axes=-1)([layers.Dropout(dropout)(user_vector), item_vector]),
+            layers.Dot(axes=-1)([ByteDropout(dropout)(user_vector), item_vector]),
             *biases(data, user, item, l2),
         ]
     )
@@ -119,7 +120,7 @@ def _of_catalogue(
         of_bag, bag = bag_inputs(data, feedback.half_life)
         inputs += of_bag
         user_vector += _feedback_vector(bag, dim, feedback.dropout, item_l2, added)
-    user_vector = layers.Dropout(dropout)(user_vector)
+    user_vector = ByteDropout(dropout)(user_vector)
     if temperature is not None:
         return Model(inputs, CosineScores(data.num_items, temperature)(user_vector), name=NAME)
     score = layers.Dense(
@@ -141,4 +142,4 @@ def _feedback_vector(bag: Any, dim: int, dropout: float, l2: Any, stddev: float)
         kernel_initializer=initializers.RandomNormal(stddev=stddev),
         kernel_regularizer=l2,
         name="feedback_vector",
-    )(layers.Dropout(dropout)(layers.UnitNormalization()(bag)))
+    )(ByteDropout(dropout)(layers.UnitNormalization()(bag)))

@@ -120,25 +120,23 @@ def test_schedule_of_the_optimizer_is_not_recorded_and_not_set() -> None:
     assert "learning_rate" not in outcome.curve[0].metrics
 
 
-@pytest.mark.parametrize(
-    ("metric", "direction", "falls"), [("rmse", "min", True), ("ndcg@10", "max", False)]
-)
-def test_direction_of_a_validation_metric_need_not_be_told(
-    metric: str, direction: str, falls: bool
-) -> None:
+@pytest.mark.parametrize(("metric", "falls"), [("rmse", True), ("ndcg@10", False)])
+def test_direction_of_a_validation_metric_need_not_be_given(metric: str, falls: bool) -> None:
     callback = kc.EarlyStopping(f"val_{metric}", patience=1)
     told = EpochCallbacks(recommender(callback))
     told.begin(9)
-    assert callback.mode == direction
+    assert callback.mode == "auto"  # the callback of the user stays as it is
     for epoch, value in enumerate([0.3, 0.2, 0.1]):
         told.end_epoch(epoch, {"loss": 1.0}, {metric: value})
     assert told.stopped is not falls
 
 
 def test_mode_that_the_builder_chose_stays() -> None:
-    callback = kc.EarlyStopping("val_rmse", mode="max")
-    EpochCallbacks(recommender(callback)).begin(9)
-    assert callback.mode == "max"
+    told = EpochCallbacks(recommender(kc.EarlyStopping("val_rmse", mode="max", patience=1)))
+    told.begin(9)
+    for epoch, value in enumerate([0.3, 0.2, 0.1]):
+        told.end_epoch(epoch, {"loss": 1.0}, {"rmse": value})
+    assert told.stopped
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_nonsense", "auc"])

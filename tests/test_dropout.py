@@ -1,4 +1,4 @@
-"""Dropout by a byte an element against what dropout is, and where Keras' own must stay."""
+"""Dropout by one byte per element: what dropout is, and where the mask is drawn by Keras."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsearch.nn.byte_dropout import ByteMask, use_byte_masks
+from recsearch.nn.byte_dropout import ByteDropout, ByteMask
+from recsearch.training.step import training_step
 
 ONES = np.ones((256, 24), np.float32)
-
-
-class OwnDropout(keras.layers.Dropout):
-    """A user's layer."""
 
 
 def masks(rate: float, draws: int, shape: tuple[int, ...], first_seed: int = 0) -> np.ndarray:
@@ -29,15 +26,11 @@ def masks(rate: float, draws: int, shape: tuple[int, ...], first_seed: int = 0) 
 def dropout_model(rate: float = 0.3, **settings: Any) -> keras.Model:
     """Returns a model that is one layer of dropout; settings are the layer's."""
     values = keras.Input(ONES.shape[1:])
-    return keras.Model(values, keras.layers.Dropout(rate, **settings)(values))
+    return keras.Model(values, ByteDropout(rate, **settings)(values))
 
 
 def in_training(model: keras.Model) -> np.ndarray:
     return np.asarray(model(ONES, training=True))
-
-
-def overridden(model: keras.Model) -> list[str]:
-    return [layer.name for layer in model._flatten_layers() if "call" in vars(layer)]
 
 
 @pytest.mark.parametrize("rate", [0.002, 0.1, 0.2, 0.5, 0.9, 0.99])
@@ -111,7 +104,6 @@ def test_same_seed_gives_the_same_mask() -> None:
 
 def test_steps_differ_and_follow_the_seed_state_of_the_layer() -> None:
     model = dropout_model(seed=5)
-    use_byte_masks(model)
     state = model.layers[1].seed_generator.state
     first, second = in_training(model), in_training(model)
     assert (first != second).any()
@@ -123,17 +115,14 @@ def test_steps_differ_and_follow_the_seed_state_of_the_layer() -> None:
 
 def test_layers_of_a_model_differ() -> None:
     values = keras.Input(ONES.shape[1:])
-    both = [keras.layers.Dropout(0.5)(values) for _ in range(2)]
+    both = [ByteDropout(0.5)(values) for _ in range(2)]
     model = keras.Model(values, both)
-    use_byte_masks(model)
     first, second = model(ONES, training=True)
     assert np.asarray(first != second).mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_epoch_in_a_graph_draws_as_single_steps_do() -> None:
     eager, traced = dropout_model(seed=2), dropout_model(seed=2)
-    use_byte_masks(eager)
-    use_byte_masks(traced)
     call = tf.function(lambda values: traced(values, training=True))
     for _ in range(3):
         np.testing.assert_array_equal(call(tf.constant(ONES)), in_training(eager))
@@ -141,7 +130,6 @@ def test_epoch_in_a_graph_draws_as_single_steps_do() -> None:
 
 def test_gradient_is_the_mask() -> None:
     model = dropout_model(seed=1)
-    use_byte_masks(model)
     values = tf.Variable(np.random.default_rng(0).normal(size=ONES.shape).astype("float32"))
     with tf.GradientTape() as tape:
         dropped = model(values, training=True)
@@ -151,48 +139,31 @@ def test_gradient_is_the_mask() -> None:
     np.testing.assert_allclose(tape.gradient(total, values), 3 * mask, rtol=1e-6)
 
 
-def test_nested_layers_are_found() -> None:
-    inner = dropout_model()
-    values = keras.Input(ONES.shape[1:])
-    tower = keras.Sequential([keras.layers.Dropout(0.2), keras.layers.Dense(3)])
-    model = keras.Model(values, tower(inner(values)))
-    use_byte_masks(model)
-    assert len(overridden(model)) == 2
-    use_byte_masks(model)  # a second time changes nothing
-    assert len(overridden(model)) == 2
-    assert in_training(model).shape == (256, 3)
-
-
-def test_layer_inside_a_wrapper_still_works() -> None:
+def test_layer_inside_a_wrapper_works() -> None:
     values = keras.Input((5, 4))
-    model = keras.Model(values, keras.layers.TimeDistributed(keras.layers.Dropout(0.5))(values))
-    use_byte_masks(model)
-    assert len(overridden(model)) == 1
+    model = keras.Model(values, keras.layers.TimeDistributed(ByteDropout(0.5))(values))
     drawn = model(np.ones((30, 5, 4), np.float32), training=True)
     np.testing.assert_array_equal(np.unique(drawn), [0, 2])
 
 
 @pytest.mark.parametrize(
-    ("kind", "rate", "others"),
-    [
-        (OwnDropout, 0.3, {}),
-        (keras.layers.GaussianDropout, 0.3, {}),
-        (keras.layers.Dropout, 0.3, {"noise_shape": (None, 1)}),
-        (keras.layers.Dropout, 0.0, {}),
-        (keras.layers.Dropout, 255 / 256, {}),
-        (keras.layers.Dropout, 1.0, {}),
-    ],
+    ("rate", "others"),
+    [(0.3, {"noise_shape": (256, 1)}), (0.0, {}), (255 / 256, {}), (1.0, {})],
 )
-def test_other_layers_stay_as_they_are(kind: type, rate: float, others: dict[str, Any]) -> None:
-    values = keras.Input(ONES.shape[1:])
-    model = keras.Model(values, kind(rate, **others)(values))
-    use_byte_masks(model)
-    assert overridden(model) == []
+def test_mask_is_keras_own_where_bytes_do_not_serve(rate: float, others: dict[str, Any]) -> None:
+    layer, plain = (kind(rate, seed=5, **others) for kind in (ByteDropout, keras.layers.Dropout))
+    for _ in range(2):
+        ours, theirs = layer(ONES, training=True), plain(ONES, training=True)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_mask_is_not_keras_own_otherwise() -> None:
+    layer, plain = (kind(0.5, seed=5) for kind in (ByteDropout, keras.layers.Dropout))
+    assert (layer(ONES, training=True) != plain(ONES, training=True)).numpy().any()
 
 
 def test_inference_gives_the_values_and_leaves_the_seed_state() -> None:
     model = dropout_model(seed=4)
-    use_byte_masks(model)
     np.testing.assert_array_equal(model(ONES), ONES)
     np.testing.assert_array_equal(model.predict(ONES, verbose=0), ONES)
     np.testing.assert_array_equal(np.asarray(model.layers[1].seed_generator.state), [4, 0])
@@ -200,21 +171,36 @@ def test_inference_gives_the_values_and_leaves_the_seed_state() -> None:
 
 def test_whole_numbers_are_refused_as_keras_refuses_them() -> None:
     values = keras.Input((3,), dtype="int32")
-    model = keras.Model(values, keras.layers.Dropout(0.3, dtype="int32")(values))
-    use_byte_masks(model)
+    model = keras.Model(values, ByteDropout(0.3, dtype="int32")(values))
     with pytest.raises(ValueError, match="floating point"):
         model(np.ones((2, 3), np.int32), training=True)
 
 
-def test_saved_model_is_the_one_of_keras(tmp_path: Path) -> None:
-    plain, changed = dropout_model(seed=3, name="drop"), dropout_model(seed=3, name="drop")
-    use_byte_masks(changed)
-    first = in_training(changed)
-    assert changed.layers[1].get_config() == plain.layers[1].get_config()
-    changed.save(tmp_path / "model.keras")
+def test_saved_model_is_loaded_with_the_same_masks(tmp_path: Path) -> None:
+    model = dropout_model(seed=3, name="drop")
+    first = in_training(model)
+    model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
-    assert type(again.layers[1]) is keras.layers.Dropout
-    assert overridden(again) == []
-    assert again.get_config() == changed.get_config()
-    use_byte_masks(again)  # Keras saves the seed, not how many draws were made of it
+    assert type(again.layers[1]) is ByteDropout
+    assert again.get_config() == model.get_config()
+    # Keras saves the seed, not how many draws were made of it.
     np.testing.assert_array_equal(in_training(again), first)
+
+
+def test_settings_are_those_of_keras() -> None:
+    layer, plain = (kind(0.25, seed=7, name="drop") for kind in (ByteDropout, keras.layers.Dropout))
+    assert layer.get_config() == plain.get_config()
+
+
+def test_dropout_of_a_user_is_left_to_keras() -> None:
+    values = keras.Input(ONES.shape[1:], name="item_id")
+    dropout = keras.layers.Dropout(0.5, seed=5)
+    model = keras.Model(values, keras.layers.Dense(1)(dropout(values)))
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    training_step(model)(tf.constant(ONES), tf.zeros((256, 1)))
+    assert type(dropout) is keras.layers.Dropout
+    assert "call" not in vars(dropout)
+    plain = keras.layers.Dropout(0.5, seed=5)
+    plain(ONES, training=True)  # the step drew once
+    np.testing.assert_array_equal(dropout(ONES, training=True), plain(ONES, training=True))

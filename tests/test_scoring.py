@@ -11,6 +11,7 @@ from recsearch.contract.inputs import scores_pairs
 from recsearch.contract.kinds import Rows
 from recsearch.data.interactions import Task
 from recsearch.scoring import model_scorer as scoring
+from recsearch.scoring.by_side import split_by_side
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.tuning.space.builtin import builtin_names
 from recsearch.tuning.space.search_space import load_space
@@ -64,7 +65,7 @@ def test_catalogue_of_builtin_spaces_equals_pairs(name: str, task: Task) -> None
     for variable in model.trainable_variables:  # zeros would hide a part that is left out
         variable.assign_add(keras.random.normal(variable.shape, stddev=0.2))
     scorer = ModelScorer(model, pipeline(task).feed, data.spec)
-    assert (scorer._split is not None) == scores_pairs(model)
+    assert (len(scorer.items()) > 0) == scores_pairs(model)
     assert_catalogue_is_the_model(scorer)
     pairs = scorer.score_pairs(*every_pair(USERS)).reshape(len(USERS), -1)
     expected = model_scores(scorer, USERS)
@@ -173,8 +174,10 @@ def pair_model_with_bag(joined: bool = False) -> keras.Model:
 def test_pair_model_with_a_bag_is_split_and_scores_as_pair_by_pair() -> None:
     model = pair_model_with_bag()
     scorer = ModelScorer(model, pipeline(Task.IMPLICIT).feed, DATA.spec)
-    assert scorer._split.user_inputs == ("user_id", "bag")
-    assert scorer._split.item_inputs == ("item_id",)
+    assert len(scorer.items()) > 0
+    split = split_by_side(model)
+    assert split.user_inputs == ("user_id", "bag")
+    assert split.item_inputs == ("item_id",)
     assert_catalogue_is_the_model(scorer)
     p, q, feedback = (np.asarray(model.get_layer(name).weights[0]) for name in "pqy")
     for user in (3, 80):
@@ -213,7 +216,7 @@ def test_mask_that_crosses_the_cut_is_scored_by_the_model_and_logged(caplog) -> 
     pooled = layers.GlobalAveragePooling1D()(layers.Multiply()([of_user, of_item]))
     with caplog.at_level(logging.WARNING, scoring.__name__):
         scorer = scorer_of([user, genres], layers.Dense(1)(pooled))
-        assert scorer._split is None
+        assert scorer.items() == []
     assert "cannot be split into a user and an item part" in caplog.text
     assert_catalogue_is_the_model(scorer)
 
@@ -228,7 +231,7 @@ def test_mask_that_stays_on_its_side_is_split() -> None:
     user, genres, of_user, of_item = masked_parts()
     pooled = layers.Reshape((1, 4))(layers.GlobalAveragePooling1D()(of_item))
     scorer = scorer_of([user, genres], layers.Flatten()(layers.Dot(axes=-1)([of_user, pooled])))
-    assert scorer._split is not None
+    assert len(scorer.items()) > 0
     assert_catalogue_is_the_model(scorer)
 
 
@@ -244,7 +247,7 @@ def test_masked_ids_of_shape_1_are_scored_as_by_the_model() -> None:
 def test_model_of_items_alone_scores_a_catalogue() -> None:
     item = keras.Input((), dtype="int32", name="item_id")
     scorer = scorer_of(item, layers.Embedding(NUM_ITEMS, 1, embeddings_initializer="normal")(item))
-    assert scorer._split is None
+    assert scorer.items() == []
     assert_catalogue_is_the_model(scorer)
 
 
@@ -254,7 +257,8 @@ def test_blocks_do_not_change_scores(monkeypatch) -> None:
     output = layers.Flatten()(layers.Dot(axes=-1)([of_user, of_items]))
     scorer = scorer_of([user, genres], output)
     whole, pairs = scorer.score_catalogue(USERS), scorer.score_pairs(*every_pair(USERS))
-    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", (2 * NUM_ITEMS + 1) * scorer._split.width)
+    width = split_by_side(scorer.model).width
+    monkeypatch.setattr(scoring, "NUMBERS_PER_BLOCK", (2 * NUM_ITEMS + 1) * width)
     np.testing.assert_allclose(scorer.score_catalogue(USERS), whole, rtol=1e-5)
     np.testing.assert_allclose(scorer.score_pairs(*every_pair(USERS)), pairs, rtol=1e-5)
 

@@ -7,6 +7,7 @@ from recsearch.contract.examples import Bags, Negatives, Pairs
 from recsearch.contract.inputs.bag_input import BAG, BAG_AGE, BAG_LABELS
 from recsearch.contract.recommender import Pretraining, Recommender
 from recsearch.nn.blocks import bag_inputs, biases, column_vectors, id_inputs, mlp, task_output
+from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.compiling import (
     compile_model,
     compile_recommender,
@@ -40,6 +41,7 @@ __all__ = [
     "BAG_LABELS",
     "BPR",
     "Bags",
+    "ByteDropout",
     "CosineScores",
     "Embedding",
     "GaussianCode",

@@ -14,6 +14,7 @@ import keras_tuner
 from recsearch.contract.inputs.bag_input import BAG, BAG_AGE
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
+from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.embedding import Embedding, MeanEmbedding
 from recsearch.nn.recency import RecentBag
 
@@ -67,7 +68,7 @@ def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
             )
         if layer <= depth:
             x = keras.layers.Dense(width, activation="relu")(x)
-            x = keras.layers.Dropout(dropout)(x)
+            x = ByteDropout(dropout)(x)
     return x
 
 

@@ -1,4 +1,4 @@
-"""Dropout's mask from a byte an element, where Keras draws a float.
+"""Dropout whose mask is drawn from one byte per element, where Keras draws a float.
 
 The random numbers are what dropout costs on a CPU: four bytes of them come for the price of one
 float, and what is done with a byte afterwards costs next to nothing.
@@ -14,41 +14,31 @@ _BYTE = 256
 _WORD = 2**32
 
 
-def use_byte_masks(model: keras.Model) -> None:
-    """Lets each plain `keras.layers.Dropout` of a model, nested ones too, draw a `ByteMask`.
+@keras.saving.register_keras_serializable(package="recsearch")
+class ByteDropout(keras.layers.Dropout):
+    """A `keras.layers.Dropout` that draws a `ByteMask` in training.
 
-    Only the call of these objects is changed, and only in training: configuration, seed state and
-    what is saved stay the same. Subclasses, layers with a `noise_shape`, and rates at which nearly
-    everything or nothing is dropped (0, and 255/256 or more) stay as they are.
-
-    Args:
-        model: Built. Calling this twice for a model is the same as once.
+    Everything else is Keras': the arguments, the state of the seed, and the mask itself with a
+    `noise_shape`, or for a rate at which nearly everything or nothing is dropped (0, and 255/256 or
+    more).
     """
-    for layer in model._flatten_layers():
-        plain = type(layer) is keras.layers.Dropout and layer.noise_shape is None
-        if plain and 0 < layer.rate < 1 - 1 / _BYTE:
-            _override_call(layer)
 
-
-def _override_call(layer: keras.layers.Dropout) -> None:
-    mask = ByteMask.of(layer.rate)
-
-    def call(inputs: Any, training: bool = False) -> Any:
-        if not (training and isinstance(inputs, tf.Tensor) and inputs.dtype.is_floating):
-            return keras.layers.Dropout.call(layer, inputs, training=training)
-        return inputs * mask.draw(inputs, layer.seed_generator.next())
-
-    layer.call = call
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the inputs, in training some of them replaced by 0 and the others scaled."""
+        draws = self.noise_shape is None and 0 < self.rate < 1 - 1 / _BYTE
+        known = isinstance(inputs, tf.Tensor) and inputs.dtype.is_floating
+        if not (training and draws and known):
+            return super().call(inputs, training=training)
+        return inputs * ByteMask.of(self.rate).draw(inputs, self.seed_generator.next())
 
 
 @dataclass(frozen=True)
 class ByteMask:
     """Inverted dropout: m = 0 with probability r, else 1 / (1 - r).
 
-    An element is dropped if its byte is below a threshold. For the rate to be met although 256 r is
-    seldom whole, the threshold of a draw is floor(256 r) + 1 with the probability 256 r - floor(256
-    r), and floor(256 r) otherwise; the scale is that of the threshold, 256 / (256 - threshold), so
-    that E[m] = 1 in each draw.
+    An element is dropped if its byte is below a threshold. 256 r is seldom a whole number, so the
+    threshold of a draw is floor(256 r) + 1 with the probability 256 r - floor(256 r), and floor(256
+    r) otherwise. The scale is 256 / (256 - threshold), so that E[m] = 1 in each draw.
 
     Source: Srivastava et al. 2014 (JMLR 15), in the variant of their section 10 that scales in
     training. They have one r; here a draw has one of the two multiples of 1/256 around it.

@@ -12,13 +12,15 @@ LazyAdam (TensorFlow Addons) and SparseAdam (PyTorch). Adagrad, and descent with
 no moments that decay: they equal the dense optimizer.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from recsearch.errors import UsageError
-from recsearch.nn.fused_adam import AdamStep
+from recsearch.nn.fused_adam import AdamStep, has_plain_steps, is_half
+from recsearch.nn.slots import AdamSlots, NotesSlots, tensor_variable
 
 
 def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
@@ -28,26 +30,20 @@ def sum_duplicate_rows(gradient: tf.IndexedSlices) -> tf.IndexedSlices:
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def _tensor_variable(variable: Any) -> tf.Variable:
-    """Returns the TensorFlow variable behind a Keras variable."""
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def _update_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
+def _update_rows(slot: tf.Variable, rows: Any, decay: float, value: Any) -> Any:
     """Sets rows of a moment to decay * row + (1 - decay) * value, and returns them."""
-    return _add_to_rows(variable, rows, decay, (1.0 - decay) * value)
+    return _add_to_rows(slot, rows, decay, (1.0 - decay) * value)
 
 
-def _add_to_rows(variable: Any, rows: Any, decay: float, value: Any) -> Any:
+def _add_to_rows(slot: tf.Variable, rows: Any, decay: float, value: Any) -> Any:
     """Sets rows of a moment to decay * row + value, and returns them."""
-    target = _tensor_variable(variable)
-    updated = decay * tf.gather(target, rows) + value
-    target.scatter_update(tf.IndexedSlices(updated, rows))
+    updated = decay * tf.gather(slot, rows) + value
+    slot.scatter_update(tf.IndexedSlices(updated, rows))
     return updated
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class SparseAdam(keras.optimizers.Adam):
+class SparseAdam(NotesSlots, keras.optimizers.Adam):
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) with lazy moments for embedding rows.
 
     For a named row with gradient g at step t:
@@ -55,32 +51,59 @@ class SparseAdam(keras.optimizers.Adam):
     w <- w - lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon), as in `keras.optimizers.Adam`.
     """
 
-    def _backend_update_step(
-        self, grads: Any, trainable_variables: Any, learning_rate: Any
-    ) -> None:
-        """Updates the rows that a gradient names, or the whole variable if it is dense."""
-        if self.amsgrad or self.gradient_accumulation_steps:  # accumulated gradients are dense
-            super()._backend_update_step(grads, trainable_variables, learning_rate)
+    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
+        """Takes one step; whatever is the same for all variables is computed once, if possible."""
+        variables = None if trainable_variables is None else list(trainable_variables)
+        if variables is None or not self._steps_at_once(grads, variables):
+            super().apply(grads, variables)
             return
-        step = AdamStep.of(self, learning_rate)
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            if isinstance(gradient, tf.IndexedSlices):
-                self._step_rows(step, sum_duplicate_rows(gradient), variable)
-            else:
-                step.apply(gradient, variable)
+        step = AdamStep.of(self, self.learning_rate)
+        for gradient, variable in zip(grads, variables, strict=True):
+            self._apply_step(step, gradient, variable)
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self.iterations.assign_add(1)
 
-    def _step_rows(self, step: AdamStep, gradient: tf.IndexedSlices, variable: Any) -> None:
+    def _steps_at_once(self, grads: Sequence[Any], variables: Sequence[Any]) -> bool:
+        """Returns whether a step consists of nothing but the update of each variable."""
+        return (
+            has_plain_steps(self)
+            and len(grads) > 0
+            and all(gradient is not None for gradient in grads)
+            and all(isinstance(variable, keras.Variable) for variable in variables)
+            and all(self.slots.has("velocity", variable) for variable in variables)
+        )
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates the rows that the gradient names, or the whole variable if it is dense."""
+        if self.amsgrad or self.gradient_accumulation_steps:  # accumulated gradients are dense
+            super().update_step(gradient, variable, learning_rate)
+            return
+        self._apply_step(AdamStep.of(self, learning_rate), gradient, variable)
+
+    def _apply_step(self, step: AdamStep, gradient: Any, variable: Any) -> None:
+        slots = AdamSlots(*(self.slots.of(name, variable) for name in ("momentum", "velocity")))
+        if isinstance(gradient, tf.IndexedSlices):
+            self._step_rows(step, sum_duplicate_rows(gradient), variable, slots)
+        elif is_half(variable):
+            super().update_step(gradient, variable, step.learning_rate)
+        else:
+            step.apply(gradient, variable, slots)
+
+    def _step_rows(
+        self, step: AdamStep, gradient: tf.IndexedSlices, variable: Any, slots: AdamSlots
+    ) -> None:
         rows, values = gradient.indices, gradient.values
-        position = self._get_variable_index(variable)
-        momentum = _update_rows(self._momentums[position], rows, self.beta_1, values)
-        velocity = _update_rows(self._velocities[position], rows, self.beta_2, tf.square(values))
+        momentum = _update_rows(slots.momentum, rows, self.beta_1, values)
+        velocity = _update_rows(slots.velocity, rows, self.beta_2, tf.square(values))
         rate = step.learning_rate * tf.sqrt(1.0 - step.power_2) / (1.0 - step.power_1)
         change = tf.cast(rate, values.dtype) * momentum / (tf.sqrt(velocity) + self.epsilon)
-        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+        tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class SparseRMSprop(keras.optimizers.RMSprop):
+class SparseRMSprop(NotesSlots, keras.optimizers.RMSprop):
     """RMSprop (Hinton 2012, lecture 6e) with lazy averages for embedding rows.
 
     For a named row with gradient g, as in `keras.optimizers.RMSprop`:
@@ -95,19 +118,22 @@ class SparseRMSprop(keras.optimizers.RMSprop):
             return
         gradient = sum_duplicate_rows(gradient)
         rows, values = gradient.indices, gradient.values
-        position = self._get_variable_index(variable)
-        spread = _update_rows(self._velocities[position], rows, self.rho, tf.square(values))
+        spread = _update_rows(
+            self.slots.of("velocity", variable), rows, self.rho, tf.square(values)
+        )
         if self.centered:
-            average = _update_rows(self._average_gradients[position], rows, self.rho, values)
+            averages = self.slots.of("average_gradient", variable)
+            average = _update_rows(averages, rows, self.rho, values)
             spread = spread - tf.square(average)
         change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(spread + self.epsilon)
         if self.momentum > 0:
-            change = _add_to_rows(self._momentums[position], rows, self.momentum, change)
-        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+            slot = self.slots.of("momentum", variable)
+            change = _add_to_rows(slot, rows, self.momentum, change)
+        tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class SparseSGD(keras.optimizers.SGD):
+class SparseSGD(NotesSlots, keras.optimizers.SGD):
     """Stochastic gradient descent, with lazy momentum (Polyak 1964; Nesterov 1983) for rows.
 
     For a named row with gradient g, as in `keras.optimizers.SGD`: w <- w - lr g, which equals the
@@ -125,14 +151,14 @@ class SparseSGD(keras.optimizers.SGD):
         rows = gradient.indices
         change = tf.cast(-learning_rate, gradient.values.dtype) * gradient.values
         if self.momentum != 0:
-            slot = self.momentums[self._get_variable_index(variable)]
+            slot = self.slots.of("momentum", variable)
             step = _add_to_rows(slot, rows, self.momentum, change)
             change = self.momentum * step + change if self.nesterov else step
-        _tensor_variable(variable).scatter_add(tf.IndexedSlices(change, rows))
+        tensor_variable(variable).scatter_add(tf.IndexedSlices(change, rows))
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
-class SparseAdagrad(keras.optimizers.Adagrad):
+class SparseAdagrad(NotesSlots, keras.optimizers.Adagrad):
     """Adagrad (Duchi, Hazan, Singer 2011); for rows it equals the dense optimizer.
 
     For a named row with gradient g, as in `keras.optimizers.Adagrad`:
@@ -146,10 +172,10 @@ class SparseAdagrad(keras.optimizers.Adagrad):
             return
         gradient = sum_duplicate_rows(gradient)
         rows, values = gradient.indices, gradient.values
-        slot = self._accumulators[self._get_variable_index(variable)]
+        slot = self.slots.of("accumulator", variable)
         total = _add_to_rows(slot, rows, 1.0, tf.square(values))
         change = tf.cast(learning_rate, values.dtype) * values / tf.sqrt(total + self.epsilon)
-        _tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
+        tensor_variable(variable).scatter_sub(tf.IndexedSlices(change, rows))
 
 
 OPTIMIZERS = {

@@ -21,6 +21,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from recsearch.nn.byte_dropout import ByteDropout
+from recsearch.scoring.model_graph import Call
+
 MERGES: dict[type, Callable[[Any, Any], Any]] = {
     keras.layers.Add: operator.add,
     keras.layers.Subtract: operator.sub,
@@ -31,7 +34,8 @@ MERGES: dict[type, Callable[[Any, Any], Any]] = {
 ELEMENTWISE = frozenset(
     {
         *MERGES,
-        *(keras.layers.Dropout, keras.layers.Rescaling, keras.layers.Activation, keras.layers.ReLU),
+        *(keras.layers.Dropout, ByteDropout),
+        *(keras.layers.Rescaling, keras.layers.Activation, keras.layers.ReLU),
     }
 )
 """Layers that any shape may enter; exact types, since a subclass may do anything."""
@@ -164,12 +168,12 @@ class RowWise(Expression):
     """Any operation: its arguments as rows, one a pair.
 
     Attributes:
-        node: Of Keras' graph: the operation and its arguments.
+        call: The operation and its arguments.
         place: Which of its outputs.
         operands: By the identity of the symbolic tensors.
     """
 
-    node: Any
+    call: Call
     place: int
     operands: dict[int, Expression]
     width: int | None
@@ -183,8 +187,7 @@ class RowWise(Expression):
             shape = tf.concat([[num_users, num_items], tf.shape(value)[2:]], axis=0)
             spread = tf.reshape(tf.broadcast_to(value, shape), [-1, *value.shape[2:]])
             rows[name] = spread
-        arguments, keywords = self.node.arguments.fill_in(rows)
-        output = keras.tree.flatten(self.node.operation(*arguments, **keywords))[self.place]
+        output = self.call.run(rows)[self.place]
         return tf.reshape(output, tf.concat([[num_users, num_items], tf.shape(output)[1:]], 0))
 
 

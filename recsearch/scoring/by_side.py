@@ -29,6 +29,7 @@ from recsearch.scoring.all_pairs import (
     Sides,
     WeightedProduct,
 )
+from recsearch.scoring.model_graph import ModelGraph, model_graph
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,15 @@ def split_by_side(model: keras.Model) -> SplitModel | None:
     Masks are not carried across the cut: the caller compares the split with the model on random
     pairs before it trusts it.
     """
+    if math.prod(model.outputs[0].shape[1:]) != 1:
+        return None
+    calls = model_graph(model)
     inputs = {
-        side: [tensor for tensor in model.inputs if side_of(tensor.name) == side]
+        side: [tensor for tensor in calls.inputs if side_of(tensor.name) == side]
         for side in ("user", "item")
     }
-    output = model.outputs[0]
-    if math.prod(output.shape[1:]) != 1:
-        return None
-    graph = _JointGraph(model)
-    joint = graph.expression(output)
+    graph = _JointGraph(calls)
+    joint = graph.expression(calls.outputs[0])
     if not graph.boundary["user"] or not graph.boundary["item"] or isinstance(joint, OneSide):
         return None
     return SplitModel(
@@ -97,11 +98,11 @@ class _JointGraph:
         width: Numbers that the widest expression so far holds a pair.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, graph: ModelGraph) -> None:
         self.boundary: dict[str, list[Any]] = {"user": [], "item": []}
         self.width = 1
-        self._sides = _sides(model)
-        self._nodes = {id(t): node for node in _nodes(model) for t in node.output_tensors}
+        self._sides = _sides(graph)
+        self._calls = {id(t): call for call in graph.calls for t in call.outputs}
         self._made: dict[int, Expression] = {}
         self._placed: dict[int, OneSide] = {}
 
@@ -126,8 +127,8 @@ class _JointGraph:
         return self._placed[id(tensor)]
 
     def _joint(self, tensor: Any) -> Expression:
-        node = self._nodes[id(tensor)]
-        layer, operands = node.operation, node.input_tensors
+        call = self._calls[id(tensor)]
+        layer, operands = call.operation, call.operands
         width = _width(tensor)
         if _keeps_types(layer, operands):
             if (
@@ -141,13 +142,13 @@ class _JointGraph:
             ranks = {len(operand.shape) for operand in operands}
             if type(layer) in ELEMENTWISE and len(ranks) == 1:
                 return Elementwise(layer, tuple(self.expression(t) for t in operands), width)
-        place = next(i for i, t in enumerate(node.output_tensors) if t is tensor)
-        return RowWise(node, place, {id(t): self.expression(t) for t in operands}, width)
+        place = next(i for i, t in enumerate(call.outputs) if t is tensor)
+        return RowWise(call, place, {id(t): self.expression(t) for t in operands}, width)
 
     def _dense_parts(self, layer: keras.layers.Dense, tensor: Any) -> tuple[Expression, ...]:
         """Returns the products that a Dense layer sums; several if `tensor` is a concatenation."""
-        node = self._nodes[id(tensor)]
-        layer_before, operands = node.operation, node.input_tensors
+        call = self._calls[id(tensor)]
+        layer_before, operands = call.operation, call.operands
         is_joined = type(layer_before) is keras.layers.Concatenate and _keeps_types(
             layer_before, operands
         )
@@ -163,12 +164,11 @@ class _JointGraph:
         side = self._side(tensor)
         if side:
             return self._one_side(rows(tensor), side)
-        node = self._nodes[id(tensor)]
-        is_product = type(node.operation) is keras.layers.Multiply and _keeps_types(
-            node.operation, node.input_tensors
-        )
-        if is_product and self._are_vectors_of_both(node.input_tensors):
-            return WeightedProduct(*self._two_sides(node.input_tensors), rows, units)
+        call = self._calls[id(tensor)]
+        layer, operands = call.operation, call.operands
+        is_product = type(layer) is keras.layers.Multiply and _keeps_types(layer, operands)
+        if is_product and self._are_vectors_of_both(operands):
+            return WeightedProduct(*self._two_sides(operands), rows, units)
         return Product(self.expression(tensor), rows, units)
 
     def _are_vectors_of_both(self, tensors: Sequence[Any]) -> bool:
@@ -204,19 +204,11 @@ def _width(tensor: Any) -> int | None:
     return None if None in sizes else math.prod(sizes)
 
 
-def _nodes(model: keras.Model) -> list[Any]:
-    """Returns the nodes of the model's graph, each after the nodes that it depends on."""
-    by_depth = model._nodes_by_depth  # Keras names no public way to walk a functional graph
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
-
-
-def _sides(model: keras.Model) -> dict[int, set[Side]]:
+def _sides(graph: ModelGraph) -> dict[int, set[Side]]:
     """Returns for each tensor, by identity, which sides it depends on."""
-    sides = {id(tensor): {side_of(tensor.name)} for tensor in model.inputs}
-    for node in _nodes(model):
-        if node.is_input:
-            continue
-        reached = set().union(*(sides.get(id(t), set()) for t in node.input_tensors))
-        for tensor in node.output_tensors:
+    sides = {id(tensor): {side_of(tensor.name)} for tensor in graph.inputs}
+    for call in graph.calls:
+        reached = set().union(*(sides.get(id(t), set()) for t in call.operands))
+        for tensor in call.outputs:
             sides[id(tensor)] = reached
     return sides

@@ -10,6 +10,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from recsearch.errors import UsageError
+
+BACKEND = "tensorflow"
+
+
+def require_tensorflow_backend() -> None:
+    """Chooses the TensorFlow backend of Keras, for this process and those that it starts.
+
+    Raises:
+        UsageError: If KERAS_BACKEND names another backend, or Keras was imported with another one.
+    """
+    chosen = os.environ.get("KERAS_BACKEND") or BACKEND
+    if "keras" in sys.modules:
+        import keras
+
+        chosen = keras.config.backend()
+    if chosen != BACKEND:
+        raise UsageError(
+            "recsearch works with the TensorFlow backend of Keras only. "
+            f"Received: the backend {chosen}. Set KERAS_BACKEND=tensorflow."
+        )
+    os.environ["KERAS_BACKEND"] = BACKEND  # keras.json may name another one
+
 
 def import_tensorflow(lean: bool = False) -> None:
     """Imports TensorFlow with standard error redirected to nowhere during the import.
@@ -18,7 +41,11 @@ def import_tensorflow(lean: bool = False) -> None:
         lean: Also import Keras Tuner, and hide scikit-learn from it and from Keras: they import
             scikit-learn for wrappers and for Keras Tuner's own Bayesian search, which takes a
             second. Only for recsearch's own processes, not for a user's notebook.
+
+    Raises:
+        UsageError: If Keras is set to another backend.
     """
+    require_tensorflow_backend()
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for later log messages

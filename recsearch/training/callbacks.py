@@ -6,6 +6,7 @@ it begins. What they had remembered is therefore kept in the checkpoint and put 
 """
 
 import json
+from copy import copy
 from typing import Any
 
 import keras
@@ -36,7 +37,7 @@ class EpochCallbacks:
     """
 
     def __init__(self, recommender: Recommender) -> None:
-        self._callbacks = recommender.callbacks
+        self._callbacks = tuple(map(_with_direction, recommender.callbacks))
         self._model = recommender.to_train
 
     def __len__(self) -> int:
@@ -52,7 +53,6 @@ class EpochCallbacks:
         """Tells them the model, and that a training up to `epochs` (in all) begins."""
         self._model.stop_training = False
         for callback in self._callbacks:
-            _settle_direction(callback)
             callback.set_params({"epochs": epochs, "verbose": 0})
             callback.set_model(self._model)
         for callback in self._callbacks:
@@ -130,18 +130,22 @@ class EpochCallbacks:
         self._model.stop_training = stored["stopped"]
 
 
-def _settle_direction(callback: keras.callbacks.Callback) -> None:
-    """Tells a callback of mode "auto" whether our metric is to fall or to rise.
+def _with_direction(callback: keras.callbacks.Callback) -> keras.callbacks.Callback:
+    """Returns a copy of a callback of mode "auto" that knows the direction of our metric.
 
-    Keras knows that only of metrics that the model was compiled with.
+    Keras knows the direction only of metrics that the model was compiled with. Any other callback
+    is returned itself.
     """
     monitor = getattr(callback, "monitor", None)
     if getattr(callback, "mode", None) != "auto" or not str(monitor).startswith("val_"):
-        return
+        return callback
     try:
-        callback.mode = find_metric(str(monitor).removeprefix("val_")).direction
+        direction = find_metric(str(monitor).removeprefix("val_")).direction
     except UsageError:
-        return  # no metric at all: `_check_monitor` tells the name after the first epoch
+        return callback  # `_check_monitor` reports the unknown name after the first epoch
+    settled = copy(callback)
+    settled.mode = direction
+    return settled
 
 
 def _check_monitor(callback: keras.callbacks.Callback, logs: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
 """Fits one recommender: an epoch is one call into the graph.
 
-The loop over batches is inside `tf.function` and calls `model.train_step`, so that a user's
-override, compiled losses and metrics all count.
+The loop over batches is inside `tf.function` and takes the steps of `model.fit`, so that a user's
+own `train_step`, compiled losses and metrics all count.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,12 +14,11 @@ import tensorflow as tf
 
 from recsearch.contract.kinds import Batch
 from recsearch.contract.recommender import Recommender
-from recsearch.nn.byte_dropout import use_byte_masks
-from recsearch.nn.fused_adam import fuse
 from recsearch.pipeline import Pipeline, Training
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 from recsearch.training.graph_errors import explained
+from recsearch.training.step import training_step
 
 LEARNING_RATE = "learning_rate"
 """Where a curve has the rate that an epoch was trained with, if there are callbacks."""
@@ -28,10 +27,10 @@ LEARNING_RATE = "learning_rate"
 def _epoch_function(model: keras.Model, training: Training) -> Any:
     """Returns a graph function (order, epoch) that trains the model over all batches once."""
     feed = training.feed
+    train = training_step(model)
 
     def step(batch: Batch) -> None:
-        inputs = feed.inputs(model, batch.rows, batch.replaced)
-        model.train_step((inputs, batch.target))
+        train(feed.inputs(model, batch.rows, batch.replaced), batch.target)
 
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(order, epoch, step)
@@ -55,8 +54,6 @@ class ModelFitter:
         self.model = model
         self.training = training
         model.optimizer.build(model.trainable_variables)
-        fuse(model.optimizer)
-        use_byte_masks(model)
         self._run = _epoch_function(model, training)
 
     def operations(self) -> frozenset[str]:

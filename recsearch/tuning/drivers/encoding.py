@@ -29,7 +29,8 @@ from recsearch.tuning.space.sampling import (
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-    from keras_tuner.engine.hyperparameters import HyperParameter
+
+    from recsearch.tuning.space.kinds import HyperParameter
 
 _INACTIVE = 0.5
 _BELOW_ONE = 1.0 - 1e-9  # Keras Tuner's `prob_to_value` takes [0, 1)
@@ -91,7 +92,7 @@ def to_unit(hp: "HyperParameter", value: Scalar) -> float:
     A value outside the range (Keras Tuner allows such defaults) is moved to the nearest end; a
     value that is not among ordered choices takes the position of the nearest one.
     """
-    from keras_tuner.engine.hyperparameters import Boolean, Choice
+    from recsearch.tuning.space.kinds import Boolean, Choice
 
     number = float(value)
     if isinstance(hp, Boolean):
@@ -128,13 +129,13 @@ def _has_choice(hp: "HyperParameter") -> bool:
 
 
 def _is_categorical(hp: "HyperParameter") -> bool:
-    from keras_tuner.engine.hyperparameters import Boolean
+    from recsearch.tuning.space.kinds import Boolean
 
     return isinstance(hp, Boolean) or _is_unordered(hp)
 
 
 def _is_unordered(hp: "HyperParameter") -> bool:
-    from keras_tuner.engine.hyperparameters import Choice
+    from recsearch.tuning.space.kinds import Choice
 
     # Keras Tuner calls a Choice of Booleans ordered, since Python counts them as numbers.
     return isinstance(hp, Choice) and (not hp.ordered or isinstance(hp.values[0], bool))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsearch.errors import UsageError
+from recsearch.tuning.engines.private_ray import silence_worker_notices
 
 CONNECT_SECONDS = 10.0
 OBJECT_STORE_BYTES = 100 * 2**20  # for a Ray on this machine, which only sends small messages
@@ -86,9 +87,7 @@ def connect(ray: Any, cluster: Cluster, num_workers: int, closing: ExitStack) ->
             ray.init(address=cluster.address, **settings)
         except (ConnectionError, RuntimeError, ray.exceptions.AuthenticationError) as error:
             raise UsageError(_no_cluster(cluster.address, error)) from error
-    # Nothing public keeps Ray from printing a notice of every dead worker to stdout, where the
-    # results go.
-    ray._private.worker._worker_logs_enabled = False
+    silence_worker_notices(ray)
 
 
 def _require_gpus(asked: float, present: float) -> None:

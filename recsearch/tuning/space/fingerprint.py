@@ -9,11 +9,15 @@ from typing import Any
 
 import keras
 
+from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.tuning.space.families import Family
 
 _LEFT_OUT = frozenset({"name", "code", "seed", "inbound_nodes", "input_layers", "output_layers"})
 """Keys that differ between two builds of the same model: names number the layers of a session, the
 code of a lambda contains line numbers, and a builder may draw its seeds at random."""
+
+_EARLIER_NAMES = {ByteDropout: "Dropout"}
+"""Classes that runs of earlier versions recorded under another name; the model is the same."""
 
 
 def source_fingerprint(family: Family) -> str | None:
@@ -47,7 +51,8 @@ def _described(part: Any) -> list[Any]:
         config = _plain(part.get_config())
     except (Exception, SystemExit):  # a user's class may have no get_config
         config = None
-    return [getattr(part, "__name__", type(part).__name__), config]  # a loss may be a function
+    known = _EARLIER_NAMES.get(type(part), type(part).__name__)
+    return [getattr(part, "__name__", known), config]  # a loss may be a function
 
 
 def _weights(layer: Any) -> list[Any]:

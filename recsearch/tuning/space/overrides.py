@@ -139,9 +139,9 @@ def _expected(hyperparameter: Any) -> str:
 
 def _is_yes_or_no(hyperparameter: Any) -> bool:
     """Returns whether it may be `Choice([True, False])`, which Keras Tuner keeps as 1 and 0."""
-    from keras_tuner.engine import hyperparameters as kt
+    from recsearch.tuning.space import kinds
 
-    return isinstance(hyperparameter, kt.Choice) and set(hyperparameter.values) <= {0, 1}
+    return isinstance(hyperparameter, kinds.Choice) and set(hyperparameter.values) <= {0, 1}
 
 
 def _parse(hyperparameter: Any, text: str) -> Scalar:
@@ -159,14 +159,14 @@ def _parse(hyperparameter: Any, text: str) -> Scalar:
 
 
 def _choice(hyperparameter: Any, values: list[Scalar]) -> Any:
-    from keras_tuner.engine import hyperparameters as kt
+    from recsearch.tuning.space import kinds
 
     if _kind(hyperparameter) is bool:  # a Choice would turn true and false into 1 and 0
         if len(set(values)) > 1:
             return hyperparameter
-        return kt.Fixed(hyperparameter.name, values[0], conditions=hyperparameter.conditions)
+        return kinds.Fixed(hyperparameter.name, values[0], conditions=hyperparameter.conditions)
     default = hyperparameter.default
-    return kt.Choice(
+    return kinds.Choice(
         hyperparameter.name,
         values=values,
         default=default if default in values else values[0],
@@ -176,9 +176,9 @@ def _choice(hyperparameter: Any, values: list[Scalar]) -> Any:
 
 def _range(hyperparameter: Any, low: Scalar, high: Scalar) -> Any:
     """Returns an Int or Float over the range, sampled as before; choices become a log scale."""
-    from keras_tuner.engine import hyperparameters as kt
+    from recsearch.tuning.space import kinds
 
-    kind = kt.Int if isinstance(low, int) else kt.Float
+    kind = kinds.Int if isinstance(low, int) else kinds.Float
     config = hyperparameter.get_config()
     sampling = config.get("sampling", "log" if isinstance(low, int | float) and low > 0 else None)
     default = hyperparameter.default

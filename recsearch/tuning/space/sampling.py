@@ -19,7 +19,8 @@ from recsearch.study.trial import Scalar, Trial
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-    from keras_tuner.engine.hyperparameters import Choice, HyperParameter
+
+    from recsearch.tuning.space.kinds import Choice, HyperParameter
 
 _NUM_DRAWS = 200  # after this many collisions in a row, the space is listed
 _SMALL_SPACE = 10_000  # listing more configurations would take longer than a second
@@ -78,7 +79,7 @@ def full_values(family: str, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def possible_values(hp: "HyperParameter") -> Iterable[Scalar] | None:
     """Returns each value that `hp` can take, once and in order; None for a continuous range."""
-    from keras_tuner.engine.hyperparameters import Float, Int
+    from recsearch.tuning.space.kinds import Float, Int
 
     if isinstance(hp, Float) and hp.step is None:
         return [hp.min_value] if hp.min_value == hp.max_value else None

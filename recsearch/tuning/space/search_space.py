@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras_tuner
 import tensorflow as tf
@@ -75,9 +76,9 @@ class SearchSpace:
         Raises:
             SpaceError: If the builder's result is not a recommender, or its hyperparameters clash.
         """
-        hp = self._run(family, values, data)
+        hp, built = self._run(family, values, data)
         read = {FullName.parse(name).bare: v for name, v in hp.read.items() if name != SPACE}
-        return BuiltModel(as_recommender(hp.built, data, read), read)
+        return BuiltModel(as_recommender(built, data, read), read)
 
     def outline(self, family: str, values: Mapping[str, Scalar], data: DataSpec) -> Outline | None:
         """Returns what a configuration would read and how large its model would be.
@@ -101,14 +102,15 @@ class SearchSpace:
         values: Mapping[str, Scalar],
         data: DataSpec,
         only_declared: bool = False,
-    ) -> TrackedHyperParameters:
+    ) -> tuple[TrackedHyperParameters, Any]:
+        """Returns the hyperparameters that a builder read, and what it returned."""
         hp = TrackedHyperParameters(self.overrides, only_declared)
         hp.values = full_values(family, values)
         hp.Choice(SPACE, list(self.families))
         builder, precision = self.families[family].builder, self.families[family].precision
         with hp.conditional_scope(SPACE, [family]), hp.name_scope(family), under(precision):
-            hp.built = builder(hp, data) if takes_data(builder) else builder(hp)
-        return hp
+            built = builder(hp, data) if takes_data(builder) else builder(hp)
+        return hp, built
 
     def discover(self, data: DataSpec, samples: int = 10) -> keras_tuner.HyperParameters:
         """Returns all hyperparameters of all families, found by running the builders here.
@@ -133,13 +135,13 @@ class SearchSpace:
         """
         try:
             with tf.Graph().as_default():
-                return self._run(family, values, data, only_declared=True)
+                return self._run(family, values, data, only_declared=True)[0]
         except SpaceError:
             raise
         except Exception:
             logger.debug("%s does not build in a graph", family, exc_info=True)
         try:
-            return self._run(family, values, data, only_declared=True)
+            return self._run(family, values, data, only_declared=True)[0]
         except SpaceError:
             raise
         except Exception as error:  # a builder may raise anything; its author must see where
