@@ -10,7 +10,7 @@ from callback_models import recommender, small_model
 from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
 
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SpaceError

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline, prepared
 
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.recommender import Recommender
 from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError

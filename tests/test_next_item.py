@@ -15,7 +15,7 @@ from prepared import with_train
 from small_run import write_ratings
 
 import recsearch
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.examples import NextItem
 from recsearch.contract.inputs.history_input import HISTORY, Histories, HistoryInput
 from recsearch.contract.kinds import Batch, Request, Rows

@@ -3,7 +3,7 @@ from dataclasses import replace
 import keras
 import pytest
 
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.inputs import input_names, scores_pairs, side_of
 from recsearch.contract.list_loss import ListLoss
 from recsearch.data.interactions import ColumnKind, Task

@@ -14,7 +14,7 @@ from typing import Any
 import keras_tuner
 import tensorflow as tf
 
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.recommender import Recommender
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, SpaceError

@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
+from recsearch.contract.checks.model_outputs import check_output, check_tables
 from recsearch.contract.examples import EXAMPLE_KINDS
 from recsearch.contract.inputs import input_names, input_specs, kind_of, scores_pairs
 from recsearch.contract.list_loss import ListLoss
-from recsearch.contract.model_checks import check_output, check_tables
 from recsearch.contract.recommender import DEFAULT_BATCH_SIZE, ExampleKind, Recommender
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
