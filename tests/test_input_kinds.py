@@ -1,18 +1,24 @@
 """The registries of input kinds and example kinds, and README's table of inputs."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from prepared import prepared, with_train
 
+from recsearch.contract.checks import as_recommender
 from recsearch.contract.examples import EXAMPLE_KINDS
 from recsearch.contract.inputs import INPUT_KINDS, input_specs, inputs_table, kind_of, side_of
-from recsearch.contract.kinds import Request, Rows
-from recsearch.contract.recommender import ExampleKind
+from recsearch.contract.kinds import Arrays, Batch, Request, Rows
+from recsearch.contract.recommender import ExampleKind, Recommender
 from recsearch.data.interactions import Task
-from recsearch.pipeline import Feed
+from recsearch.errors import SpaceError
+from recsearch.pipeline import Feed, Pipeline
+from recsearch.training.fit import Fitter
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -83,6 +89,57 @@ def test_name_of_no_kind_is_the_users_and_cannot_be_fed() -> None:
     assert side_of("genre") == "user"
     with pytest.raises(KeyError, match="genre"):
         Feed(with_train([(1, 1)], 2, 2)).bound("genre")
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Examples of your own: the pairs, each with the user that the examples put in its place."""
+
+    user: int
+
+    @classmethod
+    def implied(cls, model: Any, spec: Any, values: Any) -> "Shuffled | None":
+        return None
+
+    def misfit(self, recommender: Recommender, spec: Any) -> str | None:
+        return None if self.user < spec.num_users else f"There is no user {self.user}."
+
+    def bind(self, arrays: Arrays) -> "ShuffledPairs":
+        return ShuffledPairs(arrays, self.user)
+
+
+class ShuffledPairs:
+    def __init__(self, arrays: Arrays, user: int) -> None:
+        self.arrays, self.user = arrays, user
+
+    def order(self, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(len(self.arrays.label))
+
+    def gather(self, units: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tf.gather(self.arrays.item, units), tf.gather(self.arrays.label, units)
+
+    def batch(self, *examples: tf.Tensor) -> Batch:
+        item, label = examples
+        rows = Rows(tf.zeros_like(item), item)
+        return Batch(rows, label, replaced={"user_id": tf.fill(tf.shape(item), self.user)})
+
+
+def test_examples_of_your_own_are_trained_with_the_inputs_that_they_replace() -> None:
+    data = with_train([(1, 1), (2, 2), (1, 3)], 4, 5, label=[5.0, 4.0, 3.0], task=Task.RATING)
+    user = keras.Input((1,), dtype="int32", name="user_id")
+    item = keras.Input((), dtype="int32", name="item_id")
+    table = keras.layers.Embedding(4, 2)
+    of_user = keras.layers.Flatten()(table(user))
+    score = keras.layers.Dot(-1)([of_user, keras.layers.Embedding(5, 2)(item)])
+    model = keras.Model([user, item], score)
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    made = as_recommender(Recommender(model, Shuffled(3), 2), data.spec, {})
+    before = table.embeddings.numpy()
+    Fitter(made, Pipeline(data), seed=0).run_epoch(0)
+    changed = np.any(table.embeddings.numpy() != before, axis=1)
+    assert changed.tolist() == [False, False, False, True]
+    with pytest.raises(SpaceError, match=r"There is no user 9\."):
+        as_recommender(Recommender(model, Shuffled(9)), data.spec, {})
 
 
 def test_example_kinds_follow_the_protocol() -> None:

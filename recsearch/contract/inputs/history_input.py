@@ -1,5 +1,8 @@
 """The input `history`: a user's items in the order of the interactions.
 
+`NextItem` cuts histories before the items that the model must predict. `Pairs` and `Negatives` do
+not: they feed the whole history, which contains the item of the row.
+
 Dimension letters: B rows, L length that the model's `keras.Input` declares.
 """
 
