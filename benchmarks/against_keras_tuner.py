@@ -1,15 +1,15 @@
-"""A whole Hyperband search beside the script that a Keras Tuner user writes.
+"""A complete Hyperband search, compared with the script of a Keras Tuner user.
 
     python benchmarks/against_keras_tuner.py --rival plain_keras_tuner.py --ratings ratings.parquet
     python benchmarks/against_keras_tuner.py ... --max-epochs 27 --repeats 3
 
-Both get the same ratings, parts, space, batch size and brackets; they run in turn, each in a
-process of its own. The time is from the start of the process to the end of the last trial, plus
-one evaluation of the test part, as the rival does. (What recsearch does beyond that, retraining,
-baselines, export and report, is not counted.) Prints seconds, the best validation RMSE, and how
-many times as fast as the rival recsearch is with one and with two workers.
+Both use the same ratings, parts, space, batch size and brackets. They run in turn, each in its own
+process. The time is measured from the start of the process to the end of the last trial, plus one
+evaluation of the test part, as in the rival script. (The further steps of recsearch, retraining,
+baselines, export and report, are not included.) Prints seconds, the best validation RMSE, and the
+speed relative to the rival with one and with two workers.
 
-The rival is called as `RIVAL hyperband MAX_EPOCHS --ratings PATH` and prints one JSON line with
+The rival is called as `RIVAL hyperband MAX_EPOCHS --ratings PATH` and must print one JSON line with
 total_s, epochs, best_val_rmse. Ratings: Parquet with user_id, item_id, rating.
 """
 
@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from recsearch.study.events import EpochTrained, StageDone
 from recsearch.study.journal import read_events
 
 SPACE = Path(__file__).with_name("rival_space.py")
@@ -41,7 +42,7 @@ class Timing:
 
 
 def write_parts(ratings: Path, folder: Path) -> None:
-    """Writes the parts as the rival makes them: a permutation of seed 0, cut 80/10/10."""
+    """Writes the same parts as the rival: a permutation with seed 0, split 80/10/10."""
     table = pd.read_parquet(ratings)
     order = np.random.default_rng(0).permutation(len(table))
     cuts = [int(0.8 * len(order)), int(0.9 * len(order))]
@@ -50,7 +51,7 @@ def write_parts(ratings: Path, folder: Path) -> None:
 
 
 def run_rival(given: argparse.Namespace) -> Timing:
-    """Runs the rival's script; returns what it tells of itself."""
+    """Runs the script of the rival; returns the measurements that it prints."""
     command = [sys.executable, given.rival, "hyperband", str(given.max_epochs)]
     command += ["--ratings", given.ratings]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -59,7 +60,7 @@ def run_rival(given: argparse.Namespace) -> Timing:
 
 
 def run_recsearch(given: argparse.Namespace, folder: Path, workers: int) -> Timing:
-    """Runs recsearch on the same parts; returns what its journal tells."""
+    """Runs recsearch on the same parts; returns the measurements from its journal."""
     parts = [f"--{flag}={folder / name}.parquet" for flag, name in
              (("data", "train"), ("validation", "validation"), ("test", "test"))]  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
@@ -69,23 +70,25 @@ def run_recsearch(given: argparse.Namespace, folder: Path, workers: int) -> Timi
         started = time.time()
         subprocess.run(command, check=True, capture_output=True)
         events = list(read_events(Path(out) / "run" / "journal.jsonl"))
-    stages = {event["stage"]: event for event in events if event["event"] == "stage"}
-    epochs = [event for event in events if event["event"] == "epoch"]
+    stages = {event.stage: event for event in events if isinstance(event, StageDone)}
+    epochs = [event for event in events if isinstance(event, EpochTrained)]
     return Timing(
-        seconds=stages["searched"]["time"] - started + stages["tested"]["result"]["model_seconds"],
+        seconds=stages["searched"].time - started + stages["tested"].result["model_seconds"],
         epochs=len(epochs),
-        rmse=min(event["metrics"]["rmse"] for event in epochs),
+        rmse=min(event.metrics["rmse"] for event in epochs),
     )
 
 
 def main() -> None:
-    """Runs all in turn and prints the table."""
+    """Runs both in turn and prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rival", required=True, help="the script of plain Keras Tuner")
+    parser.add_argument("--rival", required=True, help="script that uses plain Keras Tuner")
     parser.add_argument("--ratings", required=True, help="Parquet file")
-    parser.add_argument("--max-epochs", type=int, default=9, help="of Hyperband (default: 9)")
+    parser.add_argument(
+        "--max-epochs", type=int, default=9, help="maximum epochs of Hyperband (default: 9)"
+    )
     parser.add_argument("--repeats", type=int, default=1, help="rounds (default: 1)")
     given = parser.parse_args()
     timings: dict[str, list[Timing]] = {"rival": [], "1 worker": [], "2 workers": []}

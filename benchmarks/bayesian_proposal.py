@@ -1,10 +1,10 @@
-"""How long one Bayesian proposal takes, by the number of finished trials: 12 hyperparameters.
+"""The time of one Bayesian proposal, by the number of finished trials, with 12 hyperparameters.
 
     python benchmarks/bayesian_proposal.py
 
-Prints the median and the slowest of 20 proposals in a row, in seconds of wall time, for n = 10, 50,
-100, 200 and 400 finished trials. The first of them is the slowest: like a search that is resumed,
-it fits the length scales for every size of the schedule, each fit starting from the one before.
+Prints the median and the maximum of 20 consecutive proposals, in seconds of wall time, for n = 10,
+50, 100, 200 and 400 finished trials. The first proposal is the slowest: as in a resumed search, it
+fits the length scales for every size of the schedule, each fit starting from the previous one.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def finished_trials(space: keras_tuner.HyperParameters, count: int) -> list[Tria
 
 
 def measure(space: keras_tuner.HyperParameters, count: int) -> list[float]:
-    """Returns the seconds of each of 20 proposals, each told a middling score."""
+    """Returns the seconds of 20 proposals; each trial gets an average score."""
     driver = BayesianDriver(space, LOSS, 0, 2 * count + NUM_PROPOSALS, 1)
     trials, seconds = finished_trials(space, count), []
     for _ in range(NUM_PROPOSALS):

@@ -1,16 +1,16 @@
-"""Does Bayesian optimisation find better configurations than random search, trial for trial?
+"""Compares Bayesian optimisation with random search at equal numbers of trials.
 
     python benchmarks/bayesian_quality.py
-    python benchmarks/bayesian_quality.py --tabulate TABLE    # once, some minutes: a file to keep
+    python benchmarks/bayesian_quality.py --tabulate TABLE    # once, takes minutes: writes a table
     python benchmarks/bayesian_quality.py --table TABLE
 
-Three objectives, all of them minimised: the functions of Branin (2 dimensions) and Hartmann (6
-dimensions), and a table of real results: `matrix_factorization` on the embedded data, every
-configuration of a grid of 288, the lowest validation RMSE of 3 epochs. Both drivers get the same
-number of trials on each of several seeds. Printed are the best scores after a quarter, a half and
-all of the trials, and how often the Bayesian search ends strictly below the random one.
+Minimises three objectives: the functions of Branin (2 dimensions) and Hartmann (6 dimensions), and
+a table of real results: `matrix_factorization` on the built-in data set, every configuration of a
+grid of 288, the lowest validation RMSE of 3 epochs. Both drivers get the same number of trials for
+each of several seeds. Prints the best scores after a quarter, half and all of the trials, and how
+often the Bayesian search ends strictly below the random search.
 
-Without `--table` the table is made anew in a temporary folder.
+Without `--table`, the table is computed again in a temporary folder.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def grid_space() -> keras_tuner.HyperParameters:
 
 
 def tabulate(path: Path, workers: int) -> None:
-    """Trains every configuration of the grid and writes one row for each: values and score."""
+    """Trains every configuration of the grid and writes one row per configuration."""
     overrides = [f"{name}={','.join(map(str, values))}" for name, values in GRID.items()]
     with tempfile.TemporaryDirectory() as folder:
         run = recsearch.search(
@@ -127,7 +127,7 @@ def tabulate(path: Path, workers: int) -> None:
 
 
 def read_table(path: Path) -> Score:
-    """Returns the score of a configuration by looking it up."""
+    """Returns a function that looks up the score of a configuration."""
     names = list(GRID)
     with path.open(newline="", encoding="utf-8") as file:
         scores = {
@@ -144,7 +144,7 @@ def read_table(path: Path) -> Score:
 
 
 def _number(value: Scalar) -> Scalar:
-    """Returns a number as a float, whether it was written or not, and other text as it is."""
+    """Returns a number or the text of a number as a float, and other text unchanged."""
     try:
         return float(value)
     except ValueError:
@@ -171,7 +171,7 @@ def best_so_far(driver: Driver, score: Score) -> NDArray[np.float64]:
 def compare(
     name: str, space: keras_tuner.HyperParameters, score: Score, num_trials: int, num_seeds: int
 ) -> None:
-    """Prints one table: a line a seed, and the number of wins."""
+    """Prints one table: one line per seed, and the number of wins."""
     marks = [max(1, num_trials // 4), max(1, num_trials // 2), num_trials]
     header = "".join(f"{f'after {mark}':>11s}" for mark in marks)
     print(f"\n{name}\n{'':6s}{'bayesian':>33s} | {'random':>32s}\nseed  {header} |{header}")
@@ -188,14 +188,14 @@ def compare(
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=40, help="trials of each search")
     parser.add_argument("--seeds", type=int, default=5, help="searches: seeds 0, 1, ...")
     parser.add_argument("--workers", type=int, default=2, help="worker processes for the table")
-    parser.add_argument("--table", type=Path, help="CSV file; made if it does not exist")
+    parser.add_argument("--table", type=Path, help="CSV file; created if it does not exist")
     parser.add_argument("--tabulate", type=Path, help="only write the table to this CSV file")
     return parser.parse_args()
 

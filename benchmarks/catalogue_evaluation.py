@@ -1,14 +1,14 @@
-"""How long a whole-catalogue evaluation takes: NDCG@10 and HR@10, one thread, each user once.
+"""The time of ranking a complete catalogue: NDCG@10 and HR@10, one thread, every user once.
 
     python benchmarks/catalogue_evaluation.py
     python benchmarks/catalogue_evaluation.py --data interactions.parquet
 
-By default of 6,040 users and 3,706 items, as many as MovieLens-1M has, with 165 generated
-interactions a user; `--data` takes a file of implicit interactions instead, of which each user's
-last row of the file is held out. Three models with random weights: `matrix_factorization`,
-`neumf` with a tower of 64-32-16 at dimension 32 and at dimension 64. Prints the median seconds of
-the evaluations after the first, the first one (it traces the graph), the same scores from the model
-itself, pair by pair (on a sample of users, multiplied up), and the peak resident memory so far.
+Uses 6,040 users and 3,706 items, as in MovieLens-1M, with 165 generated interactions per user. With
+`--data`, it uses a file of implicit interactions and holds out each user's last row. Three models
+with random weights: `matrix_factorization`, and `neumf` with a tower of 64-32-16 at dimension 32
+and at dimension 64. Prints the median seconds of the evaluations after the first, the seconds of
+the first (it traces the graph), the seconds of scoring all pairs with the model itself
+(extrapolated from a sample of users), and the peak resident memory so far.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from recsearch.scoring.model_scorer import ModelScorer  # noqa: E402
 from recsearch.tuning.engines.threads import use_one_thread  # noqa: E402
 from recsearch.tuning.space.search_space import load_space  # noqa: E402
 
-NUM_USERS, NUM_ITEMS, ITEMS_A_USER = 6040, 3706, 165
+NUM_USERS, NUM_ITEMS, ITEMS_PER_USER = 6040, 3706, 165
 METRICS = ("ndcg@10", "hr@10")
 SAMPLED_USERS = 32
 TOWER = {"num_layers": 3, "units_1": 64, "units_2": 32, "units_3": 16}
@@ -49,8 +49,8 @@ MODELS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 def generated() -> Interactions:
     """Returns distinct pairs, user after user, every item at least once."""
     rng = np.random.default_rng(0)
-    user = np.repeat(np.arange(NUM_USERS), ITEMS_A_USER)
-    chosen = [rng.permutation(NUM_ITEMS)[:ITEMS_A_USER] for _ in range(NUM_USERS)]
+    user = np.repeat(np.arange(NUM_USERS), ITEMS_PER_USER)
+    chosen = [rng.permutation(NUM_ITEMS)[:ITEMS_PER_USER] for _ in range(NUM_USERS)]
     item = np.concatenate(chosen)
     return Interactions(pa.array(user), pa.array(item), np.ones(len(user), np.float32))
 
@@ -67,7 +67,7 @@ def hold_out_last(interactions: Interactions) -> PreparedData:
 
 
 def seconds_of(scorer: ModelScorer, data: PreparedData, repeats: int) -> list[float]:
-    """Returns the seconds of each evaluation, the traced first one first."""
+    """Returns the seconds of each evaluation; the first includes tracing."""
     protocol, seconds = make_protocol(data, METRICS), []
     for _ in range(1 + repeats):
         started = time.perf_counter()
@@ -92,9 +92,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="a file of interactions")
+    parser.add_argument("--data", type=Path, help="file of interactions")
     parser.add_argument("--repeats", type=int, default=5, help="evaluations after the first")
-    parser.add_argument("--models", type=int, nargs="*", default=[0, 1, 2], help="of the three")
+    parser.add_argument(
+        "--models", type=int, nargs="*", default=[0, 1, 2], help="numbers of the models to measure"
+    )
     arguments = parser.parse_args()
     use_one_thread()
     interactions = generated()

@@ -1,13 +1,14 @@
-"""How long a file of interactions takes to become the arrays that workers map, and in what memory.
+"""Time and memory of converting a file of interactions to the arrays that workers map.
 
     python benchmarks/data_preparation.py
     python benchmarks/data_preparation.py --rows 2500000
 
 Writes generated ratings as CSV (user, item, rating, timestamp; 162,541 users and 59,047 items as in
-MovieLens-25M, no pair twice, popular items more often) into a temporary folder. Then a process of
-its own reads, checks, splits, prepares and writes them with the functions of `recsearch run`: the
-arrays of the search and those of the final stage. Prints the seconds of each step, their sum, and
-the peak resident memory of that process. Without TensorFlow, whose own memory is not data's.
+MovieLens-25M, distinct pairs, popular items more often) to a temporary folder. Then a separate
+process reads, checks, splits, prepares and writes them with the functions of `recsearch run`: the
+arrays of the search and those of the final stages. Prints the seconds of each step, their sum, and
+the peak resident memory of this process. TensorFlow is not imported, because its memory is not part
+of the data.
 """
 
 import argparse
@@ -87,12 +88,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="rows of the file")
+    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="number of rows")
     num_rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory() as folder:
         path, directory = Path(folder) / "ratings.csv", Path(folder) / "run"
         directory.mkdir()
-        context = multiprocessing.get_context("spawn")  # a fork would start with this one's memory
+        context = multiprocessing.get_context("spawn")  # a fork would inherit this memory
         writing = context.Process(target=write_ratings, args=(path, num_rows))
         writing.start()
         writing.join()

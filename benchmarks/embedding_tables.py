@@ -1,13 +1,13 @@
-"""What do long embedding tables cost? Examples a second, by the number of rows.
+"""The cost of long embedding tables: examples per second, by the number of rows.
 
     python benchmarks/embedding_tables.py
 
-Two tables and a dot product, ids uniform, Adam, one thread. Three ways in turn, several times over:
-recsearch's training with long tables, the same with tables of 2,600 rows together, and plain Keras
-(`Embedding`, `Adam`, `fit`) with the long ones, for few steps as each of them touches every row.
-Prints the median milliseconds of a step and examples a second, and the ratios between them. An
-epoch without measurement comes first, so that neither tracing nor the first touch of the memory
-counts.
+Two tables and a dot product, uniform ids, Adam, one thread. Measures three variants in turn,
+several times: recsearch's training with long tables, the same training with tables of 2,600 rows in
+total, and plain Keras (`Embedding`, `Adam`, `fit`) with the long tables, for few steps, because
+each step updates every row. Prints the median milliseconds per step, the examples per second, and
+the ratios. An epoch that is not measured comes first, to exclude tracing and the first access to
+the memory.
 """
 
 import argparse
@@ -35,7 +35,7 @@ KERAS_STEPS = 5
 
 
 def random_pairs(num_users: int, num_items: int, count: int) -> Encoded:
-    """Returns pairs of uniform indices, labelled at random."""
+    """Returns pairs of uniform indices with random labels."""
     rng = np.random.default_rng(0)
     return Encoded(
         user=rng.integers(num_users, size=count, dtype=np.int32),
@@ -56,7 +56,7 @@ def dot_product(layer: type, optimizer: keras.optimizers.Optimizer, *sizes: int)
 def recsearch_steps(
     num_users: int, num_items: int, dimension: int, batch_size: int, steps: int
 ) -> Callable[[], float]:
-    """Returns what trains another epoch of `steps` steps and returns the seconds of one step."""
+    """Returns a function that trains `steps` steps and returns the seconds per step."""
     pairs = random_pairs(num_users, num_items, steps * batch_size)
     seen = SeenItems(np.zeros(num_users + 1, np.int64), np.zeros(0, np.int32))
     spec = DataSpec(Task.RATING, num_users, num_items, len(pairs), 0.0, -1.0, 1.0)
@@ -75,7 +75,7 @@ def recsearch_steps(
 def keras_steps(
     num_users: int, num_items: int, dimension: int, batch_size: int
 ) -> Callable[[], float]:
-    """Returns what trains a few steps with plain Keras and returns the seconds of one step."""
+    """Returns a function that trains with plain Keras and returns the seconds per step."""
     pairs = random_pairs(num_users, num_items, KERAS_STEPS * batch_size)
     adam = keras.optimizers.Adam(1e-3)
     model = dot_product(keras.layers.Embedding, adam, num_users, num_items, dimension)
@@ -89,16 +89,16 @@ def keras_steps(
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--users", type=int, default=2_000_000, help="rows of the first table")
     parser.add_argument("--items", type=int, default=1_000_000, help="rows of the second table")
-    parser.add_argument("--dimension", type=int, default=32, help="width of both")
-    parser.add_argument("--batch-size", type=int, default=1024, help="examples a step")
-    parser.add_argument("--steps", type=int, default=500, help="steps of recsearch in each repeat")
-    parser.add_argument("--repeats", type=int, default=5, help="measurements of each way")
+    parser.add_argument("--dimension", type=int, default=32, help="dimension of both tables")
+    parser.add_argument("--batch-size", type=int, default=1024, help="examples per step")
+    parser.add_argument("--steps", type=int, default=500, help="steps of recsearch per repeat")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements of each variant")
     return parser.parse_args()
 
 

@@ -1,18 +1,20 @@
-"""Kills a real Hyperband search with SIGKILL at random moments, and resumes it after each.
+"""Kills a real Hyperband search with SIGKILL at random moments and resumes it after each kill.
 
     python benchmarks/kill_test.py --data ratings.csv --kills 10 --workers 2 --seed 0
     python benchmarks/kill_test.py --owner-only
     python benchmarks/kill_test.py --stages
 
-By default the whole process group dies each time. It prints what each life did, and in the end
-whether exactly the planned configurations were tried, no finished rung was trained again and no
-state was missing; with one worker, whether the trials equal those of a run that was left alone, bit
-for bit. `--owner-only` kills only the process that owns the run: whether a worker outlives it or
-writes after it. `--stages` kills during retraining, export and report: whether a resume goes on
-there. Without --data the embedded data are used. Exits with 1 if anything does not hold.
+By default, each kill ends the complete process group. Prints what happened before each kill, and at
+the end whether exactly the planned configurations were tried, no finished rung was trained again
+and no checkpoint was missing; with one worker, also whether the trials are bit for bit those of an
+uninterrupted run. `--owner-only` kills only the process that owns the run and checks that no worker
+survives it or writes after it. `--stages` kills during retraining, export and report and checks
+that a resume continues there. Without --data, the built-in data set is used. Exits with 1 if a
+check fails.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -35,7 +37,6 @@ from recsearch.tuning.drivers.hyperband import hyperband_brackets
 MAX_EPOCHS = 9
 POLL_SECONDS = 0.005
 OVER = frozenset({TrialState.COMPLETED, TrialState.STOPPED_EARLY})
-GOING_ON = frozenset({TrialState.WAITING, TrialState.RUNNING, TrialState.PAUSED})
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class Search:
     """A run that is started, killed and resumed.
 
     Attributes:
-        directory: Of the run.
-        flags: What is asked of `recsearch run`.
+        directory: The run directory.
+        flags: The flags of `recsearch run`.
     """
 
     directory: Path
     flags: tuple[str, ...]
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Starts it, or resumes it if there is something, in a process group of its own."""
+        """Starts the run in its own process group, or resumes it if it exists."""
         if (self.directory / "run.json").exists():
             arguments = ["resume", str(self.directory), "--quiet"]
         else:
@@ -61,22 +62,24 @@ class Search:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def events(self) -> list[dict[str, Any]]:
-        """Returns the journal; nothing before there is one."""
+        """Returns the events of the journal; nothing if it does not exist yet."""
         path = self.directory / "journal.jsonl"
-        return [dict(event) for event in read_events(path)] if path.exists() else []
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
     def state(self) -> SearchState:
-        """Returns what the journal tells."""
-        return replay(self.events())
+        """Returns the state of the search, replayed from the journal."""
+        path = self.directory / "journal.jsonl"
+        return replay(read_events(path) if path.exists() else ())
 
     def missing_states(self) -> list[str]:
-        """Returns the checkpoints that are needed and not there."""
-        needed = [t.checkpoint for t in self.state().trials.values() if t.state in GOING_ON]
+        """Returns the checkpoints that are needed but do not exist."""
+        needed = [t.checkpoint for t in self.state().trials.values() if not t.state.is_over]
         return [path for path in needed if path and not (self.directory / path).is_file()]
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
-    """Waits for a condition; returns False if the process ends before it holds."""
+    """Waits for a condition; returns False if the process ends before it is true."""
     while not condition():
         if process.poll() is not None:
             return condition()
@@ -85,25 +88,25 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) 
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills a process and all that it has started; one that has ended already is no fault."""
+    """Kills a process and its children; does nothing if it has already ended."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def members(group: int) -> Iterator[int]:
-    """Yields the processes of a group that run; those that only wait to be reaped do not."""
+    """Yields the running processes of a group, without zombies."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, found = entry.read_text().rpartition(")")[2].split()[:3]
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
         if int(found) == group and state != "Z":
             yield int(entry.parent.name)
 
 
 def describe(events: list[dict[str, Any]]) -> str:
-    """Returns what a life did, from its events."""
+    """Returns the events between two kills, in words."""
     count = Counter(event["event"] for event in events)
     ended = count["trial_paused"] + count["trial_ended"]
     stages = [event["stage"] for event in events if event["event"] == "stage"]
@@ -114,7 +117,7 @@ def describe(events: list[dict[str, Any]]) -> str:
 
 
 def trained_again(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    """Returns (trial, epochs to reach) of each start after that rung had ended."""
+    """Returns (trial, target epochs) of each start of a rung that had already ended."""
     epochs: dict[str, int] = {}
     ended, again = set(), []
     for event in events:
@@ -128,7 +131,7 @@ def trained_again(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
 
 
 def table(state: SearchState) -> list[tuple[Any, ...]]:
-    """Returns what must not depend on kills: values, scores and curves, without the time."""
+    """Returns the results that must not depend on kills: values, scores and curves."""
     return [
         (
             (trial.trial_id, trial.space, dict(trial.values), trial.state),
@@ -149,9 +152,10 @@ def verify(checks: dict[str, bool]) -> int:
 def wait_for_moment(
     search: Search, process: subprocess.Popen[bytes], before: int, most: int, rng: random.Random
 ) -> None:
-    """Waits for a random moment of a life: while it starts, or soon after up to `most` epochs.
+    """Waits for a random moment: during the start, or soon after up to `most` epochs.
 
-    Epochs, not seconds, are drawn: on a busy machine lives would else end before they trained.
+    The random delay is counted in epochs, not seconds: on a busy machine the process would
+    otherwise be killed before it trained.
     """
     wait_until((search.directory / "run.json").exists, process)
     epochs = rng.randint(0, most)
@@ -164,10 +168,10 @@ def wait_for_moment(
 
 
 def kill_at_random(search: Search, given: argparse.Namespace) -> int:
-    """Kills the group at random moments of a life; resumes to the end."""
+    """Kills the group at random moments; then resumes to the end."""
     rng = random.Random(given.seed)
     missing: list[str] = []
-    most = max(2, 100 // given.kills)  # of the 75 epochs and those that kills repeat
+    most = max(2, 100 // given.kills)  # of 75 epochs, plus the epochs repeated after kills
     for number in range(1, given.kills + 1):
         before = len(search.events())
         process = search.start()
@@ -200,12 +204,12 @@ def kill_at_random(search: Search, given: argparse.Namespace) -> int:
 
 
 def stages(search: Search) -> Counter[str]:
-    """Returns how often each end stage was recorded."""
+    """Returns how often each final stage was recorded."""
     return Counter(event["stage"] for event in search.events() if event["event"] == "stage")
 
 
 def kill_owner(search: Search, given: argparse.Namespace) -> int:
-    """Kills the owner alone, once all workers train; watches what is left for 5 s."""
+    """Kills only the owner while all workers train; observes the other processes for 5 s."""
     process = search.start()
 
     def all_train() -> bool:
@@ -241,7 +245,7 @@ def kill_owner(search: Search, given: argparse.Namespace) -> int:
 
 
 def kill_in_stages(search: Search, given: argparse.Namespace) -> int:
-    """Kills once in each of retraining, export and report; each resume must go on there."""
+    """Kills once during retraining, export and report; each resume must continue there."""
     rng = random.Random(given.seed)
     checks = {}
     moments = {"retraining": "searched", "export": "tested", "the report": "exported"}
@@ -266,18 +270,18 @@ def kill_in_stages(search: Search, given: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Runs what was asked for; returns the exit code."""
+    """Runs the requested test; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="interactions; default: the embedded data")
+    parser.add_argument("--data", help="interactions; default: the built-in data set")
     parser.add_argument("--space", default="matrix_factorization", help="the search space")
-    parser.add_argument("--kills", type=int, default=10, help="how often (default: 10)")
+    parser.add_argument("--kills", type=int, default=10, help="number of kills (default: 10)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments (default: 0)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--owner-only", action="store_true", help="kill the owner alone, once")
-    mode.add_argument("--stages", action="store_true", help="kill in each of the end stages")
+    mode.add_argument("--owner-only", action="store_true", help="kill only the owner, once")
+    mode.add_argument("--stages", action="store_true", help="kill in each of the final stages")
     given = parser.parse_args()
     flags = [given.space, "--tuner", "hyperband", "--max-epochs", str(MAX_EPOCHS)]
     flags += ["--workers", str(given.workers), "--seed", "1"]

@@ -1,14 +1,15 @@
-"""Whether an epoch of 25 million ratings is as fast as one of few, and memory stays flat.
+"""Speed and memory of training on 25 million ratings, compared with a hundredth of them.
 
     python benchmarks/large_training.py
     python benchmarks/large_training.py --rows 2500000 --epochs 3
 
-Writes generated ratings as `benchmarks/data_preparation.py` does, once `--rows` and once a
-hundredth of them, prepares both as `recsearch run` does, and trains the defaults of the space
-`matrix_factorization` on each in a process of its own, one thread, the prepared arrays mapped.
-Prints the thousands of examples a second of each epoch after the first, which is traced, and the
-resident memory after each epoch. The tables are larger too, so that rows come from memory that is
-further away: `benchmarks/embedding_tables.py` tells what that alone costs.
+Writes generated ratings as in `benchmarks/data_preparation.py`, once `--rows` and once a hundredth
+of them, and prepares both as `recsearch run` does. Then it trains the defaults of the space
+`matrix_factorization` on each, in a separate process with one thread, with the prepared arrays
+mapped into memory. Prints the thousands of examples per second of each epoch after the first, which
+includes tracing, and the resident memory after each epoch. The larger data also have larger
+embedding tables, which are slower to access: `benchmarks/embedding_tables.py` measures this effect
+separately.
 """
 
 import argparse
@@ -30,7 +31,7 @@ SMALLER = 100
 
 
 def prepare(num_rows: int, folder: str) -> None:
-    """Writes the ratings, and the arrays of a run from them."""
+    """Writes the ratings and the arrays of a run on them."""
     path = Path(folder) / "ratings.csv"
     write_ratings(path, num_rows)
     dataset = load_dataset(RunConfig(spaces=("matrix_factorization",), data=str(path)))
@@ -38,7 +39,7 @@ def prepare(num_rows: int, folder: str) -> None:
 
 
 def train(folder: str, num_epochs: int, answers: "Queue[tuple[float, int]]") -> None:
-    """Puts (thousands of examples a second, resident bytes) of each epoch into `answers`."""
+    """Puts (thousands of examples per second, resident bytes) of each epoch into `answers`."""
     from recsearch.system.tensorflow_import import import_tensorflow
 
     import_tensorflow(lean=True)
@@ -69,8 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="of the large file")
-    parser.add_argument("--epochs", type=int, default=4, help="of each training (default: 4)")
+    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="rows of the large file")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs per training (default: 4)")
     given = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     rates = []

@@ -1,12 +1,12 @@
-"""Does memory grow with the number of trials? 200 real trials on small data, in one run.
+"""Memory by the number of trials: 200 real trials on small data in one run.
 
     python benchmarks/memory.py
 
 Runs `recsearch run matrix_factorization --tuner random` with one worker on 5,000 generated ratings
-and reads the resident memory of its processes from /proc (Linux alone): the owner, which asks and
-records; the fork server, which has only imported; the worker, which trains. Prints a line for every
-20 trials, and the growth from the first of these lines to the last. The run is ended there, without
-its end stages.
+and reads the resident memory of its processes from /proc (Linux only): the owner, which proposes
+and records trials; the fork server, which has only imported modules; the worker, which trains.
+Prints one line per 20 trials, and the growth from the first line to the last. The run is then
+stopped, without its final stages.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ROLES = ("owner", "fork server", "worker")
 
 @dataclass
 class Sample:
-    """Resident memory in MiB of each role when so many trials had ended; the worker's id."""
+    """Resident memory in MiB of each process after a number of trials; id of the worker."""
 
     num_ended: int
     megabytes: dict[str, float]
@@ -62,7 +62,7 @@ def resident_megabytes(pid: int) -> float:
 
 
 def take_sample(owner: int, journal: Path) -> Sample | None:
-    """Returns what the processes use now, or None while they are not all there."""
+    """Returns the current memory of the processes, or None until all of them exist."""
     try:
         servers = [
             child
@@ -80,7 +80,7 @@ def take_sample(owner: int, journal: Path) -> Sample | None:
 
 
 def watch(process: "subprocess.Popen[bytes]", journal: Path, trials: int) -> list[Sample]:
-    """Prints a line for every 20 trials while a run goes on; returns what the lines show."""
+    """Prints one line per 20 trials during a run; returns the values of these lines."""
     print("trials" + "".join(f"{role:>16s}" for role in ROLES), flush=True)
     shown: list[Sample] = []
     while process.poll() is None and len(shown) < trials // STEP:
@@ -94,7 +94,7 @@ def watch(process: "subprocess.Popen[bytes]", journal: Path, trials: int) -> lis
 
 
 def print_growth(samples: list[Sample]) -> None:
-    """Prints by how much each process has grown from the first sample to the last."""
+    """Prints the growth of each process from the first sample to the last."""
     growth = [samples[-1].megabytes[role] - samples[0].megabytes[role] for role in ROLES]
     print("growth" + "".join(f"{value:+12.0f} MiB" for value in growth))
     if len({sample.worker for sample in samples}) > 1:
@@ -102,12 +102,12 @@ def print_growth(samples: list[Sample]) -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=200, help="at least 40")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs of each trial")
+    parser.add_argument("--trials", type=int, default=200, help="number of trials, at least 40")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs per trial")
     parser.add_argument("--space", default="matrix_factorization", help="search space")
     return parser.parse_args()
 
@@ -120,14 +120,14 @@ def main() -> None:
         data = write_ratings(Path(folder) / "ratings.csv")
         command = [sys.executable, "-m", "recsearch", "run", arguments.space]
         command += ["--data", str(data), "--tuner", "random", "--seed", "0"]
-        # One more, so that the worker is still there when the last line is due.
+        # One more, so that the worker still exists when the last line is printed.
         command += ["--max-trials", str(arguments.trials + 1), "--out", str(directory)]
         command += ["--max-epochs", str(arguments.epochs)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             samples = watch(process, directory / "journal.jsonl", arguments.trials)
         finally:
-            process.kill()  # its worker ends with it; the end stages are not measured
+            process.kill()  # the worker ends with it; the final stages are not measured
             process.wait()
     if len(samples) < 2:
         raise SystemExit("The run has ended too early to be measured. Run its command by hand.")

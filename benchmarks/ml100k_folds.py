@@ -1,21 +1,20 @@
-"""What a search reaches on MovieLens-100K: RMSE and MAE, the mean over its five published folds.
+"""RMSE and MAE of a search on MovieLens-100K: the means over the five published folds.
 
     python benchmarks/ml100k_folds.py --data ../shared/data/ml-100k
     python benchmarks/ml100k_folds.py --data ../shared/data/ml-100k --folds 1,2 --workers 2
 
-For each fold, writes its training and its test part to a temporary folder and runs
-`recsearch run SPACE --data train --test test` in a process of its own. recsearch cuts the
-validation part, a tenth of the training rows at random, by itself; it chooses by that alone,
-retrains the winner on all training rows and looks at the test part once. Prints, for each fold as
-it ends, the errors of the winner and of the tuned bias model on the test part, and the winner;
-then their means.
+For each fold, writes the training and the test part to a temporary folder and runs `recsearch run
+SPACE --data train --test test` in a separate process. recsearch splits off the validation part, a
+random tenth of the training rows. It chooses by this part only, retrains the winner on all training
+rows and evaluates it once on the test part. After each fold, prints the errors of the winner and of
+the tuned bias model on the test part, and the winner; at the end, prints the means.
 
-The ranges that are searched by default were narrowed once, for all folds, by trials on validation
-parts of the training rows. A row of one fold's validation part is a test row of another fold: what
-is chosen on a fold never saw its test rows, the common ranges are not free of them.
+The default ranges were narrowed once, for all folds, with trials on validation parts of the
+training rows. A row in the validation part of one fold is a test row of another fold: the choice on
+a fold never uses the fold's test rows, but the common ranges are not independent of them.
 
 `--data` names a folder with ratings.parquet (user_id, item_id, rating, fold) and, for `--tables`,
-users.parquet and items.parquet. The published errors of Surprise's README are of five random
+users.parquet and items.parquet. The published errors in Surprise's README are for five random
 folds: biases .944/.748, SVD .934/.737, SVD++ .919/.721.
 """
 
@@ -37,7 +36,7 @@ INTERACTION_COLUMNS = ["user_id", "item_id", "rating"]
 USER_COLUMNS = ["user_id", "age", "gender", "occupation"]
 ITEM_COLUMNS = ["item_id", "year", "genres"]
 SPACE = ["matrix_factorization"]
-# SVD++ on whole bags of ratings: there the search is to spend its trials.
+# SVD++ on complete bags of ratings: the search spends its trials here.
 SETTINGS = (
     "loss=observed",
     "implicit_feedback=true",
@@ -54,13 +53,13 @@ ROW = "{:>4}{:>9}{:>9}{:>11}{:>11}{:>12}{:>9}  {}"
 
 @dataclass(frozen=True)
 class Found:
-    """What came of the search on one fold.
+    """The result of the search on one fold.
 
     Attributes:
         errors: RMSE and MAE of the winner, RMSE and MAE of the bias model, on the test part, and
             the winner's RMSE on the validation part.
-        winner: Its space, configuration and epochs, in words.
-        seconds: Wall time of the whole command.
+        winner: Space, configuration and epochs of the winner, in words.
+        seconds: Wall time of the complete command.
     """
 
     errors: tuple[float, ...]
@@ -69,7 +68,7 @@ class Found:
 
 
 def write_parts(source: Path, fold: int, folder: Path) -> None:
-    """Writes train.parquet and test.parquet of a fold, and the tables without what is free text."""
+    """Writes train.parquet and test.parquet of a fold, and the tables without free text."""
     ratings = pd.read_parquet(source / "ratings.parquet")
     is_test = ratings["fold"] == fold
     for name, rows in (("train", ratings[~is_test]), ("test", ratings[is_test])):
@@ -98,7 +97,7 @@ def search_command(arguments: argparse.Namespace, folder: Path, out: Path) -> li
 
 
 def search(arguments: argparse.Namespace, fold: int, folder: Path) -> Found:
-    """Searches on one fold, in a process of its own; returns what came of it."""
+    """Searches on one fold in a separate process; returns the result."""
     write_parts(arguments.data, fold, folder)
     out = (arguments.out or folder) / f"fold-{fold}"
     started = time.perf_counter()
@@ -132,7 +131,7 @@ def print_row(name: str, errors: Sequence[float], seconds: float, words: str) ->
 
 
 def parse_folds(text: str) -> tuple[int, ...]:
-    """Returns the folds that "1,2" names; argparse reports what else is typed."""
+    """Returns the folds in a text such as "1,2"; argparse reports other texts."""
     folds = tuple(int(part) for part in text.split(","))
     if not set(folds) <= set(FOLDS):
         raise argparse.ArgumentTypeError(f"folds are 1 to 5, such as 1,2. Received {text!r}.")
@@ -140,32 +139,40 @@ def parse_folds(text: str) -> tuple[int, ...]:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of ml-100k as Parquet")
-    parser.add_argument("--folds", type=parse_folds, default=FOLDS, help="such as 1,2; default all")
-    parser.add_argument("--tables", action="store_true", help="give the tables of users and items")
-    parser.add_argument("--out", type=Path, help="keep the run directories here, as fold-<number>")
-    parser.add_argument("--space", nargs="+", default=SPACE, help="default: matrix_factorization")
+    parser.add_argument(
+        "--folds", type=parse_folds, default=FOLDS, help="folds to run, such as 1,2 (default: all)"
+    )
+    parser.add_argument("--tables", action="store_true", help="use the tables of users and items")
+    parser.add_argument(
+        "--out", type=Path, help="keep the run directories in this folder, as fold-<number>"
+    )
+    parser.add_argument(
+        "--space", nargs="+", default=SPACE, help="search spaces (default: matrix_factorization)"
+    )
     parser.add_argument(
         "--tuner", default="hyperband", help="random, hyperband (default) or bayesian"
     )
-    parser.add_argument("--max-trials", type=int, help="default: the whole plan of hyperband")
     parser.add_argument(
-        "--max-epochs", type=int, default=135, help="of a fully trained trial (default: 135)"
+        "--max-trials", type=int, help="number of trials (default: the complete plan)"
     )
     parser.add_argument(
-        "--min-epochs", type=int, default=45, help="of the first rungs (default: 45)"
+        "--max-epochs", type=int, default=135, help="epochs of a fully trained trial (default: 135)"
+    )
+    parser.add_argument(
+        "--min-epochs", type=int, default=45, help="epochs of the first rungs (default: 45)"
     )
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of each search (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of each search (default: 0)")
     parser.add_argument(
         "--set",
         action="append",
         metavar="NAME=VALUE",
-        help="as of `recsearch run`; repeatable; replaces what is set for matrix_factorization: "
+        help="as in `recsearch run`; can be repeated; replaces the flags of the default space: "
         + " ".join(SETTINGS),
     )
     return parser.parse_args()

@@ -1,10 +1,10 @@
-"""What the baselines reach on published parts, beside the published numbers.
+"""Results of the baselines on published splits, compared with the published results.
 
 MovieLens-1M as split by He et al. (WWW 2017): HR@10 and NDCG@10 of each test item among 99 given
-negatives; a positive loses ties. MovieLens-100K: RMSE and MAE, the mean over the five folds that
-are published with it. Each line has the parameters that the publication tells; nothing is chosen
-here. With --tuned the implicit baselines are tuned first, each within a minute, on every user's
-last training item among 99 items that he has not met (drawn with seed 0).
+negatives; a positive loses ties. MovieLens-100K: RMSE and MAE, the means over the five folds that
+are published with it. Each line uses the parameters of the publication; nothing is chosen here.
+With --tuned, the implicit baselines are tuned first, one minute per baseline, on every user's last
+training item among 99 random items that the user has not interacted with (seed 0).
 
     python benchmarks/published_baselines.py --data ../shared/data
 
@@ -51,7 +51,7 @@ def interactions(rows: pd.DataFrame, columns: list[str]) -> Interactions:
 
 
 def ncf_test(folder: Path) -> PreparedData:
-    """Returns the published training part, held out against the published lists."""
+    """Returns the published training part, with the published lists held out."""
     train, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
     lists = pd.read_parquet(folder / "test_negatives.parquet").to_numpy(np.int64)
     negatives = pa.array(lists[:, 2:].ravel())
@@ -63,7 +63,7 @@ def ncf_test(folder: Path) -> PreparedData:
 
 
 def ncf_validation(folder: Path) -> PreparedData:
-    """Returns all but each user's last training item, held out against lists with that item."""
+    """Returns the training part with each user's last item held out, in candidate lists."""
     rows = pd.read_parquet(folder / "train.parquet")  # in time order within a user
     is_last = ~rows.duplicated("user", keep="last").to_numpy()
     train, last = rows[~is_last], rows[is_last]
@@ -103,7 +103,7 @@ def measured(
 
 
 def print_tuned(validation: PreparedData, test: PreparedData) -> None:
-    """Prints what tuning on the validation part chooses, and what that reaches on the test part."""
+    """Prints the tuned configuration of each baseline and its test metrics."""
     protocol = make_protocol(validation, ["ndcg@10"])
     print(f"\ntuned on validation\n{'':12}{'HR@10':>9}{'NDCG@10':>9}{'tuning':>11}  chosen")
     for name in applicable(Task.IMPLICIT, validation.spec):
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with ml-1m/ncf and ml-100k as Parquet"
     )
-    parser.add_argument("--tuned", action="store_true", help="tune the implicit baselines too")
+    parser.add_argument("--tuned", action="store_true", help="also tune the implicit baselines")
     arguments = parser.parse_args()
     folder = arguments.data / "ml-1m" / "ncf"
     test = ncf_test(folder)

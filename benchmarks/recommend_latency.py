@@ -1,11 +1,11 @@
-"""How long an exported model takes to recommend: 1,000,000 items, dimension 64, one user.
+"""The time of a recommendation by an exported model: 1,000,000 items, dimension 64, one user.
 
     python benchmarks/recommend_latency.py
 
-Exports a `matrix_factorization` with random weights, loads the SavedModel, and asks its `recommend`
-signature for the 10 best items of one user at a time (each with 100 seen items). In turn with each
-request it sums the matrix of the item vectors with `tf.reduce_sum`, which reads it once: the least
-that scoring every item can cost. Prints the medians in milliseconds and their ratio.
+Exports a `matrix_factorization` with random weights, loads the SavedModel, and requests the 10 best
+items of one user at a time (each with 100 seen items) from its `recommend` signature. After each
+request, it sums the matrix of the item vectors with `tf.reduce_sum`, which reads the matrix once: a
+lower bound of the time to score every item. Prints the medians in milliseconds and their ratio.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from recsearch.scoring.model_scorer import ModelScorer  # noqa: E402
 from recsearch.serving.saved_model import save_recommender  # noqa: E402
 from recsearch.tuning.space.search_space import load_space  # noqa: E402
 
-NUM_USERS, SEEN_A_USER, K = 20_000, 100, 10
+NUM_USERS, SEEN_PER_USER, K = 20_000, 100, 10
 
 
 def export(folder: Path, num_items: int, dim: int) -> Path:
     """Writes the SavedModel and returns its path."""
     rng = np.random.default_rng(0)
-    user = np.repeat(np.arange(NUM_USERS), SEEN_A_USER)
-    item = np.arange(len(user)) % num_items  # every item; no user has one twice
+    user = np.repeat(np.arange(NUM_USERS), SEEN_PER_USER)
+    item = np.arange(len(user)) % num_items  # covers every item; no user has an item twice
     train = Interactions(pa.array(user), pa.array(item), np.ones(len(user), np.float32))
     held_out = train.take(rng.permutation(len(user))[:10])
     data, vocabularies = prepare(train, held_out, Task.IMPLICIT)
@@ -49,7 +49,7 @@ def export(folder: Path, num_items: int, dim: int) -> Path:
 
 
 def milliseconds(call: Callable[[], Any]) -> float:
-    """Returns how long one call takes."""
+    """Returns the milliseconds of one call."""
     started = time.perf_counter()
     call()
     return 1000 * (time.perf_counter() - started)

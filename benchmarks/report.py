@@ -1,16 +1,16 @@
-"""How long does the report of a large search take, and how large is it?
+"""Time and size of the report of a large search.
 
     python benchmarks/report.py
     python benchmarks/report.py --trials 300 --keep runs/planted
 
-Plants run directories by hand, as a Hyperband of 27 epochs over two families with thirteen
-hyperparameters would leave them (nothing is trained), and writes their reports: `recsearch report
-DIR` in a fresh process, the median of some repetitions, beside the same process that only imports
-the modules. TensorFlow must not be among them: the last column says so.
+Writes run directories as a Hyperband search of 27 epochs over two families with thirteen
+hyperparameters would leave them (nothing is trained), and measures `recsearch report DIR` in a
+fresh process: the median of several repetitions, and the time of a process that only imports the
+modules. TensorFlow must not be imported; the last column shows this.
 
-Then a headless Chromium, offline, opens each page some times, every time in a profile of its own:
-the median until the first text is painted. It needs the package playwright and a Chromium on the
-path; without them that column is a dash, and the last line says what is missing.
+Then a headless Chromium, offline, opens each page several times, each time with a new profile: the
+median time until the first text is painted. This needs the package playwright and a Chromium on the
+path; without them the column contains a dash, and the last line names what is missing.
 """
 
 import argparse
@@ -50,11 +50,11 @@ FAMILIES = {"matrix_factorization": list(RANGES)[:8], "neumf": list(RANGES)}
 
 
 def main() -> None:
-    """Plants the runs, writes their reports, and prints the table."""
+    """Writes the run directories and their reports, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--keep", type=Path, help="a directory in which the planted runs stay")
+    parser.add_argument("--keep", type=Path, help="keep the run directories in this folder")
     arguments = parser.parse_args()
     print(
         f"{'trials':>7} {'journal MB':>11} {'imports s':>10} {'report s':>9} {'page MB':>8} "
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def print_row(directory: Path, trials: int, repeats: int) -> None:
-    """Measures the report of one run and prints what came out."""
+    """Measures the report of one run and prints a row."""
     imports = [seconds(["-c", "import recsearch.report.page"]) for _ in range(repeats)]
     command = ["-m", "recsearch", "report", str(directory)]
     reports = [seconds(command) for _ in range(repeats)]
@@ -97,7 +97,7 @@ PAINTED = """
 
 
 def missing_for_paint() -> str:
-    """Returns what the measurement of the first paint lacks; empty if it can be made."""
+    """Returns what is missing to measure the first paint; empty if nothing is."""
     if importlib.util.find_spec("playwright") is None:
         return "playwright is not installed (pip install playwright)"
     if browser_path() is None:
@@ -106,12 +106,12 @@ def missing_for_paint() -> str:
 
 
 def browser_path() -> str | None:
-    """Returns where Chromium is, if it is anywhere."""
+    """Returns the path of Chromium, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
 def first_paints(page: Path, repeats: int) -> list[float]:
-    """Returns the seconds to the first paint of a page, each time in a profile of its own."""
+    """Returns the seconds to the first paint of a page, each with a new profile."""
     from playwright.sync_api import sync_playwright
 
     found = []
@@ -128,14 +128,14 @@ def first_paints(page: Path, repeats: int) -> list[float]:
 
 
 def seconds(arguments: list[str]) -> float:
-    """Returns how long a fresh Python takes."""
+    """Returns the seconds of a command in a fresh Python process."""
     started = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
 def heavy_modules(directory: Path) -> str:
-    """Returns which heavy modules the command has imported."""
+    """Returns the heavy modules that the command has imported."""
     code = (
         "import sys; from recsearch.cli.parser import main; main(['report', sys.argv[1]]); "
         "heavy = ('tensorflow', 'keras', 'keras_tuner', 'ray'); "
@@ -148,7 +148,7 @@ def heavy_modules(directory: Path) -> str:
 
 
 def plant(directory: Path, num_trials: int, seed: int = 0) -> None:
-    """Writes run.json, journal.jsonl and best/metrics.json of a search that never was."""
+    """Writes run.json, journal.jsonl and best/metrics.json of an invented search."""
     (directory / "best").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     lines = [json.dumps(event) for event in search_events(num_trials, rng)]
@@ -158,7 +158,7 @@ def plant(directory: Path, num_trials: int, seed: int = 0) -> None:
 
 
 def description(num_trials: int) -> dict[str, Any]:
-    """Returns what run.json says of it."""
+    """Returns the content of run.json."""
     space = [{"name": "space", "kind": "Choice", "values": list(FAMILIES)}]
     space += [
         {"name": f"{family}/{name}", **RANGES[name]}
@@ -229,7 +229,7 @@ def drawn(described: dict[str, Any], rng: np.random.Generator) -> Any:
 
 
 def quality(values: dict[str, Any]) -> float:
-    """Returns what a configuration reaches in the end: the learning rate matters most."""
+    """Returns the final score of a configuration: the learning rate matters most."""
     off = abs(np.log10(values["learning_rate"]) + 2.5)
     return float(0.22 - 0.05 * off + 0.01 * np.log2(values["embedding_dim"] / 64))
 

@@ -1,11 +1,11 @@
-"""The search space of the rival of `against_keras_tuner.py`, line by line, as a builder."""
+"""The search space of the rival in `against_keras_tuner.py`, as a builder."""
 
 import keras
 from keras import layers
 
 
 def build(hp, data):
-    """Returns two embeddings and an MLP, as a Keras Tuner user writes them."""
+    """Returns two embeddings and an MLP, in the style of a Keras Tuner user."""
     user_in = keras.Input((1,), name="user_id")
     item_in = keras.Input((1,), name="item_id")
     user_dim = hp.Int("user_embedding", 8, 64, step=8)

@@ -1,14 +1,14 @@
-"""What does a trial cost that trains nothing? Bookkeeping of thousands of trials, on real files.
+"""The bookkeeping cost per trial: thousands of trials without training, on real files.
 
     python benchmarks/study_overhead.py
 
-Each trial is asked for, tells one epoch and is told to have ended; every event is on disk as it
-would be in a real search. Prints the milliseconds of a trial for each thousand of 5,000 random
-trials, for each hundred trainings of a Hyperband of 243 epochs, and, in the same run, for each
-hundred trials of Keras Tuner's `RandomSearchOracle` (create_trial, update_trial, end_trial), which
-writes more bytes and never waits for the disk. Three waits for the disk make up most of a trial of
-recsearch on a slow one: the milliseconds of one are printed first. On a busy machine the time of
-the processor alone says more than the time on the clock.
+Each trial is proposed, reports one epoch and ends; every event is on disk as in a real search.
+Prints the milliseconds per trial for each thousand of 5,000 random trials, for each hundred
+trainings of a Hyperband search of 243 epochs, and, in the same run, for each hundred trials of
+Keras Tuner's `RandomSearchOracle` (create_trial, update_trial, end_trial), which writes more bytes
+but never waits for the disk. On a slow disk, three waits per trial take most of the time of
+recsearch; the milliseconds of one wait are printed first. On a busy machine, the processor time is
+more reliable than the wall time.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def study_trainings(directory: Path, driver: Driver) -> Iterator[None]:
 
 
 def _save(assignment: Assignment) -> None:
-    """Leaves an empty checkpoint where one is wanted."""
+    """Writes an empty checkpoint if one is needed."""
     if assignment.save_checkpoint:
         path = Path(assignment.save_checkpoint)
         path.parent.mkdir(exist_ok=True)
@@ -105,7 +105,7 @@ def oracle_trainings(directory: Path, num_trials: int) -> Iterator[None]:
 
 
 def measure_disk(count: int = 100) -> None:
-    """Prints how long it takes until a line is on the disk."""
+    """Prints the milliseconds until a line is on disk."""
     with tempfile.TemporaryFile() as file:
         started = time.perf_counter()
         for _ in range(count):
@@ -116,7 +116,7 @@ def measure_disk(count: int = 100) -> None:
 
 
 def measure(name: str, trainings: Callable[[Path], Iterator[None]], block: int) -> None:
-    """Prints the milliseconds of a training in each block of them; the rest is not shown."""
+    """Prints the milliseconds per training of each complete block of trainings."""
     print(f"\n{name:32s}{'a training':>13s}{'processor':>13s}")
     with tempfile.TemporaryDirectory() as folder:
         clocks = time.perf_counter(), time.process_time()
@@ -130,12 +130,12 @@ def measure(name: str, trainings: Callable[[Path], Iterator[None]], block: int) 
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=5000, help="of the random search")
-    parser.add_argument("--peer-trials", type=int, default=800, help="of Keras Tuner")
+    parser.add_argument("--trials", type=int, default=5000, help="trials of the random search")
+    parser.add_argument("--peer-trials", type=int, default=800, help="trials of Keras Tuner")
     return parser.parse_args()
 
 

@@ -1,13 +1,13 @@
-"""What does one more trial cost that has almost nothing to train? A table of its parts.
+"""The cost of one more trial with almost no training, split into its parts.
 
     python benchmarks/trial_overhead.py
 
-Trials of two epochs of matrix factorisation on 1,200 ratings, one thread, each told to a study that
-writes its journal, with a checkpoint: seconds of building the model, tracing (the first epoch minus
-the second), validating, writing the checkpoint, the journal and the rest; and beside it, in turn,
-what a trial of plain Keras Tuner's `RandomSearch` takes that fits a model of the same kind on the
-same ratings, its checkpoint and files included. Medians; the first trial of each, which also warms
-TensorFlow up, does not count.
+Trials of two epochs of matrix factorisation on 1,200 ratings, one thread, each recorded in a study
+with a journal and a checkpoint. Prints the seconds of building the model, tracing (the first epoch
+minus the second), validation, the checkpoint, the journal and the rest. In turn, it measures a
+trial of plain Keras Tuner's `RandomSearch` with a model of the same kind on the same ratings,
+including its checkpoint and files. Medians, without the first trial of each, which also initialises
+TensorFlow.
 """
 
 import argparse
@@ -44,7 +44,7 @@ EPOCHS = 2
 
 
 class Clock:
-    """Adds up the seconds inside functions, by a name.
+    """Adds up the seconds inside functions, by name.
 
     Attributes:
         seconds: Name -> seconds of each call since the last `reset`.
@@ -54,7 +54,7 @@ class Clock:
         self.seconds: dict[str, list[float]] = {}
 
     def reset(self) -> None:
-        """Forgets what was measured."""
+        """Deletes the measurements."""
         self.seconds.clear()
 
     def total(self, name: str) -> float:
@@ -83,7 +83,7 @@ def tiny_data() -> tuple[PreparedData, Vocabularies]:
 
 
 def parts_of_a_trial(clock: Clock, seconds: float) -> dict[str, float]:
-    """Returns the seconds of a trial's parts, `seconds` being the whole."""
+    """Returns the seconds of the parts of a trial; `seconds` is the total."""
     first, second = clock.seconds["epoch"]
     parts = {
         "build": clock.total("build"),
@@ -102,7 +102,7 @@ def parts_of_a_trial(clock: Clock, seconds: float) -> dict[str, float]:
 def recsearch_trials(
     folder: Path, data: PreparedData, vocabularies: Vocabularies
 ) -> Callable[[], dict[str, float]]:
-    """Returns what runs one more trial of a random search and returns its parts in seconds."""
+    """Returns a function that runs one more random trial and returns the seconds of its parts."""
     write_prepared(folder / "data", data, vocabularies)
     setup = trial.RunnerSetup((FAMILY,), (), str(folder / "data"), ("rmse",), seed=0)
     runner = trial.TrialRunner.of(setup)
@@ -134,7 +134,7 @@ def recsearch_trials(
 
 
 def keras_tuner_trials(folder: Path, data: PreparedData) -> Callable[[], float]:
-    """Returns what runs one more trial of Keras Tuner's random search and returns its seconds."""
+    """Returns a function that runs one more trial of Keras Tuner and returns its seconds."""
     spec = data.spec
 
     def build(hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -174,11 +174,11 @@ def keras_tuner_trials(folder: Path, data: PreparedData) -> Callable[[], float]:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Returns what was typed."""
+    """Returns the parsed arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=10, help="of each system")
+    parser.add_argument("--trials", type=int, default=10, help="trials per system")
     return parser.parse_args()
 
 
@@ -193,7 +193,7 @@ def main() -> None:
         rows, peer = [], []
         for number in range(given.trials + 1):
             row = run()
-            gc.unfreeze()  # a worker of recsearch is born frozen; Keras Tuner is not
+            gc.unfreeze()  # workers of recsearch start frozen; Keras Tuner does not freeze
             seconds = run_peer()
             gc.collect()
             gc.freeze()

@@ -2,9 +2,9 @@
 
 - `search(...)` runs a search and returns the finished `Run`.
 - `load(directory)` opens a run: trials as a DataFrame, curves, plots, the best model.
-- `compare(runs)` sets runs side by side, at equal time.
+- `compare(runs)` compares runs at equal time.
 
-Names are imported when they are first used, so that `import recsearch` costs nothing.
+Names are imported when they are first used, so `import recsearch` is fast.
 """
 
 import importlib

@@ -1,16 +1,16 @@
-"""Everything that recsearch raises on purpose.
+"""The exceptions of recsearch.
 
 ```
-RecsearchError          a person can act on the message; the command exits with 1
+RecsearchError          the message says what to do; the command exits with 1
 ├── UsageError          the request is wrong: flags, configuration, input; exits with 2
-│   ├── ConfigError     settings that do not fit together; all faults told together
-│   ├── DataError       an input file that cannot be used; all faults told together
+│   ├── ConfigError     settings that are not valid; reports all faults at once
+│   ├── DataError       an input file that cannot be used; reports all faults at once
 │   └── SpaceError      a search space that cannot be loaded, or an override that does not fit it
-│       └── BuildError  a builder failed, or ended or blocked its process, at one configuration
-├── RunDirectoryError   a run directory is locked by another process, damaged, or not one
+│       └── BuildError  a builder failed, ended its process or blocked it, at one configuration
+├── RunDirectoryError   a run directory is locked, damaged, or not a run directory
 ├── SearchError         the search ended without a usable trial
 ├── InterruptedRunError the user stopped a run, which can be resumed; exits with 130
-└── ExportError         the exported model does not answer as the model in memory does
+└── ExportError         the exported model and the model in memory give different answers
 ```
 
 A message says what was expected, what was received, and what to do.
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class RecsearchError(Exception):
-    """A fault that a person can act on: the message is the whole story, no traceback needed."""
+    """An error that the user can fix: the message explains it without a traceback."""
 
     exit_code: ClassVar[int] = 1
 
@@ -33,10 +33,10 @@ class UsageError(RecsearchError):
 
 
 class FaultsError(UsageError):
-    """Several faults of one thing, told together.
+    """Several faults, reported together.
 
     Attributes:
-        faults: One message a fault, in the order in which they were found.
+        faults: One message per fault, in the order in which they were found.
     """
 
     def __init__(self, subject: str, faults: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class FaultsError(UsageError):
 
 
 class ConfigError(FaultsError):
-    """Settings that do not fit together, or a value out of its range."""
+    """Settings that are incompatible with each other, or a value out of its range."""
 
 
 class DataError(FaultsError):
@@ -60,7 +60,7 @@ class SpaceError(UsageError):
 
 
 class BuildError(SpaceError):
-    """A builder failed, or ended or blocked its process, at one configuration."""
+    """A builder failed, ended its process or blocked it, at one configuration."""
 
 
 class RunDirectoryError(RecsearchError):
@@ -72,10 +72,10 @@ class SearchError(RecsearchError):
 
 
 class InterruptedRunError(RecsearchError):
-    """The user stopped a run; nothing that was finished is lost."""
+    """The user stopped a run; finished work is kept."""
 
     exit_code: ClassVar[int] = 130
 
 
 class ExportError(RecsearchError):
-    """The exported model could not be verified against the model in memory."""
+    """The exported model and the model in memory do not give the same answers."""

@@ -6,7 +6,7 @@ It contains what users' tests call. The tests of recsearch are in tests/.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from recsearch.config.run_config import TASKS
+from recsearch.config.descriptions import TASKS
 from recsearch.errors import UsageError
 from recsearch.system.tensorflow_import import import_tensorflow
 from recsearch.text.shown import shown

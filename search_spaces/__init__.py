@@ -1,1 +1,1 @@
-"""The built-in search spaces: one module each, whose `build(hp, data)` is the space."""
+"""The built-in search spaces: one module per space, with a function `build(hp, data)`."""

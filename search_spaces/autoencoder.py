@@ -1,14 +1,15 @@
 """An autoencoder of a user's bag of items: denoising or variational; AutoRec for ratings.
 
 Implicit data: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering" (arXiv
-1802.05814): the bag, scaled to length 1 and thinned by dropout, through tanh layers to a code and
-back to a softmax over the catalogue. `variational` chooses Mult-VAE, whose code is drawn and
-whose KL term is annealed up to `kl_weight`, else Mult-DAE. With `recency` (implicit data with
-timestamps) it predicts what comes next, from a bag in which the latest items count more.
+1802.05814). The bag is scaled to length 1, dropout is applied, tanh layers encode it, and the
+decoder ends in a softmax over the catalogue. With `variational` the model is Mult-VAE, with a
+sampled code and a KL term that is annealed up to `kl_weight`; without, it is Mult-DAE. With
+`recency` (implicit data with timestamps) it predicts later items from a bag that gives more weight
+to the latest items.
 
 Ratings and clicks: Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", the
-variant by user (U-AutoRec), on the departures from the mean label; clicks by their squared error,
-the Brier score.
+user-based variant (U-AutoRec), on the differences from the mean label; for clicks the loss is the
+squared error (Brier score).
 """
 
 from dataclasses import replace
@@ -70,7 +71,7 @@ def _code(
     mean = layers.Dense(dim, kernel_regularizer=l2)(x)
     if not variational:
         return mean
-    # The loss is divided by what a target holds, so the KL term is too.
+    # The loss is divided by the sum of a target, so the KL term is divided too.
     target = data.num_interactions / data.num_users
     if half_life is not None:
         target = mean_target(target, half_life)
@@ -82,10 +83,10 @@ def _autorec(hp: HyperParameters, data: DataSpec, bag: Any, labels: Any) -> Any:
     """Returns predicted labels [B, N] of a bag and its labels, [B, N] each."""
     hidden = hp.Choice("hidden_units", [128, 256, 512, 1024], default=512)
     l2 = _read_l2(hp)
-    departures = layers.Multiply()([bag, layers.Rescaling(1.0, offset=-data.label_mean)(labels)])
-    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(departures)
+    differences = layers.Multiply()([bag, layers.Rescaling(1.0, offset=-data.label_mean)(labels)])
+    x = ByteDropout(hp.Float("dropout", 0.0, 0.75, step=0.125, default=0.5))(differences)
     code = layers.Dense(hidden, "sigmoid", kernel_regularizer=l2)(x)
-    # Small: the code of sigmoids begins near 1/2, and so the output near the mean.
+    # Small, so that the sigmoid code starts near 1/2 and the output near the mean.
     small = initializers.RandomNormal(stddev=0.01)
     scores = layers.Dense(data.num_items, kernel_initializer=small, kernel_regularizer=l2)(code)
     if data.task is Task.CLICK:

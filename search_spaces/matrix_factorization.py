@@ -1,19 +1,21 @@
 """Matrix factorisation: score(u, i) = b_u + b_i + p_u . q_i (plus the mean label for ratings).
 
 Koren, Bell, Volinsky 2009, "Matrix Factorization Techniques for Recommender Systems", equation 5.
-The global bias is absorbed: by the mean label for ratings, and it changes no ranking.
+There is no global bias: ratings use the mean label, and for the other tasks it does not change the
+ranking.
 
-The loss is one of the choices. Two of them train on each user's whole bag of items at once:
-"multinomial" (implicit data) against a softmax over the catalogue (Liang et al. 2018, arXiv
-1802.05814, here with a vector of the user's own in place of an encoder; b_u, which a softmax does
-not see, is left out), "observed" (ratings) by the squared errors of all the labels that he gave.
-With them `implicit_feedback` adds what the user has met, whatever he thought of it, to his vector:
-p_u + |N(u)|^-1/2 sum of y_j over his items j, which is SVD++ (Koren 2008, "Factorization Meets the
-Neighborhood", equation 15), with dropout among the items. For the softmax `similarity` may also be
-the cosine of both vectors, divided by a temperature, without biases (Wu et al. 2022, arXiv
-2201.02327): better where the data are sparse. With `recency` (implicit data with timestamps,
-implicit feedback) the latest items count more in the sum (after Ding and Li 2005, "Time weight
-collaborative filtering"), and what is learned is what comes next after a part of a history.
+The loss is a hyperparameter. Two losses train on each user's complete bag of items at once:
+"multinomial" (implicit data) with a softmax over the catalogue (Liang et al. 2018, arXiv
+1802.05814, here with a user vector in place of the encoder and without b_u, which does not change a
+softmax), and "observed" (ratings) with the squared errors of all labels of the user. With these
+losses, `implicit_feedback` adds the items that the user has interacted with to the user's vector,
+whatever their labels: p_u + |N(u)|^-1/2 sum of y_j over the user's items j, which is SVD++ (Koren
+2008, "Factorization Meets the Neighborhood", equation 15), with dropout of items. For the softmax,
+`similarity` can also be the cosine of both vectors, divided by a temperature, without biases (Wu et
+al. 2022, arXiv 2201.02327), which is better for sparse data. With `recency` (implicit data with
+timestamps, implicit feedback), the latest items have more weight in the sum (after Ding and Li
+2005, "Time weight collaborative filtering"), and the model learns to predict the items after a
+random cut of a user's history.
 """
 
 from dataclasses import dataclass, replace
@@ -63,14 +65,14 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
 
 @dataclass(frozen=True)
 class _Feedback:
-    """How a user's items add to his vector: dropout among them, and their half-life or None."""
+    """Implicit feedback: the dropout of a user's items, and their half-life or None."""
 
     dropout: float
     half_life: float | None
 
 
 def _read_feedback(hp: HyperParameters, data: DataSpec) -> _Feedback | None:
-    """Returns how a user's items add to his vector, or None if they do not."""
+    """Returns the choices for implicit feedback, or None if it is off."""
     feedback = hp.Boolean("implicit_feedback")
     with hp.conditional_scope("implicit_feedback", [True]):
         dropout = hp.Float("bag_dropout", 0.0, 0.75, step=0.125, default=0.5)
@@ -79,7 +81,7 @@ def _read_feedback(hp: HyperParameters, data: DataSpec) -> _Feedback | None:
 
 
 def _read_temperature(hp: HyperParameters) -> float | None:
-    """Returns what cosines are divided by, or None for the dot product."""
+    """Returns the temperature of cosines, or None for the dot product."""
     similarity = hp.Choice("similarity", ["dot", "cosine"])
     with hp.conditional_scope("similarity", ["cosine"]):
         temperature: float = hp.Float("temperature", 0.05, 0.5, sampling="log", default=0.12)
@@ -108,10 +110,10 @@ def _of_catalogue(
     temperature: float | None,
 ) -> Model:
     user, _ = id_inputs()
-    # A mean over the items, as the table of users has a mean over those of the batch.
+    # A mean over all items; the penalty of the user table is a mean over the users of the batch.
     item_l2 = regularizers.L2(l2 / data.num_items)
     inputs = [user]
-    # Only the direction of a cosine's vectors counts: they begin long enough to turn steadily.
+    # For cosines only directions matter: longer initial vectors change direction more steadily.
     own, added = (0.05, 0.01) if temperature is None else (0.1, 0.1)
     user_vector = Embedding(data.num_users, dim, own, l2=l2, name="user_vector")(user)
     if feedback is not None:

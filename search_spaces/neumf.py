@@ -1,9 +1,10 @@
 """NeuMF: score(u, i) = h . [p_u * q_i, MLP([p'_u, q'_i])].
 
 He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, equation 12: generalised matrix
-factorisation (GMF) and an MLP with embeddings of their own, joined by one dense layer. Pre-training
-(section 3.4.1) trains both parts alone first, then joins them as h <- [a h_GMF, (1 - a) h_MLP] with
-a = 0.5; here it is a choice of the search, with as many epochs as `pretrain_epochs` for each part.
+factorisation (GMF) and an MLP, each with its own embeddings, joined by one dense layer.
+Pre-training (section 3.4.1) first trains both parts separately, then joins them as h <- [a h_GMF,
+(1 - a) h_MLP] with a = 0.5. Here pre-training is a hyperparameter, with `pretrain_epochs` epochs
+for each part.
 """
 
 from typing import Any
@@ -24,11 +25,11 @@ from recsearch.nn import (
     task_output,
 )
 
-GMF_SHARE = 0.5  # the paper's a
+GMF_SHARE = 0.5  # a in the paper
 
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
-    """Returns the recommender: GMF and MLP side by side, pre-trained or not."""
+    """Returns the recommender: GMF and MLP side by side, with or without pre-training."""
     user, item = id_inputs()
     gmf_dim = hp.Int("embedding_dim", 4, 256, step=2, sampling="log", default=32)
     mlp_dim = hp.Int("mlp_embedding_dim", 4, 256, step=2, sampling="log", default=32)
@@ -64,7 +65,7 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
 
 
 def _join(join: layers.Dense, gmf_head: layers.Dense, mlp_head: layers.Dense) -> None:
-    """Sets the joining layer's weights from those of the two heads."""
+    """Sets the weights of the joining layer from the weights of the two heads."""
     shares = (GMF_SHARE, 1 - GMF_SHARE)
     heads = (gmf_head, mlp_head)
     join.kernel.assign(ops.concatenate([a * h.kernel for a, h in zip(shares, heads, strict=True)]))

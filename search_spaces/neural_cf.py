@@ -1,8 +1,8 @@
 """Neural collaborative filtering: score(u, i) = h . MLP([p_u, q_i]) + b_u + b_i.
 
 He et al. 2017, "Neural Collaborative Filtering", arXiv 1708.05031, section 3.3 (their MLP part):
-two embeddings, concatenated, through dense layers with ReLU. The biases are not theirs: with them
-the MLP need not learn who rates high and what is rated high.
+two embeddings are concatenated and passed through dense layers with ReLU. The biases are an
+addition: the MLP does not have to learn which users give, and which items get, high ratings.
 """
 
 from keras import Model, layers

@@ -1,9 +1,10 @@
 """Wide & Deep: score(u, i) = w . [x, crosses(x)] + h . MLP(embeddings(x)).
 
-Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems", arXiv 1606.07792. x holds the
-user, the item and their columns, where tables were given. The wide part has a weight for each user,
-each item and each hashed cross-product of a user's and an item's category; without any category it
-crosses user and item. One optimizer trains both parts (the paper uses FTRL for the wide one).
+Cheng et al. 2016, "Wide & Deep Learning for Recommender Systems", arXiv 1606.07792. x contains the
+user, the item and their columns, if tables are given. The wide part has a weight per user, per item
+and per hashed cross-product of a category of the user and a category of the item; without
+categories it crosses user and item. One optimizer trains both parts (the paper uses FTRL for the
+wide part).
 """
 
 from itertools import product
@@ -27,7 +28,7 @@ from recsearch.nn import (
     task_output,
 )
 
-MAX_CROSSES = 12  # of a table with many columns, the first ones are crossed
+MAX_CROSSES = 12  # the first crosses, if the tables have many columns
 
 
 def build(hp: HyperParameters, data: DataSpec) -> Recommender:
@@ -59,7 +60,7 @@ def build(hp: HyperParameters, data: DataSpec) -> Recommender:
 
 
 def _crosses(data: DataSpec, inputs: dict[str, Any], num_buckets: int, l2: float) -> list[Any]:
-    """Returns one weight [B, 1] a cross: user or its categories with the item or its categories."""
+    """Returns one weight [B, 1] per cross of a user id or category with an item id or category."""
     users = ["user_id", *(c.name for c in data.user_columns if c.kind is ColumnKind.CATEGORICAL)]
     items = ["item_id", *(c.name for c in data.item_columns if c.kind is not ColumnKind.NUMERIC)]
     pairs = [pair for pair in product(users, items) if pair != ("user_id", "item_id")]

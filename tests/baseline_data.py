@@ -6,6 +6,7 @@ import numpy as np
 
 from recsearch.data.interactions import ColumnKind, Encoded, Task
 from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems
+from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 
 
@@ -47,10 +48,12 @@ def prepared(
         label_max=float(train.label.max()),
         item_columns=tuple(column for column, _ in columns.values()),
         has_ages=timestamp is not None,
+        has_order=timestamp is not None,
     )
-    seen = SeenItems.of(train, num_users, num_items, timestamp)
+    order = None if timestamp is None else TimeOrder.of(train.user, timestamp, num_users)
+    seen = SeenItems.of(train, num_users, num_items, order)
     features = {name: values for name, (_, values) in columns.items()}
-    return PreparedData(spec, train, train, seen, features, candidates)
+    return PreparedData(spec, train, train, seen, features, candidates, order)
 
 
 def random_train(rng: np.random.Generator, task: Task, num: int = 120) -> Encoded:

@@ -30,10 +30,9 @@ from recsearch.study.decision import Driver
 from recsearch.study.journal import read_events
 from recsearch.study.replay import replay
 from recsearch.study.study import Study
-from recsearch.study.trial import TrialState
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
-from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
+from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.loop import Budget, search
 
 TOLD = 3  # exit status of a child that ended with one clear error
@@ -215,11 +214,11 @@ def live_and_die(order: Order, at: int) -> Life:
     trials = replay(read_events(journal)).trials.values() if journal.exists() else ()
     return Life(
         status=os.waitstatus_to_exitcode(ended),
-        unfinished=tuple(trial.trial_id for trial in trials if trial.state in UNFINISHED),
+        unfinished=tuple(trial.trial_id for trial in trials if trial.state.is_unfinished),
         missing=tuple(
             trial.trial_id
             for trial in trials
-            if trial.state in (*UNFINISHED, TrialState.PAUSED)
+            if not trial.state.is_over
             and trial.checkpoint
             and not (directory / trial.checkpoint).is_file()
         ),

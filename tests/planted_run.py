@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from recsearch.evaluation.predictions import binned_predictions
+from recsearch.results.run_description import Hyperparameter, RunDescription
+from recsearch.results.run_metrics import RunMetrics
+from recsearch.results.user_examples import UserExamples
 from recsearch.study.journal import Journal
 from recsearch.system.host import host_id
 
@@ -117,6 +120,21 @@ METRICS: dict[str, Any] = {
 }
 
 
+def described(**changes: Any) -> RunDescription:
+    """Returns the description of the planted run, with changes."""
+    return RunDescription.from_json({**RUN, **changes})
+
+
+def planted_metrics(**changes: Any) -> RunMetrics:
+    """Returns the test metrics of the planted run, with changes."""
+    return RunMetrics.from_json({**METRICS, **changes})
+
+
+def hyperparameters(*entries: Any) -> tuple[Hyperparameter, ...]:
+    """Returns the hyperparameters that entries of `space` in run.json describe."""
+    return tuple(map(Hyperparameter.from_json, entries))
+
+
 class JournalByHand:
     """Writes events at times that are told; every event is a second after the one before.
 
@@ -221,3 +239,4 @@ TOLD_OF_TEST = {
     "lists": {"coverage@10": 0.5},
     "predictions": binned_predictions(np.array([1.0, 5.0]), np.array([2.0, 4.5])),
 }
+SHOWN = UserExamples.from_json(EXAMPLES)

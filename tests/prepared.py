@@ -7,8 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from recsearch.data.interactions import Encoded, Task
-from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
+from recsearch.data.preparation import (
+    PreparedData,
+    SeenItems,
+    Vocabularies,
+    prepare,
+)
 from recsearch.data.synthetic import generate
+from recsearch.data.time_order import TimeOrder
 from recsearch.pipeline import Pipeline
 
 NUM_TRAIN = 1_200  # of 1,500 ratings
@@ -49,11 +55,12 @@ def with_train(
 ) -> PreparedData:
     """The data of a training part that is these (user, item), with 1 as every label by default.
 
-    Without timestamps the items have no ages.
+    Without timestamps the items have no ages and the interactions no order.
     """
     user, item = np.array(pairs, np.int32).T
     train = Encoded(user, item, np.array(label or [1.0] * len(pairs), np.float32))
     data = prepared(task)
+    order = None if timestamp is None else TimeOrder.of(user, np.array(timestamp), num_users)
     return replace(
         data,
         spec=replace(
@@ -64,13 +71,13 @@ def with_train(
             user_columns=(),
             item_columns=(),
             has_ages=timestamp is not None,
+            has_order=timestamp is not None,
         ),
         train=train,
         holdout=train,
-        seen=SeenItems.of(
-            train, num_users, num_items, None if timestamp is None else np.array(timestamp)
-        ),
+        seen=SeenItems.of(train, num_users, num_items, order),
         features={},
+        order=order,
     )
 
 

@@ -61,4 +61,4 @@ def checkpoints(directory: Path) -> list[str]:
 
 
 def events_of(directory: Path) -> list[str]:
-    return [event["event"] for event in read_events(directory / "journal.jsonl")]
+    return [event.kind for event in read_events(directory / "journal.jsonl")]

@@ -96,7 +96,7 @@ def test_run_of_the_previous_version_is_read_reported_and_resumed(
     run = load_run(directory)
     assert run.trials().equals(expected.trials())
     assert NEW in run.trials().columns
-    assert run.config["space"] == expected.config["space"]
+    assert run.description.space == expected.description.space
     assert run.metrics == expected.metrics
     assert main(["trials", str(directory)]) == 0
     assert NEW in capsys.readouterr().out

@@ -111,9 +111,9 @@ def test_numbers_of_numpy_become_numbers_of_python() -> None:
         ({"set": {"a": (1, 2, 3)}}, r"a tuple is a range of numbers, \(low, high\)\. Give choices"),
         ({"set": {"a": ("x", "y")}}, r"a tuple is a range of numbers"),
         ({"set": {"a": []}}, r"set=\{'a': \[\]\}: expected"),
-        ({"set": {3: 4}}, r"set=expected names of hyperparameters\. Received 3\."),
+        ({"set": {3: 4}}, r"set=expected the name of a hyperparameter\. Received 3\."),
         ({"set": ["a=1", 2]}, r"set=\['a=1', 2\]: expected text or a list of texts\."),
-        ({"enqueue": {"a": "x,y"}}, r"a value with a comma cannot be given here\. Write"),
+        ({"enqueue": {"a": "x,y"}}, r"a value cannot contain a comma here\. Write"),
         ({"enqueue": 5}, r"enqueue=5: expected text or a list of texts\."),
         ({"data": "a\0b"}, r"data='a\\x00b': no path can contain the NUL character"),
         ({"out": "x" * 9000}, r"out=.*\(9,000 characters\): .*longer than a path can be"),
@@ -138,9 +138,9 @@ def test_faults_of_the_command_line_name_flags(capsys: pytest.CaptureFixture[str
 
 
 def test_flags_become_arguments_where_they_are_flags() -> None:
-    said = "--split and --test exclude each other; --validation-users 5, --set a=1, --format csv"
+    said = "--split and --test cannot be combined; --validation-users 5, --set a=1, --format csv"
     assert as_arguments(said) == (
-        "split and test exclude each other; validation_users=5, set a=1, --format csv"
+        "split and test cannot be combined; validation_users=5, set a=1, --format csv"
     )
     assert as_arguments("/a/--data/x --data.") == "/a/--data/x data."
 

@@ -9,11 +9,13 @@ from recsearch.config.run_config import RunConfig, make_config
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SpaceError, UsageError
+from recsearch.results.run_description import RUN_SCHEMA
 from recsearch.study.trial import Objective
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
 from recsearch.tuning.drivers.random import RandomDriver
-from recsearch.tuning.engines.builders import loaded
+from recsearch.tuning.engines.builders import Builders, loaded
+from recsearch.tuning.engines.helper import InlineHelper
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.workflow.assembly import (
@@ -120,9 +122,10 @@ def test_description_of_a_run_is_json_and_says_what_matters(tmp_path: Path) -> N
     )
     dataset = load_dataset(config)
     data, _ = prepare_search(dataset)
-    found = loaded(space_setup(config)).discover(data.spec)
-    text = describe_run(config, ["recsearch", "run"], dataset, data, found)
-    assert json.loads(json.dumps(text, allow_nan=False))["schema"] == 1
+    builders = Builders(space_setup(config), InlineHelper())
+    found = builders.discover(data.spec)
+    text = describe_run(config, ["recsearch", "run"], dataset, data, builders, found).json
+    assert json.loads(json.dumps(text, allow_nan=False))["schema"] == RUN_SCHEMA
     assert text["objective"] == {"name": "rmse", "direction": "min"}
     assert (text["data"]["num_users"], text["data"]["num_items"]) == (60, 40)
     sizes = [text["data"][part] for part in ("train", "validation", "test", "num_interactions")]

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prepared import with_train
 
+from recsearch.contract.inputs.bag_input import BagTable
+from recsearch.contract.kinds import Request, Rows
 from recsearch.data.interactions import Task
-from recsearch.pipeline.bags import BagTable
 
 # User 1 has the items 3 and 1, user 3 the item 2 twice; user 2 has none.
 PAIRS = [(3, 2), (1, 3), (3, 2), (1, 1)]
@@ -112,3 +113,29 @@ def test_bags_agree_with_a_dictionary_of_the_pairs(rows, users) -> None:
     index = tf.constant(users, tf.int32)
     np.testing.assert_array_equal(bags.labels_or(0.0, index), expected)
     np.testing.assert_array_equal(bags.multi_hot(index), expected > 0)
+
+
+def test_bag_and_ages_of_a_requested_history_by_hand() -> None:
+    bags = table_in_time()
+    history = tf.constant([[0, 3, 4, 2, 1], [4, 2, 0, 4, 0], [0, 0, 0, 0, 0]])  # 0: padding
+    bag = bags.serve("bag", Request(history), (5,))
+    assert bag.dtype == tf.float32
+    assert bag.numpy().tolist() == [[0, 1, 1, 1, 1], [0, 0, 1, 0, 1], [0] * 5]
+    age = bags.serve("bag_age", Request(history), (5,))
+    assert age.numpy().tolist() == [[0, 0, 1, 3, 2], [0, 0, 1, 0, 0], [0] * 5]
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_requested_history_gives_the_bag_of_the_user_with_this_history(items: list[int]) -> None:
+    pairs = [(1, item) for item in items]
+    bags = BagTable(with_train(pairs, 2, 7, timestamp=list(range(len(items)))))
+    request = Request(tf.constant([[*items, 0]]))
+    rows = Rows.of_side(tf.constant([1]))
+    for name in ("bag", "bag_age"):
+        np.testing.assert_array_equal(bags.serve(name, request, (7,)), bags.feed(name, rows, (7,)))
+
+
+def test_labels_of_a_bag_cannot_be_requested() -> None:
+    with pytest.raises(NotImplementedError, match="bag_labels cannot be computed from a request"):
+        table().serve("bag_labels", Request(tf.constant([[1]])), (5,))

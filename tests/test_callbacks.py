@@ -10,12 +10,12 @@ from callback_models import recommender, small_model
 from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
 
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
 from recsearch.errors import SpaceError
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Recommender, make_optimizer
-from recsearch.nn.recommender import as_recommender
 from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, Trial, TrialState
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.fit import Fitter
@@ -24,7 +24,7 @@ from recsearch.tuning.engines.runner import TrialRunner
 from recsearch.tuning.space.families import Family
 from recsearch.tuning.space.search_space import SearchSpace
 from recsearch.workflow.check import check_space
-from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.finalist import Finalist
 from recsearch.workflow.final.retraining import retrain
 
 STEPS = 3  # 1,200 ratings, 400 a batch
@@ -273,7 +273,7 @@ def test_callback_with_a_hook_that_is_never_called_is_refused(
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
-        ((kc.CSVLogger("log.csv"),), "CSVLogger would begin its file anew.*Leave it out"),
+        ((kc.CSVLogger("log.csv"),), "CSVLogger would start its file again.*Leave it out"),
         (("early",), r"must be a keras\.callbacks\.Callback\. Received: str"),
         (kc.History(), r"must be a tuple.*Received: History.*callbacks=\(callback,\)"),
     ],
@@ -314,9 +314,9 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(
         for number, rate in enumerate(recorded)
     )
     winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
-    monkeypatch.setattr(Finale, "space", runner(*make).space)
+    monkeypatch.setattr(Finalist, "space", runner(*make).space)
     objective = Objective("rmse", "min")
-    finale = Finale(
+    finalist = Finalist(
         tmp_path,
         SpaceSetup(()),
         objective,
@@ -327,7 +327,7 @@ def test_retraining_repeats_the_learning_rates_of_the_winner(
         "",
         announce=lambda text: None,
     )
-    assert retrain(finale)["epochs"] == 2
+    assert retrain(finalist)["epochs"] == 2
     saved = keras.models.load_model(tmp_path / "best" / "model.keras")
     assert float(saved.optimizer.learning_rate) == (0.25 if make else 0.5)
     assert int(saved.optimizer.iterations) == 2 * STEPS

@@ -78,7 +78,7 @@ def test_parquet_takes_numbers_and_texts_of_one_name(tmp_path: Path) -> None:
     [
         (["--format", "parquet"], "--format parquet needs --out FILE"),
         (["--out", "t.csv"], "--out needs --format csv, json or parquet"),
-        (["--format", "csv", "--out", "none/"], "--out none cannot be written: .* Give another"),
+        (["--format", "csv", "--out", "none/"], "--out none cannot be written: .* Choose another"),
     ],
 )
 def test_trials_refuse_a_file_that_cannot_be(
@@ -115,7 +115,7 @@ def test_tensorboard_and_verbose_of_a_run(
     ]
     written = sorted(str(p.parent.name) for p in (out / "tensorboard").rglob("*.recsearch"))
     assert written == ["0000", "tensorboard"]
-    told = TensorBoardLog(out, load_run(out).config["space"])
+    told = TensorBoardLog(out, load_run(out).description.space)
     before = {path: path.read_bytes() for path in (out / "tensorboard").rglob("*.recsearch")}
     told.update()  # all of the journal is in the files already
     assert {path: path.read_bytes() for path in before} == before
@@ -158,7 +158,7 @@ def test_recommendations_as_json_say_who_is_unknown(
     assert len(answer["items"]) == 10
     assert answer["items"][0].keys() == {"item_id", "title", "score"}
     assert captured.err == (
-        "recsearch: user 777 is not in the data; these are the popular items.\n"
+        "recsearch: user 777 is not in the data; recommending popular items instead.\n"
     )
 
 

@@ -81,7 +81,7 @@ def test_other_data_and_other_objectives_are_told_and_nothing_is_ranked(tmp_path
     other = plant_other(tmp_path / "b", config={"data": data}, objective="mae")
     found = recsearch.compare([plant_run(tmp_path / "a"), other])
     assert found.differences == (
-        "The runs optimise different metrics, so that their scores cannot be compared "
+        "The runs optimise different metrics, so their scores cannot be compared "
         "(a: rmse, min; b: mae, min).",
         "The runs used different data, so score differences may come from the data "
         "(a: sha256:abc123; b: sha256:other).",

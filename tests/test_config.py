@@ -1,8 +1,10 @@
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from recsearch.config.descriptions import DATA, MACHINE, SEARCH, SETTINGS
 from recsearch.config.run_config import DEFAULT_SPACES, RunConfig, make_config, read_toml
 from recsearch.errors import ConfigError, UsageError
 
@@ -70,6 +72,11 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
         make_config({name: value})
 
 
+def test_every_setting_is_described_once() -> None:
+    described, declared = set(SETTINGS), {field.name for field in fields(RunConfig)}
+    assert described == declared == {"spaces", *DATA, *SEARCH, *MACHINE}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -88,7 +95,7 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
         ({"engine": "ray", "gpus_per_trial": -1}, r"--gpus-per-trial must be 0, a fr.*: -1"),
         ({"engine": "ray", "gpus_per_trial": 1.5}, r"--gpus-per-trial must be 0, a fr.*: 1\.5"),
         ({"engine": "inline", "trial_minutes": 1}, r"--trial-minutes needs --engine local or ray"),
-        ({"spaces": []}, "At least one search space is needed"),
+        ({"spaces": []}, "at least one search space"),
         ({"max_trials": 0}, r"--max-trials must be at least 1\. Received: 0"),
         ({"max_epochs": 0}, r"--max-epochs must be at least 1\. Received: 0"),
         ({"min_epochs": 0}, r"--min-epochs must be at least 1\. Received: 0"),
@@ -104,11 +111,11 @@ def test_value_of_the_wrong_type_is_refused(name: str, value: object, kind: str)
         ({"items": "i.csv"}, r"--items needs --data"),
         ({"test": "t.csv"}, r"--test needs --data"),
         ({"missing_label": 0}, r"--missing-label needs --data"),
-        ({"data": "d", "validation": "v"}, r"--validation needs --test: without it both are split"),
+        ({"data": "d", "validation": "v"}, r"--validation needs --test"),
         ({"data": "d", "test_candidates": "c"}, r"--test-candidates needs --test, whose rows"),
         (
             {"data": "d", "test": "t", "split": "random"},
-            r"--split and --test exclude each other: with --test the parts are given",
+            r"--split and --test cannot be combined",
         ),
     ],
 )
@@ -163,8 +170,8 @@ def test_toml_names_may_have_hyphens_and_tables_are_no_settings(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"tuner = ", r"The run file .*bad\.toml: Invalid value"),
-        (b'tuner = "caf\xe9"', r"The run file .*bad\.toml: .*utf-8"),
+        (b"tuner = ", r"bad\.toml cannot be read: Invalid value"),
+        (b'tuner = "caf\xe9"', r"bad\.toml cannot be read: .*utf-8"),
     ],
 )
 def test_broken_toml_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -175,5 +182,5 @@ def test_broken_toml_is_refused(tmp_path: Path, content: bytes, message: str) ->
 
 
 def test_missing_toml_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"The run file .*none\.toml: .*No such file"):
+    with pytest.raises(ConfigError, match=r"none\.toml cannot be read: .*No such file"):
         read_toml(tmp_path / "none.toml")

@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline, prepared
 
+from recsearch.contract.checks.builder_result import as_recommender
+from recsearch.contract.recommender import Recommender
 from recsearch.data.interactions import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
-from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.training.fit import Fitter
 
 SPEC = prepared(Task.RATING).spec

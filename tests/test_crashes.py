@@ -22,6 +22,7 @@ from table_lookup import TableEngine, table_loss, write_state
 from test_run import same_results
 
 from recsearch.cli.parser import main
+from recsearch.study.events import TrialOver, TrialStarted
 from recsearch.study.journal import read_events
 from recsearch.study.replay import replay
 from recsearch.study.trial import Assignment, Epoch, Outcome, Trial, TrialState
@@ -133,15 +134,14 @@ def check_trainings(result: Result, faulty: list[dict[str, Any]], directory: Pat
 
 def check_journal(directory: Path) -> None:
     """Asserts that no rung was started after it had been finished."""
-    epochs: dict[str, int] = {}
+    epochs: dict[str, int | None] = {}
     finished = set()
     for event in read_events(directory / "journal.jsonl"):
-        trial_id = event.get("trial_id", "")
-        if event["event"] == "trial_started":
-            epochs[trial_id] = event["epochs"]
-            assert (trial_id, epochs[trial_id]) not in finished
-        elif event["event"] in ("trial_paused", "trial_ended"):
-            finished.add((trial_id, epochs[trial_id]))
+        if isinstance(event, TrialStarted):
+            epochs[event.trial_id] = event.epochs
+            assert (event.trial_id, event.epochs) not in finished
+        elif isinstance(event, TrialOver):
+            finished.add((event.trial_id, epochs[event.trial_id]))
 
 
 def states_on_disk(directory: Path) -> list[str]:

@@ -161,7 +161,7 @@ def test_booleans_are_the_same_in_csv_and_parquet(tmp_path, cells):
 @pytest.mark.parametrize("role", ["user", "label", "time"])
 def test_nested_values_are_refused_in_one_sentence(tmp_path, role):
     columns: dict[str, Any] = {"user": [1], "item": [1], "label": [1], "time": [1], role: [[1, 2]]}
-    with pytest.raises(DataError, match=f"Column '{role}' holds list values. Expected one"):
+    with pytest.raises(DataError, match=f"Column '{role}' contains list values. Expected one"):
         load(parquet(tmp_path / "a.parquet", **columns), timestamp="time")
 
 
@@ -193,8 +193,8 @@ def test_features_of_each_arrow_type_are_read_like_plain_types(tmp_path):
 @pytest.mark.parametrize(
     ("words", "kind", "note"),
     [
-        (["unknown"] * 3, ColumnKind.NUMERIC, "3 of 100 cells of column 'price' are no numbers"),
-        (["unknown"] * 5, ColumnKind.NUMERIC, "5 of 100 cells of column 'price' are no numbers"),
+        (["unknown"] * 3, ColumnKind.NUMERIC, "3 of 100 cells of column 'price' are not numbers"),
+        (["unknown"] * 5, ColumnKind.NUMERIC, "5 of 100 cells of column 'price' are not numbers"),
         (["unknown"] * 6, ColumnKind.TEXT, "so the column is read as text"),
         (["unknown"] * 30, ColumnKind.TEXT, "so the column is read as text"),
         (["T8H1N"] * 3, ColumnKind.TEXT, "such as 'T8H1N', so the column is read as text"),

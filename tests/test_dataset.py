@@ -58,7 +58,7 @@ def test_embedded_data_can_be_had_as_another_task(embedded: Dataset) -> None:
     assert implicit.task is Task.IMPLICIT
     assert implicit.split.description.startswith("leave-last-out")
     assert implicit.fingerprint == embedded.fingerprint
-    with pytest.raises(DataError, match=r"the embedded data set: .*expects 0 or 1"):
+    with pytest.raises(DataError, match=r"the built-in data set: .*expects 0 or 1"):
         load(task="click")
 
 
@@ -233,7 +233,7 @@ def test_missing_label_and_positive_from_reach_the_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["users", "items"])
 def test_cold_split_without_a_table_is_noted(tmp_path: Path, what: str) -> None:
     path = str(write_ratings(tmp_path / "r.csv"))
-    told = f"Without --{what} no model can tell the held-out {what} of a cold-{what} split apart"
+    told = f"Without --{what}, all held-out {what} of a cold-{what} split get the same scores."
     assert any(told in note for note in load(data=path, split=f"cold-{what}").notes)
     assert not any("Without --" in note for note in load(data=path, split="random").notes)
     table = tmp_path / "table.csv"

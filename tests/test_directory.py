@@ -126,7 +126,7 @@ def test_out_of_a_run_that_was_killed_at_its_very_start_is_taken(tmp_path: Path)
 def test_out_that_holds_something_is_refused_with_the_way_to_resume(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     message = (
-        rf"{re.escape(str(tmp_path))} exists and is not empty; nothing is ever overwritten\. "
+        rf"{re.escape(str(tmp_path))} exists and is not empty; recsearch never overwrites a run\. "
         rf"Continue it with `recsearch resume {re.escape(str(tmp_path))}`"
     )
     with pytest.raises(UsageError, match=message):
@@ -137,7 +137,7 @@ def test_out_that_holds_something_is_refused_with_the_way_to_resume(tmp_path: Pa
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_out_that_cannot_be_a_directory_is_refused(tmp_path: Path, out: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"cannot be made: .*Give another --out\."):
+    with pytest.raises(UsageError, match=r"cannot be created: .*Pass another --out\."):
         new_directory(RunConfig(out=str(tmp_path / out)))
 
 

@@ -1,20 +1,21 @@
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_run import RUN
+from planted_run import described
 
-from recsearch.exchange.domains import Choices, Interval, domains, trial_values
+from recsearch.exchange.domains import Choices, NumberRange, domains, trial_values
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.trial import Scalar, Trial
 
 
-def number(name: str, low: float, high: float, kind: str = "Float", log: bool = False) -> Any:
+def number(
+    name: str, low: float, high: float, kind: str = "Float", log: bool = False
+) -> Hyperparameter:
     sampling = "log" if log else "linear"
-    return {"name": name, "kind": kind, "min_value": low, "max_value": high, "sampling": sampling}
+    return Hyperparameter(name, kind, low, high, sampling=sampling)
 
 
-def choice(name: str, *values: Scalar) -> Any:
-    return {"name": name, "kind": "Choice", "values": list(values), "default": values[0]}
+def choice(name: str, *values: Scalar) -> Hyperparameter:
+    return Hyperparameter(name, "Choice", values=values, default=values[0])
 
 
 def trial(**values: Scalar) -> Trial:
@@ -22,20 +23,20 @@ def trial(**values: Scalar) -> Trial:
 
 
 def test_domains_stand_under_bare_names_and_hold_all_families() -> None:
-    assert domains(RUN["space"]) == {
+    assert domains(described().space) == {
         "space": Choices(("neumf", "wide_deep")),
-        "embedding_dim": Interval(8, 128, whole=True, log=True),
+        "embedding_dim": NumberRange(8, 128, whole=True, log=True),
         "optimizer": Choices(("sgd", "adam")),
-        "momentum": Interval(0.0, 0.9, whole=False, log=False),
+        "momentum": NumberRange(0.0, 0.9, whole=False, log=False),
         "cross": Choices((False, True)),
     }
 
 
 def test_intervals_of_one_name_become_the_smallest_that_holds_both() -> None:
     space = [number("a/x", 1, 8, "Int", log=True), number("b/x", 0.5, 4.0, log=True)]
-    assert domains(space)["x"] == Interval(0.5, 8, whole=False, log=True)
+    assert domains(space)["x"] == NumberRange(0.5, 8, whole=False, log=True)
     space = [number("a/x", 1, 8, "Int", log=True), number("b/x", 0, 4, "Int")]
-    assert domains(space)["x"] == Interval(0, 8, whole=True, log=False)
+    assert domains(space)["x"] == NumberRange(0, 8, whole=True, log=False)
 
 
 def test_choices_of_one_name_are_joined_in_order() -> None:
@@ -44,7 +45,7 @@ def test_choices_of_one_name_are_joined_in_order() -> None:
 
 
 def test_interval_takes_in_numbers_of_a_choice_and_becomes_a_choice_by_texts() -> None:
-    wide = Interval(1, 32, whole=True, log=False)
+    wide = NumberRange(1, 32, whole=True, log=False)
     for space in ([number("a/x", 1, 8, "Int"), choice("b/x", 32)], [choice("b/x", 32)]):
         other = [number("a/x", 1, 8, "Int")] if len(space) == 1 else []
         assert domains([*space, *other])["x"] == wide
@@ -53,12 +54,12 @@ def test_interval_takes_in_numbers_of_a_choice_and_becomes_a_choice_by_texts() -
 
 
 def test_fixed_value_is_a_choice_of_one() -> None:
-    assert domains([{"name": "a/x", "kind": "Fixed", "default": 256}])["x"] == Choices((256,))
+    assert domains([Hyperparameter("a/x", "Fixed", default=256)])["x"] == Choices((256,))
 
 
 def test_values_of_trials_lie_in_the_domain_whatever_the_space_says() -> None:
     found = domains([number("a/x", 1e-3, 1.0, log=True)], [trial(x=0.0, y=3)])
-    assert found["x"] == Interval(0.0, 1.0, whole=False, log=False)
+    assert found["x"] == NumberRange(0.0, 1.0, whole=False, log=False)
     assert found["y"] == Choices((3,))
     assert found["space"] == Choices(("neumf",))
 

@@ -32,7 +32,7 @@ def test_max_trials_and_max_epochs_are_kept():
     search = run_search(RandomDriver(SPACE, LOSS, 0, 7, 3), by_layers, workers=2)
     assert len(search.trials) == 7
     assert search.epochs == 7 * 3
-    assert search.finish == Finish("all 7 trials have been run")
+    assert search.finish == Finish("the limit of 7 trials was reached")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -138,7 +138,7 @@ def search_at_random(
     study = Study(folder, RandomDriver(space, objective, 0, 4, 3), objective, seed=0)
     reason = search(study, engine, Budget(), on_news)
     study.close()
-    assert reason == "all 4 trials have been run"
+    assert reason == "the limit of 4 trials was reached"
     return list(study.trials)
 
 

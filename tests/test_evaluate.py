@@ -10,7 +10,7 @@ from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItem
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation import protocol as module
 from recsearch.evaluation.protocol import (
-    Protocol,
+    EvaluationProtocol,
     evaluate,
     headline,
     make_protocol,
@@ -323,7 +323,7 @@ def test_ratings_by_hand() -> None:
     data = pair_case(Task.RATING, [5.0, 3.0, 1.0])
     table = np.array([[0, 2, 0], [0, 4, 5]], np.float32)
     protocol = make_protocol(data, ("rmse", "mae"))
-    assert protocol == Protocol(("rmse", "mae"), None, "3 held-out labels")
+    assert protocol == EvaluationProtocol(("rmse", "mae"), None, "3 held-out labels")
     result = evaluate(TableScorer(table), data, protocol)
     assert result == pytest.approx({"rmse": math.sqrt((1 + 4 + 1) / 3), "mae": (1 + 2 + 1) / 3})
 

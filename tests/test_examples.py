@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 from prepared import with_train
 
+from recsearch.contract.examples.negative_sampler import popularity_weights
 from recsearch.data.interactions import Task
 from recsearch.nn import Bags, Multinomial, Negatives, Pairs, Recommender
 from recsearch.pipeline import Pipeline, Training
-from recsearch.pipeline.negatives import popularity_weights
 from recsearch.training.fit import Fitter
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -22,7 +22,9 @@ def batches(training: Training, epoch: int = 0) -> list[Batch]:
     training.for_each_batch(
         tf.constant(training.order(epoch), tf.int64),
         tf.constant(epoch, tf.int32),
-        lambda batch: found.append(tuple(np.asarray(part) for part in batch[:3])),
+        lambda batch: found.append(
+            tuple(np.asarray(part) for part in (*batch.rows[:2], batch.target))
+        ),
     )
     return found
 

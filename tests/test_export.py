@@ -16,6 +16,7 @@ from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, pr
 from recsearch.errors import ExportError
 from recsearch.nn import bag_inputs
 from recsearch.pipeline import Feed
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.serving.card import write_card
 from recsearch.serving.saved_model import ServedRecommender, save_recommender
@@ -262,10 +263,99 @@ def test_export_of_a_model_that_reads_ages_answers_as_the_model(tmp_path: Path) 
 
 def test_bags_are_exported_only_with_a_model_that_reads_them(numbers: Exported) -> None:
     data, vocabularies = prepared_with_ids(Task.RATING)
-    assert numbers.scorer.feed.bags is not None  # made, as by another model of the same run
-    assert ServedRecommender(numbers.scorer, data, vocabularies).bags is None
+    bags = numbers.scorer.feed.bound("bag")  # created, as by another model of the same run
+    assert bags not in ServedRecommender(numbers.scorer, data, vocabularies).bound_inputs
     scorer = make_catalogue_scorer(data)
-    assert ServedRecommender(scorer, data, vocabularies).bags is scorer.feed.bags
+    served = ServedRecommender(scorer, data, vocabularies)
+    assert scorer.feed.bound("bag") in served.bound_inputs
+
+
+def export_of_bags(tmp_path: Path, task: Task = Task.IMPLICIT) -> tuple[ModelScorer, Path]:
+    """Exports an autoencoder that reads bags and ages, and gives item 5 the highest score."""
+    data, vocabularies = prepared_with_ids(task)
+    inputs, bag = bag_inputs(data.spec, half_life=2.0)
+    keras.utils.set_random_seed(0)
+    code = layers.Dense(4, "tanh")(bag)
+    model = keras.Model(inputs, layers.Dense(data.spec.num_items)(code))
+    scorer = ModelScorer(model, Feed(data), data.spec)
+    return scorer, save_recommender(tmp_path, scorer, data, vocabularies)
+
+
+def test_export_recommends_for_a_history_as_for_the_user_with_this_history(tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(Task.IMPLICIT)
+    scorer, path = export_of_bags(tmp_path)
+    signatures = tf.saved_model.load(str(path)).signatures
+    assert data.order is not None
+    for user in (1, 7, 33):
+        rows = data.order.row[data.order.offsets[user] : data.order.offsets[user + 1]]
+        items = vocabularies.items.decode(data.train.item[rows]).to_pylist()
+        padded = [[-1, *items, 10**12, -1]]  # padding and an unknown id
+        answer = signatures["recommend_for_history"](
+            history=tf.constant(padded, tf.int64), k=tf.constant(5)
+        )
+        of_user = signatures["recommend"](
+            user_id=tf.constant(vocabularies.users.decode(np.array([user])).to_pylist(), tf.int64),
+            k=tf.constant(5),
+        )
+        assert answer.keys() == {"item_id", "score"}
+        assert answer["item_id"].numpy().tolist() == of_user["item_id"].numpy().tolist()
+        np.testing.assert_allclose(answer["score"], of_user["score"], rtol=1e-5)
+    verify_export(path, scorer, data, vocabularies)
+
+
+def test_history_without_a_known_item_gets_the_popular_items(tmp_path: Path) -> None:
+    _, path = export_of_bags(tmp_path)
+    signatures = tf.saved_model.load(str(path)).signatures
+    expected = signatures["recommend"](user_id=tf.constant([10**12]), k=tf.constant(4))
+    for history in ([[-1, 10**12]], [[]]):
+        answer = signatures["recommend_for_history"](
+            history=tf.constant(history, tf.int64), k=tf.constant(4)
+        )
+        assert answer["item_id"].numpy().tolist() == expected["item_id"].numpy().tolist()
+    nobody = signatures["recommend_for_history"](
+        history=tf.zeros([0, 3], tf.int64), k=tf.constant(4)
+    )
+    assert nobody["item_id"].shape[0] == 0
+
+
+def test_only_models_whose_user_inputs_can_be_requested_answer_for_a_history(
+    numbers: Exported,
+) -> None:
+    data, vocabularies = prepared_with_ids(Task.RATING)
+    assert "recommend_for_history" not in numbers.model.signatures  # it reads user_id
+    for make in (make_catalogue_scorer, make_scorer_with_bag):  # they read bag_labels, user_id
+        served = ServedRecommender(make(data), data, vocabularies)
+        assert "recommend_for_history" not in served.signatures()
+
+
+def test_pairs_of_a_bag_and_an_item_answer_for_a_history(tmp_path: Path) -> None:
+    data, vocabularies = prepared_with_ids(Task.RATING)
+    keras.utils.set_random_seed(0)
+    item = keras.Input((), dtype="int32", name="item_id")
+    bag = keras.Input((data.spec.num_items,), name="bag")
+    vector = layers.Embedding(data.spec.num_items, 4, embeddings_initializer="normal")(item)
+    model = keras.Model([bag, item], layers.Dot(-1)([layers.Dense(4)(bag), vector]))
+    for name in ("split", "pair by pair"):
+        scorer = ModelScorer(model, Feed(data), data.spec)
+        if name == "split":
+            assert scorer._split is not None
+        else:
+            vars(scorer)["_split"] = None
+        path = save_recommender(tmp_path / name, scorer, data, vocabularies)
+        assert "recommend_for_history" in tf.saved_model.load(str(path)).signatures
+        verify_export(path, scorer, data, vocabularies)
+
+
+def test_verification_refuses_another_answer_for_a_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, path = export_of_bags(tmp_path)
+    changed = ModelScorer.score_histories
+    monkeypatch.setattr(
+        ModelScorer, "score_histories", lambda self, history: changed(self, history) + 0.1
+    )
+    with pytest.raises(ExportError, match="recommend_for_history differs"):
+        verify_export(path, scorer, *prepared_with_ids(Task.IMPLICIT))
 
 
 def test_verification_refuses_the_variables_of_another_model(numbers: Exported) -> None:
@@ -292,10 +382,10 @@ def test_verification_refuses_what_cannot_be_loaded(tmp_path: Path, text: Export
 def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Path) -> None:
     protocol = {**METRICS["protocol"], "validation": "10,000 labels", "ties": "lost"}
     test = {"rmse": 0.912, "mae": None}
-    intervals = {"rmse": {"low": 0.9, "high": 0.92}}
+    intervals = {"rmse": {"value": 0.91, "low": 0.9, "high": 0.92}}
     seeds = {"metrics": [{}] * 3, "mean": {"rmse": 0.915}, "deviation": {"rmse": 0.002}}
     added = {"protocol": protocol, "test": test, "intervals": intervals, "seeds": seeds}
-    path = write_card(tmp_path, {**METRICS, **added})
+    path = write_card(tmp_path, RunMetrics.from_json({**METRICS, **added}))
     lines = path.read_text().splitlines()
     assert lines[0] == "# Model card: neumf"
     assert lines[2] == METRICS["verdict"]
@@ -316,5 +406,7 @@ def test_card_tells_the_verdict_the_metrics_and_how_they_came_about(tmp_path: Pa
     assert f"- Tested on {protocol['test']}; lost" in lines
     assert not any("{{" in line or "{%" in line for line in lines)
     del protocol["ties"]  # only rankings have them
-    lines = write_card(tmp_path, {**METRICS, **added}).read_text().splitlines()
+    lines = (
+        write_card(tmp_path, RunMetrics.from_json({**METRICS, **added})).read_text().splitlines()
+    )
     assert f"- Tested on {protocol['test']}" in lines

@@ -33,7 +33,7 @@ def check(
 ) -> None:
     """Verifies what the export answers in this process, after a change of the answers."""
 
-    def ask(path: Path, vocabularies: Any, user: Any, item: Any) -> Answers:
+    def ask(path: Path, vocabularies: Any, user: Any, item: Any, history: Any) -> Answers:
         raw = [
             tf.constant(ids.decode(index).to_pylist())
             for ids, index in ((vocabularies.users, user), (vocabularies.items, item))

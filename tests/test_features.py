@@ -54,7 +54,7 @@ def test_last_row_of_a_repeated_id_is_kept_with_a_note(tmp_path):
     features, notes = load(tmp_path / "items.csv", content, [1, 2])
     assert features.id.to_pylist() == [2, 1]
     assert features.columns["price"].values.to_pylist() == [7.0, 6.0]
-    assert notes == ("1 rows of items.csv repeat an id; the last row of each item was kept.",)
+    assert notes == ("1 rows of items.csv repeat an id; the last row of each item id was kept.",)
 
 
 def test_ids_are_read_in_the_type_of_the_interactions(tmp_path):
@@ -99,7 +99,7 @@ def test_table_with_missing_ids_is_a_fault(tmp_path):
 
 
 def test_table_that_shares_no_id_with_the_interactions_is_a_fault(tmp_path):
-    with pytest.raises(DataError, match=r"None of the 2 item ids .*: 1 there, 3 here"):
+    with pytest.raises(DataError, match=r"None of the 2 item ids .*: for example 1 there, 3 here"):
         load(tmp_path / "a.csv", "item,b\n3,2\n4,3\n", [1, 2])
 
 

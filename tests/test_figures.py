@@ -1,24 +1,29 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_run import HOSTILE, METRICS, RUN, JournalByHand
+from planted_run import HOSTILE, JournalByHand, described, planted_metrics
 from plotly.graph_objects import Figure
 
 from recsearch.api.run import Run
 from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
-from recsearch.report.figures import Range, Slice
-from recsearch.results import Measurement, measure
+from recsearch.report.figures import SlicePlot
+from recsearch.results import Measurement, search_record
+from recsearch.results.run_description import Hyperparameter
+from recsearch.results.run_metrics import PredictionCounts
 from recsearch.study.history import History
 from recsearch.study.journal import read_events
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Objective, Trial
 
+SPACE = described().space
 
-def slices_of(state: SearchState, space: list[Range] = RUN["space"]) -> dict[str, Slice]:
-    return {each.name: each for each in figures.slices(state, space)}
+
+def slices_of(state: SearchState, space: Sequence[Hyperparameter] = SPACE) -> dict[str, SlicePlot]:
+    return {each.name: each for each in figures.slice_plots(state, space)}
 
 
 def scored(*values: dict[str, object]) -> SearchState:
@@ -37,7 +42,7 @@ def test_history_steps_down_at_each_improvement(tmp_path: Path) -> None:
         journal.epochs(f"000{number}", score)
         journal.end(f"000{number}")
     journal.close()
-    state, measurements, _ = measure(read_events(tmp_path / "journal.jsonl"))
+    state, measurements, _ = search_record(read_events(tmp_path / "journal.jsonl"))
     shown = figures.history(measurements, state)
     assert [(point.x, point.score) for point in shown.points] == [(4, 1.0), (8, 1.2), (12, 0.8)]
     assert shown.best == ((4, 1.0), (12, 0.8), (12, 0.8))
@@ -102,7 +107,7 @@ def test_learning_curves_leave_out_epochs_that_are_not_finite(tmp_path: Path) ->
     journal.start("0000", "neumf", 2)
     journal.epochs("0000", float("nan"), 1.0)
     journal.close()
-    state, _, _ = measure(read_events(tmp_path / "journal.jsonl"))
+    state, _, _ = search_record(read_events(tmp_path / "journal.jsonl"))
     assert [point.x for point in figures.learning_curves(state).curves[0].points] == [2]
 
 
@@ -112,12 +117,12 @@ def test_slices_are_those_hyperparameters_that_varied(run: Run) -> None:
 
 
 def test_slice_by_name_is_that_one_alone(run: Run) -> None:
-    shown = figures.slices(run.state, RUN["space"], "optimizer")
+    shown = figures.slice_plots(run.state, SPACE, "optimizer")
     assert [each.name for each in shown] == ["optimizer"]
 
 
 def test_slice_of_the_family_shows_the_score_of_each() -> None:
-    (shown,) = figures.slices(
+    (shown,) = figures.slice_plots(
         SearchState(
             Objective("rmse", "min"),
             History([Trial("0000", "a", {}, 1, score=1.0), Trial("0001", "b", {}, 1, score=2.0)]),
@@ -134,7 +139,7 @@ def test_slice_of_what_did_not_vary_is_refused(run: Run) -> None:
         UsageError,
         match=r"two values or more.*Received 'momentum'\. There are: space, embedding_dim",
     ):
-        figures.slices(run.state, RUN["space"], "momentum")
+        figures.slice_plots(run.state, SPACE, "momentum")
 
 
 def test_slice_of_a_log_range_has_a_log_axis_over_families(run: Run) -> None:
@@ -155,13 +160,13 @@ def test_slice_of_choices_keeps_their_order(run: Run) -> None:
 
 
 def test_slice_of_numeric_choices_is_an_axis_of_categories() -> None:
-    space = [{"name": "mine/batch_size", "kind": "Choice", "values": [64, 1024, 256]}]
+    space = [Hyperparameter("mine/batch_size", "Choice", values=(64, 1024, 256))]
     shown = slices_of(scored({"batch_size": 256}, {"batch_size": 64}), space)["batch_size"]
     assert shown.categories == ("64", "1024", "256")
 
 
 def test_slice_of_a_log_range_with_a_zero_is_linear() -> None:
-    space = [{"name": "mine/l2", "kind": "Float", "sampling": "log"}]
+    space = [Hyperparameter("mine/l2", "Float", sampling="log")]
     assert not slices_of(scored({"l2": 0.0}, {"l2": 1.0}), space)["l2"].log
 
 
@@ -172,18 +177,18 @@ def test_slice_of_an_undescribed_hyperparameter_goes_by_its_values() -> None:
 
 
 def test_comparison_is_sorted_and_leaves_out_the_skipped() -> None:
-    shown = figures.comparison(METRICS)
+    shown = figures.comparison(planted_metrics())
     assert shown.rows == (("neumf, trial 0000", 0.912), ("bias", 0.944), ("item_knn", 0.95))
     assert shown.winner == "neumf, trial 0000"
     assert shown.objective == "test rmse (lower is better)"
 
 
 def test_comparison_of_a_metric_to_maximise_has_the_highest_first() -> None:
-    metrics = {
-        "objective": {"name": "ndcg@10", "direction": "max"},
-        "test": {"ndcg@10": 0.2},
-        "baselines": {"popularity": {"ndcg@10": 0.1}, "ease": {"ndcg@10": 0.3}},
-    }
+    metrics = planted_metrics(
+        objective={"name": "ndcg@10", "direction": "max"},
+        test={"ndcg@10": 0.2},
+        baselines={"popularity": {"ndcg@10": 0.1}, "ease": {"ndcg@10": 0.3}},
+    )
     assert [value for _, value in figures.comparison(metrics).rows] == [0.3, 0.2, 0.1]
 
 
@@ -195,8 +200,8 @@ def test_drawings_escape_texts_that_come_from_the_run(run: Run) -> None:
 
 
 def test_drawings_escape_categories_and_names() -> None:
-    space = [{"name": "mine/name", "kind": "Choice", "values": [HOSTILE, "plain"]}]
-    data = figures.slices(scored({"name": HOSTILE}, {"name": "plain"}), space)
+    space = [Hyperparameter("mine/name", "Choice", values=(HOSTILE, "plain"))]
+    data = figures.slice_plots(scored({"name": HOSTILE}, {"name": "plain"}), space)
     assert "<script" not in str(drawing.draw_slices(data).to_dict())
 
 
@@ -218,7 +223,7 @@ def test_drawing_of_curves_shares_traces_and_puts_the_best_on_top(run: Run) -> N
 
 
 def test_drawing_of_slices_has_titles_and_log_axes(run: Run) -> None:
-    drawn = drawing.draw_slices(figures.slices(run.state, RUN["space"]))
+    drawn = drawing.draw_slices(figures.slice_plots(run.state, SPACE))
     assert drawn.layout.xaxis.title.text == "embedding_dim"
     assert drawn.layout.xaxis.type == "log"
     assert drawn.layout.xaxis2.type == "category"
@@ -230,7 +235,7 @@ def test_drawings_without_data_say_so() -> None:
     for drawn in (
         drawing.draw_history(figures.history((), state)),
         drawing.draw_curves(figures.learning_curves(state)),
-        drawing.draw_slices(figures.slices(state, ())),
+        drawing.draw_slices(figures.slice_plots(state, ())),
         drawing.draw_parallel(figures.parallel(state, ())),
         drawing.draw_importance(figures.importances(state, ())),
         drawing.draw_timeline(figures.timeline((), state)),
@@ -244,11 +249,17 @@ def test_drawings_without_data_say_so() -> None:
     [
         (drawing.draw_contour(figures.contour(SearchState(), ())), "no two hyperparameters varied"),
         (drawing.draw_brackets(figures.brackets((), SearchState())), "only Hyperband has brackets"),
-        (drawing.draw_predictions(figures.predictions({})), "this run kept no predicted ratings"),
-        (drawing.draw_popularity(figures.popularity({})), "only rankings have recommended lists"),
+        (
+            drawing.draw_predictions(figures.predictions(PredictionCounts())),
+            "this run kept no predicted ratings",
+        ),
+        (
+            drawing.draw_popularity(figures.popularity(planted_metrics())),
+            "only rankings have recommended lists",
+        ),
         (
             drawing.draw_importance(figures.importances(scored({"x": 1}, {"x": 2}), [])),
-            "2 trials with a score are too few to tell",
+            "2 trials with a score are too few for importances",
         ),
     ],
 )

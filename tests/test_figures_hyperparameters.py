@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_run import HOSTILE
+from planted_run import HOSTILE, hyperparameters
 
 from recsearch.errors import UsageError
 from recsearch.report import drawing, figures
 from recsearch.report.drawing.hyperparameters import MISSING_PLACE
-from recsearch.report.figures import Axis, Range
+from recsearch.report.figures import Axis
 from recsearch.study.history import History
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Objective, Scalar, Trial
 
-SPACE: list[Range] = [
+SPACE = hyperparameters(
     {"name": "mine/rate", "kind": "Float", "min_value": 0.001, "max_value": 1, "sampling": "log"},
     {"name": "mine/optimizer", "kind": "Choice", "values": ["sgd", "adam"]},
     {"name": "mine/momentum", "kind": "Float", "min_value": 0.0, "max_value": 1.0},
     {"name": "mine/layers", "kind": "Int", "min_value": 1, "max_value": 9},
-]
+)
 
 
 def scored(*trials: tuple[float, dict[str, Scalar]]) -> SearchState:
@@ -215,7 +215,7 @@ def test_drawn_slice_by_logarithm_has_round_ticks(
     rates: tuple[float, float], texts: list[str] | None
 ) -> None:
     state = scored(*((1.0 + rate, {"rate": rate}) for rate in rates))
-    axis = drawing.draw_slices(figures.slices(state, SPACE)).layout.xaxis
+    axis = drawing.draw_slices(figures.slice_plots(state, SPACE)).layout.xaxis
     assert axis.type == "log"
     assert (None if axis.ticktext is None else [*axis.ticktext][: len(texts or ())]) == texts
 

@@ -2,21 +2,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted_run import hyperparameters
 
 from recsearch.report import drawing, figures
-from recsearch.report.figures import Range
 from recsearch.report.figures.ped_anova import Regime, best_trials, density, importance
 from recsearch.study.history import History
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Objective, Scalar, Trial
 
-SPACE: list[Range] = [
+SPACE = hyperparameters(
     {"name": "a/rate", "kind": "Float", "min_value": 1e-4, "max_value": 1e-1, "sampling": "log"},
     {"name": "a/layers", "kind": "Int", "min_value": 1, "max_value": 4, "step": 1},
     {"name": "a/optimizer", "kind": "Choice", "values": ["adam", "sgd"]},
     {"name": "a/bias", "kind": "Boolean"},
     {"name": "a/momentum", "kind": "Float", "min_value": 0.0, "max_value": 1.0},
-]
+)
 
 
 def search(rows: list[tuple[float, dict[str, Scalar]]], direction: str = "min") -> SearchState:

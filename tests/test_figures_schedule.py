@@ -4,20 +4,20 @@ import pytest
 from planted_run import JournalByHand
 
 from recsearch.report import drawing, figures
-from recsearch.results import Training, measure
+from recsearch.results import Stay, search_record
 from recsearch.study.history import History
 from recsearch.study.journal import read_events
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
 
 
-def read(directory: Path) -> tuple[SearchState, tuple[Training, ...]]:
-    state, _, trainings = measure(read_events(directory / "journal.jsonl"))
+def read(directory: Path) -> tuple[SearchState, tuple[Stay, ...]]:
+    state, _, trainings = search_record(read_events(directory / "journal.jsonl"))
     return state, trainings
 
 
 @pytest.fixture
-def halving(tmp_path: Path) -> tuple[SearchState, tuple[Training, ...]]:
+def halving(tmp_path: Path) -> tuple[SearchState, tuple[Stay, ...]]:
     """A bracket of three: 0 and 2 go on to the second rung; then a fourth trial fails."""
     journal = JournalByHand(tmp_path)
     for number, score in enumerate((1.0, 3.0, 2.0)):
@@ -36,12 +36,12 @@ def halving(tmp_path: Path) -> tuple[SearchState, tuple[Training, ...]]:
 
 
 def test_trainings_are_one_a_rung_from_start_to_end(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     _, trainings = halving
     # A trial waits, starts, has an epoch and pauses: four events, a second each.
-    assert trainings[0] == Training("0000", 0, 0, epochs=1, start=2, end=4, state="PAUSED")
-    assert trainings[3] == Training("0000", 0, 1, epochs=3, start=14, end=17, state="COMPLETED")
+    assert trainings[0] == Stay("0000", 0, 0, epochs=1, start=2, end=4, state="PAUSED")
+    assert trainings[3] == Stay("0000", 0, 1, epochs=3, start=14, end=17, state="COMPLETED")
     assert [each.state for each in trainings[-2:]] == ["COMPLETED", "FAILED"]
 
 
@@ -77,7 +77,7 @@ def test_training_of_a_killed_session_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_brackets_tell_who_was_tried_and_who_went_on(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     state, trainings = halving
     first, second = figures.brackets(trainings, state).rungs
@@ -90,7 +90,7 @@ def test_brackets_tell_who_was_tried_and_who_went_on(
 
 
 def test_brackets_tell_the_score_as_it_was_on_the_rung(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     state, trainings = halving
     first, _ = figures.brackets(trainings, state).rungs
@@ -99,12 +99,12 @@ def test_brackets_tell_the_score_as_it_was_on_the_rung(
 
 def test_brackets_of_another_tuner_are_none() -> None:
     trial = Trial("0000", "neumf", {}, epochs=1)
-    training = Training("0000", None, None, epochs=1, start=0, end=1, state="COMPLETED")
+    training = Stay("0000", None, None, epochs=1, start=0, end=1, state="COMPLETED")
     assert figures.brackets([training], SearchState(history=History([trial]))).rungs == ()
 
 
 def test_drawn_brackets_have_a_column_a_rung_with_its_counts(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     state, trainings = halving
     drawn = drawing.draw_brackets(figures.brackets(trainings, state))
@@ -118,7 +118,7 @@ def lanes(*spans: tuple[float, float]) -> list[int]:
     """Returns the lanes of trainings with these starts and ends."""
     trials = [Trial(f"{n:04d}", "neumf", {}, epochs=1) for n in range(len(spans))]
     trainings = [
-        Training(trial.trial_id, None, None, 1, start, end, "COMPLETED")
+        Stay(trial.trial_id, None, None, 1, start, end, "COMPLETED")
         for trial, (start, end) in zip(trials, spans, strict=True)
     ]
     shown = figures.timeline(trainings, SearchState(history=History(trials)))
@@ -141,7 +141,7 @@ def test_timeline_puts_a_training_on_the_first_free_lane(
 
 
 def test_timeline_tells_how_each_training_ended(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     state, trainings = halving
     shown = figures.timeline(trainings, state)
@@ -154,14 +154,14 @@ def test_timeline_tells_how_each_training_ended(
 
 def test_timeline_of_a_paused_trial_says_so() -> None:
     trial = Trial("0000", "neumf", {}, epochs=1, state=TrialState.PAUSED)
-    training = Training("0000", 0, 0, 1, 0, 600, "PAUSED")
+    training = Stay("0000", 0, 0, 1, 0, 600, "PAUSED")
     shown = figures.timeline([training], SearchState(history=History([trial])))
     assert [(bar.ending, bar.end) for bar in shown.bars] == [("paused", 10.0)]
     assert shown.unit == "minutes"
 
 
 def test_drawn_timeline_has_a_colour_an_ending_in_fixed_order(
-    halving: tuple[SearchState, tuple[Training, ...]],
+    halving: tuple[SearchState, tuple[Stay, ...]],
 ) -> None:
     state, trainings = halving
     drawn = drawing.draw_timeline(figures.timeline(trainings, state))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_run import HOSTILE, METRICS
+from planted_run import HOSTILE, planted_metrics
 
 from recsearch.evaluation.predictions import binned_predictions
 from recsearch.report import drawing, figures
@@ -79,34 +79,37 @@ def test_binned_predictions_lose_no_row_and_are_json(rows: list[tuple[float, flo
 
 
 def test_predictions_are_shares_of_the_rows_of_a_rating() -> None:
-    shown = figures.predictions({"predictions": binned_predictions(LABELS, SCORES)})
+    shown = figures.predictions(
+        planted_metrics(predictions=binned_predictions(LABELS, SCORES)).predictions
+    )
     assert shown.num_rows == 4
     assert shown.shares.sum(axis=0).tolist() == [1.0, 1.0, 1.0]
     assert shown.shares[5].tolist() == [0.5, 0.0, 0.0]
     assert shown.means.tolist() == [2.0, 3.0, 4.0]
 
 
-@pytest.mark.parametrize("metrics", [{}, {"predictions": None}, {"predictions": {"num_rows": 0}}])
-def test_predictions_of_a_run_that_kept_none_are_empty(metrics: dict[str, object]) -> None:
-    assert figures.predictions(metrics).num_rows == 0
+@pytest.mark.parametrize("changes", [{}, {"predictions": None}, {"predictions": {"num_rows": 0}}])
+def test_predictions_of_a_run_that_kept_none_are_empty(changes: dict[str, object]) -> None:
+    assert figures.predictions(planted_metrics(**changes).predictions).num_rows == 0
 
 
 def test_drawn_predictions_have_density_means_and_errors() -> None:
-    shown = figures.predictions({"predictions": binned_predictions(LABELS, SCORES)})
+    shown = figures.predictions(
+        planted_metrics(predictions=binned_predictions(LABELS, SCORES)).predictions
+    )
     drawn = drawing.draw_predictions(shown)
     assert [trace.type for trace in drawn.data] == ["heatmap", "scatter", "scatter", "bar"]
     assert list(drawn.data[2].y) == [2.0, 3.0, 4.0]
     assert drawn.layout.xaxis2.title.text == "error (mean 0.25)"
 
 
-LISTS = {
-    **METRICS,
-    "lists": {"coverage@10": 0.6, "popularity@10": 0.1},
-    "baseline_lists": {
+LISTS = planted_metrics(
+    lists={"coverage@10": 0.6, "popularity@10": 0.1},
+    baseline_lists={
         "popularity": {"coverage@10": 0.01, "popularity@10": 0.4},
         HOSTILE: {"coverage@10": 0.3},
     },
-}
+)
 
 
 def test_popularity_has_a_comparison_a_metric_of_lists() -> None:
@@ -117,9 +120,9 @@ def test_popularity_has_a_comparison_a_metric_of_lists() -> None:
     assert coverage.winner == "neumf, trial 0000"
 
 
-@pytest.mark.parametrize("metrics", [METRICS, {**METRICS, "lists": None}])
-def test_popularity_of_ratings_is_empty(metrics: dict[str, object]) -> None:
-    assert figures.popularity(metrics) == ()
+@pytest.mark.parametrize("changes", [{}, {"lists": None}])
+def test_popularity_of_ratings_is_empty(changes: dict[str, object]) -> None:
+    assert figures.popularity(planted_metrics(**changes)) == ()
 
 
 def test_drawn_popularity_has_a_plot_a_metric_with_escaped_names() -> None:
@@ -134,8 +137,8 @@ def test_drawn_contenders_have_the_trial_on_a_line_of_its_own_and_titles_are_wra
     assert drawn.data[0].y[0] == "neumf,<br>trial 0000"
     assert drawn.layout.annotations[0].text.split("<br>") == [
         "coverage: share of the catalogue",
-        "that is recommended to anybody (@10)",
+        "that is recommended at all (@10)",
     ]
-    assert drawing.draw_comparison(figures.comparison(METRICS)).data[0].y[0] == (
+    assert drawing.draw_comparison(figures.comparison(planted_metrics())).data[0].y[0] == (
         "neumf,<br>trial 0000"
     )

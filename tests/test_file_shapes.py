@@ -234,8 +234,8 @@ def test_lines_of_user_and_items_are_pairs(write):
     assert pairs == [(0, 5), (0, 7), (0, 9), (1, 5), (2, 7), (2, 8), (4, 9)]
     assert not loaded.has_label
     assert loaded.notes[:2] == (
-        "train.txt has lines of the form `user item item ...`; they were read as 7 pairs of user "
-        "and item.",
+        "train.txt has lines of the form `user item item ...`; they were read as 7 (user, "
+        "item) pairs.",
         "1 lines of train.txt have a user but no item.",
     )
 

@@ -189,7 +189,7 @@ def test_lock_of_another_process_is_refused_until_that_is_killed(tmp_path: Path)
         assert holder.stdout.readline() == "locked\n"
         message = (
             rf"in use by another recsearch process \(pid {holder.pid} on "
-            rf"{re.escape(socket.gethostname())}, since 2\d\d\d-.*\)\. Wait for it"
+            rf"{re.escape(socket.gethostname())}, since 2\d\d\d-.*\)\. Wait until it has ended"
         )
         with pytest.raises(RunDirectoryError, match=message), lock_directory(tmp_path):
             pytest.fail("two processes own one directory")

@@ -28,7 +28,7 @@ from recsearch.workflow.dataset import load_dataset
 from recsearch.workflow.directory import prepare_final, prepare_search
 from recsearch.workflow.final.baselines import fitted_baselines
 from recsearch.workflow.final.examples import ExampleMaker
-from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.finalist import Finalist
 from recsearch.workflow.final.retraining import retrain
 from recsearch.workflow.final.stages import run_stages
 from recsearch.workflow.final.test_once import LIST_LENGTH, LIST_METRICS, TestLook
@@ -145,16 +145,16 @@ def test_retraining_follows_the_seed_of_the_run(
     """The model starts at zero: only the order of the examples can differ."""
     write_prepared(tmp_path / "data" / "final", *prepared_with_ids(Task.RATING))
     family = Family("biased", lambda hp, data: recommender(), "tests")
-    monkeypatch.setattr(Finale, "space", SearchSpace({"biased": family}))
+    monkeypatch.setattr(Finalist, "space", SearchSpace({"biased": family}))
     curve = (Epoch(1, {"rmse": 1.0}, 0.1),)
     winner = Trial("0000", "biased", {}, 1, TrialState.COMPLETED, curve=curve, best_epoch=1)
     weights = []
     for seed in (0, 0, 1):
-        finale = Finale(
+        finalist = Finalist(
             tmp_path, SpaceSetup(()), RMSE, seed, winner, ("rmse",), "", "",
             announce=lambda text: None,
         )  # fmt: skip
-        retrain(finale)
+        retrain(finalist)
         saved = keras.models.load_model(tmp_path / "best" / "model.keras")
         weights.append(np.array(saved.get_weights()[0]))
     np.testing.assert_array_equal(weights[0], weights[1])
@@ -165,8 +165,8 @@ def test_validation_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     write_prepared(tmp_path / "data" / "search", *prepared_with_ids(Task.RATING))
     curve = tuple(Epoch(n, {"rmse": value}, 0.1) for n, value in ((1, 1.2), (2, 0.9), (3, 1.1)))
     winner = Trial("0000", "biased", {}, 3, TrialState.COMPLETED, curve=curve, best_epoch=2)
-    finale = Finale(tmp_path, SpaceSetup(()), RMSE, 0, winner, ("rmse",), "", "")
-    finale.best_dir.mkdir()
+    finalist = Finalist(tmp_path, SpaceSetup(()), RMSE, 0, winner, ("rmse",), "", "")
+    finalist.best_dir.mkdir()
     tested = {
         "test": {"rmse": 1.0}, "intervals": {"rmse": {"low": None}}, "comparison": None,
         "baselines": {}, "protocol": "",
@@ -181,6 +181,6 @@ def test_validation_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     state = SimpleNamespace(stages=stages, test_looks=1)
     study: Any = SimpleNamespace(state=state)  # all is done: only the files are missing
     helper: Any = None
-    run_stages(finale, study, helper)
-    written = json.loads((finale.best_dir / "metrics.json").read_text())
+    run_stages(finalist, study, helper)
+    written = json.loads((finalist.best_dir / "metrics.json").read_text())
     assert written["validation"] == {"rmse": 0.9}

@@ -193,3 +193,36 @@ def test_pretrain_without_parts_changes_nothing() -> None:
     fitter.pretrain()
     for one, two in zip(before, state(fitter), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def fitter_of_two_models(seed: int = 3) -> Fitter:
+    """The trained model gives twice the score; the model that scores is not compiled."""
+    keras.utils.set_random_seed(seed)
+    model = dot_model()
+    trained = keras.Model(model.inputs, layers.Rescaling(2.0)(model.output))
+    trained.compile(make_optimizer("adam", 0.02), "mse")
+    return Fitter(Recommender(model, Pairs(), 100, trained=trained), pipeline(Task.RATING), seed)
+
+
+def test_the_trained_model_is_fed_and_changes_the_model_that_scores(tmp_path: Path) -> None:
+    fitter = fitter_of_two_models()
+    model = fitter.recommender.model
+    assert not hasattr(model, "optimizer")
+    before = [weight.numpy() for weight in model.trainable_weights]
+    losses = [fitter.run_epoch(epoch)["train_loss"] for epoch in range(3)]
+    assert losses[2] < losses[0]
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert not np.array_equal(weight.numpy(), old)
+    fitter.save(tmp_path / "state.npz")
+    again = fitter_of_two_models()
+    keras.utils.set_random_seed(8)
+    again.load(tmp_path / "state.npz")
+    assert again.run_epoch(3) == fitter.run_epoch(3)
+    for one, two in zip(model.weights, again.recommender.model.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_learning_rate_is_that_of_the_trained_model() -> None:
+    fitter = fitter_of_two_models()
+    fitter.set_learning_rate(0.5)
+    assert float(fitter.recommender.to_train.optimizer.learning_rate) == 0.5

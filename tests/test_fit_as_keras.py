@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline
 
+from recsearch.contract.recommender import Recommender
 from recsearch.data.interactions import Task
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
 from recsearch.nn.optimizers import SparseAdam, SparseRMSprop
-from recsearch.nn.recommender import Recommender
 from recsearch.pipeline import Training
 from recsearch.training.fit import Fitter, ModelFitter
 
@@ -48,7 +48,11 @@ def by_fit(made: keras.Model) -> dict[str, float]:
     given = training()
     for epoch in range(EPOCHS):
         order = tf.constant(given.order(epoch), tf.int64)
-        given.for_each_batch(order, tf.constant(epoch), lambda batch: batches.append(batch[:3]))
+        given.for_each_batch(
+            order,
+            tf.constant(epoch),
+            lambda batch: batches.append((*batch.rows[:2], batch.target)),
+        )
     users, items, targets = (tf.stack(column) for column in zip(*batches, strict=True))
     data = tf.data.Dataset.from_tensor_slices(((users, items), targets)).repeat()
     fitted = made.fit(

@@ -1,12 +1,15 @@
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.study.journal import SCHEMA, Journal, JournalFollower, read_events
+from recsearch.study.events import JOURNAL_SCHEMA, EpochTrained, Event, NoteMade, StageDone
+from recsearch.study.journal import Journal, JournalFollower, read_events
+from recsearch.text.json_shapes import Mismatch
 
 
 @pytest.fixture
@@ -22,21 +25,27 @@ def write(path: Path, *texts: str) -> None:
 
 
 def texts(path: Path) -> list[str]:
-    return [event["text"] for event in read_events(path)]
+    return texts_of(read_events(path))
+
+
+def texts_of(events: Iterable[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, NoteMade)]
 
 
 def test_events_come_back_in_order_with_their_fields(path: Path) -> None:
     journal = Journal(path)
-    first = journal.append("study", schema=SCHEMA, objective="rmse", direction="min")
+    first = journal.append("study", schema=JOURNAL_SCHEMA, objective="rmse", direction="min")
     second = journal.append(
         "epoch", trial_id="0000", epoch=1, metrics={"rmse": 0.1 + 0.2}, seconds=0.5
     )
     journal.close()
     events = list(read_events(path))
     assert events == [first, second]
-    assert list(events[0]) == ["event", "time", "schema", "objective", "direction"]
-    assert events[1]["metrics"]["rmse"] == 0.1 + 0.2  # to the last bit
-    assert events[1]["time"] >= events[0]["time"] > 1.7e9
+    line = json.loads(path.read_text().splitlines()[0])
+    assert list(line) == ["event", "time", "schema", "objective", "direction"]
+    assert isinstance(events[1], EpochTrained)
+    assert events[1].metrics["rmse"] == 0.1 + 0.2  # to the last bit
+    assert events[1].time >= events[0].time > 1.7e9
 
 
 def test_one_event_is_one_line_whatever_its_text(path: Path) -> None:
@@ -94,13 +103,13 @@ def test_missing_journal_is_refused(path: Path) -> None:
         list(read_events(path))
 
 
-@pytest.mark.parametrize("schema", [SCHEMA + 1, None])
+@pytest.mark.parametrize("schema", [JOURNAL_SCHEMA + 1, None])
 def test_other_schema_is_refused(path: Path, schema: int | None) -> None:
     journal = Journal(path)
     journal.append("study", schema=schema, objective="rmse", direction="min")
     journal.close()
     with pytest.raises(
-        RunDirectoryError, match=f"expected journal schema {SCHEMA}, received {schema}"
+        RunDirectoryError, match=f"expected journal schema {JOURNAL_SCHEMA}, received {schema}"
     ):
         list(read_events(path))
 
@@ -108,26 +117,38 @@ def test_other_schema_is_refused(path: Path, schema: int | None) -> None:
 def test_nan_and_infinities_are_written_as_null(path: Path) -> None:
     journal = Journal(path)
     metrics = {"a": math.nan, "b": np.float64(np.inf), "c": [-math.inf, 1.5], "d": (math.nan,)}
-    event = journal.append("epoch", metrics=metrics, seconds=math.nan)
+    event = journal.append("stage", stage="tested", result={**metrics, "seconds": math.nan})
     journal.close()
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
     line = json.loads(path.read_text(), parse_constant=refuse)
-    assert line == event
-    assert line["metrics"] == {"a": None, "b": None, "c": [None, 1.5], "d": [None]}
-    assert line["seconds"] is None
+    assert isinstance(event, StageDone)
+    assert line["result"] == event.result
+    assert event.result == {"a": None, "b": None, "c": [None, 1.5], "d": [None], "seconds": None}
+
+
+def test_event_that_no_reader_would_accept_is_not_written(path: Path) -> None:
+    write(path, "one")
+    journal = Journal(path)
+    with pytest.raises(Mismatch, match="epoch: expected a whole number, received a fraction"):
+        journal.append("epoch", trial_id="0000", epoch=1.5, metrics={}, seconds=0.5)
+    journal.close()
+    assert texts(path) == ["one"]
 
 
 def test_follower_returns_each_event_once_as_the_file_grows(path: Path) -> None:
     follower = JournalFollower(path)
     assert follower.new_events() == []  # the file does not exist yet
     write(path, "a", "b")
-    assert [event["text"] for event in follower.new_events()] == ["a", "b"]
+    assert texts_of(follower.new_events()) == [
+        "a",
+        "b",
+    ]
     assert follower.new_events() == []
     write(path, "c")
-    assert [event["text"] for event in follower.new_events()] == ["c"]
+    assert texts_of(follower.new_events()) == ["c"]
 
 
 def test_follower_waits_for_the_end_of_a_line(path: Path) -> None:
@@ -135,9 +156,9 @@ def test_follower_waits_for_the_end_of_a_line(path: Path) -> None:
     write(path, "a", "b")
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
-    assert [event["text"] for event in follower.new_events()] == ["a"]
+    assert texts_of(follower.new_events()) == ["a"]
     path.write_bytes(whole)
-    assert [event["text"] for event in follower.new_events()] == ["b"]
+    assert texts_of(follower.new_events()) == ["b"]
 
 
 def test_follower_names_the_line_that_is_damaged(path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 from prepared import prepared
 
+from recsearch.contract.mapped import as_tensor
 from recsearch.data.interactions import Encoded, Task
 from recsearch.nn import Pairs
 from recsearch.pipeline import Pipeline
-from recsearch.pipeline.mapped import as_tensor
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_more_users_of_an_item_than_users_are_refused():
 
 
 def test_vectors_of_another_catalogue_are_refused():
-    with pytest.raises(ValueError, match=r"one vector an item, 5. Received 4"):
+    with pytest.raises(ValueError, match=r"one vector per item, 5. Received 4"):
         recommended([1], vectors=VECTORS[:4])
 
 

@@ -86,5 +86,5 @@ def test_command_prints_the_id(
 
 
 def test_uri_that_mlflow_refuses_is_told(tmp_path: Path, server: tuple[str, Any]) -> None:
-    with pytest.raises(UsageError, match="MLflow at nowhere://x could not take the run"):
+    with pytest.raises(UsageError, match="MLflow at nowhere://x refused the run"):
         load(plant_run(tmp_path / "night")).to_mlflow("nowhere://x")

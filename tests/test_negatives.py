@@ -6,10 +6,15 @@ from hypothesis import strategies as st
 from prepared import with_train
 from scipy.stats import chisquare
 
+from recsearch.contract.examples.negative_sampler import (
+    TOTAL_WEIGHT,
+    NegativeSampler,
+    popularity_weights,
+)
+from recsearch.contract.examples.negatives import sampler
 from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import SeenItems
-from recsearch.pipeline import NegativeSampler, Pipeline
-from recsearch.pipeline.negatives import TOTAL_WEIGHT, popularity_weights
+from recsearch.pipeline import Pipeline
 
 NUM_USERS, NUM_ITEMS = 5, 8
 SEED = tf.constant([3, 4])
@@ -138,9 +143,9 @@ def test_popularity_weights_leave_out_item_0_and_no_other() -> None:
 def test_sampler_of_a_pipeline_is_made_once_an_exponent() -> None:
     pairs = [*[(1, 1)] * 3, (1, 2), (2, 3)]
     shared = Pipeline(with_train(pairs, NUM_USERS, NUM_ITEMS))
-    assert shared.sampler() is shared.sampler(0.0)
-    assert shared.sampler(1.0) is shared.sampler(1.0)
-    assert np.diff(shared.sampler().cumulative).tolist() == [1] * 7
+    assert sampler(shared) is sampler(shared, 0.0)
+    assert sampler(shared, 1.0) is sampler(shared, 1.0)
+    assert np.diff(sampler(shared).cumulative).tolist() == [1] * 7
     # 3 of 5, 1 of 5, 1 of 5 interactions; the other items have the weight 1.
     expected = [round(TOTAL_WEIGHT * n / 5) for n in (3, 1, 1)] + [1] * 4
-    assert np.diff(shared.sampler(1.0).cumulative).tolist() == expected
+    assert np.diff(sampler(shared, 1.0).cumulative).tolist() == expected

@@ -186,7 +186,7 @@ def test_own_space_is_searched_beside_one_of_ours(tmp_path: Path) -> None:
     (directory,) = (tmp_path / "runs").iterdir()
     trials = recsearch.load(directory).trials()
     told = executed.printed("recsearch check")
-    assert "keeps the contract for the task rating" in told.splitlines()[-1]
+    assert "passed all checks for the task rating" in told.splitlines()[-1]
     assert trials["space"].value_counts().to_dict().keys() == {"my_space", "matrix_factorization"}
     assert (trials["space"][0], trials["item_columns"][0]) == ("my_space", True)  # enqueued
     assert trials["embedding_dim"].between(8, 64).all()

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -11,12 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from planted_run import EXAMPLES, HOSTILE, METRICS, RUN, TOLD_OF_TEST, JournalByHand, plant_run
+from planted_run import HOSTILE, RUN, SHOWN, TOLD_OF_TEST, JournalByHand, plant_run, planted_metrics
 
 from recsearch.api.run import Run
-from recsearch.report.packing import packed, unpacked
+from recsearch.report.packing import packed
 from recsearch.report.page import render_report, write_report
 from recsearch.results import load_run
+
+
+def unpacked(text: str) -> str:
+    """Returns the text that was given to `packed`."""
+    return gzip.decompress(base64.b64decode(text)).decode()
 
 
 class Page(HTMLParser):
@@ -83,7 +89,7 @@ SECTIONS = (
 
 
 def test_page_has_its_sections_from_top_to_bottom(run: Run) -> None:
-    full = replace(run, metrics={**METRICS, **TOLD_OF_TEST}, examples=EXAMPLES)
+    full = replace(run, tested=planted_metrics(**TOLD_OF_TEST), shown=SHOWN)
     page = Page(render_report(full))
     assert tuple(each for each in page.ids if each in SECTIONS) == SECTIONS
     assert tuple(page.anchors) == SECTIONS
@@ -103,7 +109,7 @@ def test_page_has_a_plot_for_each_block(page: Page) -> None:
 
 
 def test_page_shows_what_the_test_part_told(run: Run) -> None:
-    page = Page(render_report(replace(run, metrics={**METRICS, **TOLD_OF_TEST})))
+    page = Page(render_report(replace(run, tested=planted_metrics(**TOLD_OF_TEST))))
     assert list(page.plots)[-2:] == ["predictions", "popularity"]
 
 
@@ -164,7 +170,7 @@ def test_page_of_three_hundred_trials_is_small(tmp_path: Path) -> None:
 
 
 def test_examples_stand_on_the_page_as_text(run: Run) -> None:
-    source = render_report(replace(run, examples=EXAMPLES))
+    source = render_report(replace(run, shown=SHOWN))
     page = Page(source)
     assert "<script>alert(1)" not in source
     assert f"User {HOSTILE}" in page.text

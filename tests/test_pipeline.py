@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline, prepared, with_train
 
+from recsearch.contract.inputs import bag_input
+from recsearch.contract.kinds import Batch, Rows
 from recsearch.data.interactions import Task
 from recsearch.nn import Bags, Negatives, Pairs
 from recsearch.pipeline import Feed, Pipeline, Training
 from recsearch.pipeline import training as training_module
-from recsearch.pipeline.examples import Batch
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -21,7 +22,9 @@ def batches(training: Training, epoch: int) -> list[Arrays]:
     training.for_each_batch(
         order,
         tf.constant(epoch, tf.int32),
-        lambda batch: found.append(tuple(np.asarray(part) for part in batch[:3])),
+        lambda batch: found.append(
+            tuple(np.asarray(part) for part in (*batch.rows[:2], batch.target))
+        ),
     )
     return found
 
@@ -114,7 +117,7 @@ def test_epochs_work_inside_a_graph() -> None:
     @tf.function
     def add_items(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(
-            order, epoch, lambda batch: total.assign_add(tf.reduce_sum(batch.item))
+            order, epoch, lambda batch: total.assign_add(tf.reduce_sum(batch.rows.item))
         )
 
     add_items(tf.constant(training.order(2), tf.int64), tf.constant(2, tf.int32))
@@ -141,7 +144,7 @@ def test_feed_gives_each_input_what_its_name_says() -> None:
     )
     model = keras.Model(inputs, total)
     user, item = tf.constant([2, 0, 1]), tf.constant([3, 1, 0])
-    fed = Feed(replace(prepared(Task.RATING), features=features)).inputs(model, user, item)
+    fed = Feed(replace(prepared(Task.RATING), features=features)).inputs(model, Rows(user, item))
     assert fed["user_id"].numpy().tolist() == [[2], [0], [1]]
     assert fed["item_id"].numpy().tolist() == [3.0, 1.0, 0.0]
     assert fed["user_age"].numpy().tolist() == [[2.5], [0.0], [1.5]]
@@ -156,7 +159,7 @@ def test_feed_gives_the_bag_of_the_user_and_its_labels() -> None:
     bag, labels = (keras.Input((4,), name=name) for name in ("bag", "bag_labels"))
     item = keras.Input((), dtype="int32", name="item_id")
     model = keras.Model([labels, item, bag], keras.layers.Add()([bag, labels]))
-    fed = Feed(data).inputs(model, tf.constant([1, 0, 2]), tf.constant([3, 1, 2]))
+    fed = Feed(data).inputs(model, Rows(tf.constant([1, 0, 2]), tf.constant([3, 1, 2])))
     assert fed[0].numpy().tolist() == [[0, 0, 5, 2], [0, 0, 0, 0], [0, 1, 0, 0]]
     assert fed[1].numpy().tolist() == [3, 1, 2]
     assert fed[2].numpy().tolist() == [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
@@ -165,7 +168,7 @@ def test_feed_gives_the_bag_of_the_user_and_its_labels() -> None:
 def test_feed_gives_the_ages_of_the_bag() -> None:
     data = with_train([(1, 2), (2, 1), (1, 3)], 3, 4, timestamp=[1, 2, 3])
     age = keras.Input((4,), name="bag_age")
-    fed = Feed(data).inputs(keras.Model(age, age), tf.constant([1, 0, 2]), None)
+    fed = Feed(data).inputs(keras.Model(age, age), Rows.of_side(tf.constant([1, 0, 2])))
     assert fed.numpy().tolist() == [[0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
@@ -173,7 +176,7 @@ def test_feed_ends_the_bag_at_a_cut() -> None:
     data = with_train([(1, 2), (2, 1), (1, 3), (1, 1)], 3, 4, timestamp=[1, 2, 3, 4])
     bag, age = (keras.Input((4,), name=name) for name in ("bag", "bag_age"))
     model = keras.Model([bag, age], keras.layers.Add()([bag, age]))
-    fed = Feed(data).inputs(model, tf.constant([1]), None, tf.constant([1]))
+    fed = Feed(data).inputs(model, Rows(tf.constant([1]), tf.constant([0]), tf.constant([1])))
     assert [part.numpy().tolist() for part in fed] == [[[0, 0, 1, 1]], [[0, 0, 1, 0]]]
 
 
@@ -185,7 +188,9 @@ def test_histories_are_cut_afresh_in_each_epoch_and_the_same_by_the_same_seed() 
         training, found = Pipeline(data).training(Bags(3.0), 16, seed), {}
 
         def step(batch: Batch) -> None:
-            user, target, cut = (part.numpy() for part in (batch.user, batch.target, batch.cut))
+            user, target, cut = (
+                part.numpy() for part in (batch.rows.user, batch.target, batch.rows.cut)
+            )
             found.update(zip(user.tolist(), cut.tolist(), strict=True))
             # Items are met in the order of their numbers: those after the cut are the last ones.
             np.testing.assert_array_equal(np.count_nonzero(target, axis=1), cut)
@@ -203,8 +208,13 @@ def test_histories_are_cut_afresh_in_each_epoch_and_the_same_by_the_same_seed() 
     assert max(first.values()) >= 25
 
 
-def test_feed_makes_bags_only_when_a_model_reads_them() -> None:
+def test_feed_makes_bags_only_when_a_model_reads_them(monkeypatch) -> None:
     feed = Feed(with_train([(1, 2)], 2, 3))
     user = keras.Input((), dtype="int32", name="user_id")
-    feed.inputs(keras.Model(user, keras.layers.Embedding(2, 1)(user)), tf.constant([1]), None)
-    assert "bags" not in vars(feed)
+    model = keras.Model(user, keras.layers.Embedding(2, 1)(user))
+    with monkeypatch.context() as patched:
+        patched.setattr(bag_input, "BagTable", None)  # to create one would fail
+        feed.inputs(model, Rows.of_side(tf.constant([1])))
+        with pytest.raises(TypeError):
+            feed.bound("bag")
+    assert feed.bound("bag") is feed.bound("bag_labels")

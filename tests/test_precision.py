@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from prepared import pipeline, prepared_with_ids
 
+from recsearch.contract.recommender import Recommender
 from recsearch.data.interactions import Task
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
-from recsearch.nn.recommender import Recommender
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.serving.saved_model import save_recommender
 from recsearch.serving.verify import verify_export

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,6 +17,7 @@ from recsearch.data.interactions import (
     Task,
 )
 from recsearch.data.preparation import SeenItems, concatenate, prepare
+from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec
 
 
@@ -241,7 +244,8 @@ def test_seen_items_rows_name_each_item_once() -> None:
 def test_ages_of_seen_items_by_hand_with_the_later_of_equal_times_in_the_later_row() -> None:
     user, item = np.array([[2, 4], [1, 3], [2, 1], [2, 2], [1, 1], [2, 4]], np.int32).T
     train = Encoded(user, item, np.ones(6, np.float32))
-    seen = SeenItems.of(train, 4, 5, timestamp=np.array([10, 7, 30, 30, 5, 20]))
+    order = TimeOrder.of(train.user, np.array([10, 7, 30, 30, 5, 20]), 4)
+    seen = SeenItems.of(train, 4, 5, order)
     # In time, user 1: 1 3; user 2: 4 4 1 2, of which the second 4 counts.
     assert seen.items.tolist() == [1, 3, 1, 2, 4]
     assert seen.age is not None
@@ -256,7 +260,7 @@ def test_ages_of_seen_items_by_hand_with_the_later_of_equal_times_in_the_later_r
 def test_ages_equal_a_plain_loop(rows: list[tuple[int, int, int]]) -> None:
     user, item, timestamp = np.array(rows).T
     train = Encoded(user.astype(np.int32), item.astype(np.int32), np.ones(len(rows), np.float32))
-    seen = SeenItems.of(train, 5, 6, timestamp=timestamp)
+    seen = SeenItems.of(train, 5, 6, TimeOrder.of(train.user, timestamp, 5))
     assert seen.age is not None
     for one in range(5):
         in_time = sorted((t, n, i) for n, (u, i, t) in enumerate(rows) if u == one)
@@ -267,6 +271,38 @@ def test_ages_equal_a_plain_loop(rows: list[tuple[int, int, int]]) -> None:
         assert (
             dict(zip(seen.items[mine].tolist(), seen.age[mine].tolist(), strict=True)) == expected
         )
+
+
+def test_time_order_by_hand_with_the_later_of_equal_times_in_the_later_row() -> None:
+    order = TimeOrder.of(np.array([2, 1, 2, 2, 1], np.int32), np.array([9, 5, 3, 9, 4]), 4)
+    assert order.offsets.tolist() == [0, 0, 2, 5, 5]
+    assert order.row.dtype == np.int32
+    assert order.row.tolist() == [4, 1, 2, 0, 3]
+    assert order.num_later().tolist() == [1, 0, 2, 0, 1]
+    nobody = TimeOrder.of(np.zeros(0, np.int32), np.zeros(0, np.int64), 2)
+    assert nobody.offsets.tolist() == [0, 0, 0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 3))), st.sampled_from([1, 2**61]))
+def test_time_order_equals_a_plain_sort(rows: list[tuple[int, int]], unit: int) -> None:
+    user = np.array([user for user, _ in rows], np.int64)
+    timestamp = np.array([time * unit for _, time in rows], np.int64)
+    expected = sorted(range(len(rows)), key=lambda row: rows[row])
+    assert TimeOrder.of(user, timestamp).row.tolist() == expected
+
+
+@pytest.mark.parametrize("task", Task)
+def test_data_with_timestamps_have_the_order_of_all_interactions(task: Task) -> None:
+    rows = Interactions(
+        pa.array([1, 1, 1]), pa.array([5, 6, 5]), np.ones(3, np.float32), np.array([30, 20, 10])
+    )
+    data, _ = prepare(rows, rows, task)
+    assert data.spec.has_order
+    assert data.order is not None
+    assert data.order.row.tolist() == [2, 1, 0]  # a repeated pair is there twice
+    data, _ = prepare(replace(rows, timestamp=None), rows, task)
+    assert not data.spec.has_order
+    assert data.order is None
 
 
 @pytest.mark.parametrize("task", Task)

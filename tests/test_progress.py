@@ -12,7 +12,6 @@ from recsearch.console.progress import (
     describe_end,
     describe_plan,
     describe_progress,
-    describe_seconds,
     describe_trial,
 )
 from recsearch.study.decision import Plan
@@ -32,21 +31,10 @@ def state_of(directory: Path) -> SearchState:
     return replay(read_events(directory / "journal.jsonl"))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"),
-        (3599.7, "1 h 0 min"), (7500, "2 h 5 min"), (90_000, "25 h 0 min"),
-    ],
-)  # fmt: skip
-def test_seconds_are_told_in_the_unit_that_suits(seconds: float, text: str) -> None:
-    assert describe_seconds(seconds) == text
-
-
 def test_plan_is_told_with_its_details() -> None:
     plan = Plan(4, 8, ("bracket 1: 3 configurations x 1 epoch -> 1 x 3",))
     assert describe_plan(plan) == [
-        "plan: 4 configurations, 8 epochs in all",
+        "plan: 4 configurations, 8 epochs in total",
         "bracket 1: 3 configurations x 1 epoch -> 1 x 3",
     ]
 
@@ -63,15 +51,15 @@ def test_trials_are_told_by_score_or_by_what_went_wrong(tmp_path: Path) -> None:
 def test_end_is_told_with_the_best_trial_if_there_is_one(tmp_path: Path) -> None:
     state = state_of(plant_run(tmp_path))
     assert describe_end("enough", state) == (
-        "search over (enough): 6 trials; best is trial 0000 neumf: rmse 0.9000 "
+        "search ended (enough): 6 trials; best: trial 0000 neumf: rmse 0.9000 "
         "(epoch 2 of 3, 2.5 s, completed)"
     )
-    assert describe_end("enough", SearchState()) == "search over (enough): 0 trials"
+    assert describe_end("enough", SearchState()) == "search ended (enough): 0 trials"
 
 
 def test_plan_tells_how_many_trials_run_at_a_time() -> None:
     (told,) = describe_plan(Plan(4, 8), Capacity(workers=2))
-    assert told == "plan: 4 configurations, 2 at a time, 8 epochs in all"
+    assert told == "plan: 4 configurations, 2 at a time, 8 epochs in total"
 
 
 def test_rest_is_told_once_there_is_a_pace(tmp_path: Path, journal: JournalByHand) -> None:
@@ -104,13 +92,13 @@ def test_lines_tell_each_trial_once(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "plan: 2 configurations, 3 epochs in all",
+        "plan: 2 configurations, 3 epochs in total",
         "detail",
         "trial 0000 neumf: rmse 1.0000 (epoch 1 of 1, 1.5 s, paused)   "
         "[1 of 3 epochs, about 2 s left]",
         "trial 0001 neumf: FAILED: ValueError: [red]no markup[/red]   "
         "[1 of 3 epochs, about 0 s left]",
-        "search over (enough): 2 trials; best is trial 0000 neumf: rmse 1.0000 "
+        "search ended (enough): 2 trials; best: trial 0000 neumf: rmse 1.0000 "
         "(epoch 1 of 1, 2.5 s, stopped early)",
     ]
 
@@ -123,7 +111,7 @@ def test_lines_of_a_resumed_search_do_not_tell_old_trials(
     lines.begin_search(Plan(6, 9), state)
     (running,) = state.history.in_state(TrialState.RUNNING)
     lines.news(state, running.trial_id)
-    assert capsys.readouterr().err == "plan: 6 configurations, 9 epochs in all\n"
+    assert capsys.readouterr().err == "plan: 6 configurations, 9 epochs in total\n"
 
 
 def test_promoted_trial_is_told_again(
@@ -194,7 +182,7 @@ def test_table_shows_running_and_best_trials_and_closes(
     ):
         assert text in drawn
     assert "[6 of 99 epochs, about" in drawn
-    assert "FAILED" not in drawn.partition("search over")[0]
+    assert "FAILED" not in drawn.partition("search ended")[0]
     assert drawn.rstrip().endswith("completed)")
     assert "\x1b[?25h" in drawn  # the cursor is shown again
 

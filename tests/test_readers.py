@@ -140,7 +140,7 @@ def test_float_ids_are_exact_below_2_to_the_53(tmp_path):
 
 def test_ids_that_are_nested_are_a_fault(tmp_path):
     pa.parquet.write_table(pa.table({"user": [[1]], "item": [1]}), tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"holds list values\. Expected one value in each row"):
+    with pytest.raises(DataError, match=r"contains list values\. Expected one value in each row"):
         load(tmp_path / "a.parquet")
 
 

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from prepared import prepared, with_train
 
+from recsearch.contract.inputs.bag_input import recency_weight
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.nn import Bags, RecentBag, mean_target
-from recsearch.nn.recency import recency_weight
 from recsearch.pipeline import Pipeline
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.training.fit import Fitter

@@ -3,6 +3,9 @@ from dataclasses import replace
 import keras
 import pytest
 
+from recsearch.contract.checks.builder_result import as_recommender
+from recsearch.contract.inputs import input_names, scores_pairs, side_of
+from recsearch.contract.list_loss import ListLoss
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.errors import SpaceError
@@ -16,8 +19,6 @@ from recsearch.nn import (
     Recommender,
     SampledSoftmax,
 )
-from recsearch.nn.inputs import side_of
-from recsearch.nn.recommender import as_recommender, input_names, reads_bags, scores_pairs
 
 
 def spec(task: Task) -> DataSpec:
@@ -68,13 +69,6 @@ def test_model_scores_pairs_if_it_has_an_item_input() -> None:
     assert scores_pairs(model("user_id", "item_genres"))
     assert scores_pairs(model("item_id"))
     assert not scores_pairs(model("user_id", "bag", "bag_labels", "user_item_count"))
-
-
-def test_reads_bags_is_told_by_the_inputs() -> None:
-    assert not reads_bags(model("user_id", "item_id"))
-    assert reads_bags(model("bag", "item_id"))
-    assert reads_bags(model("bag_labels"))
-    assert reads_bags(model("bag_age"))
 
 
 def test_side_of_an_input_is_told_by_its_name() -> None:
@@ -171,3 +165,82 @@ def test_as_recommender_refuses_examples_that_do_not_go_with_the_loss() -> None:
     for loss, examples in [(listwise, Negatives(3)), (softmax, Negatives(2, with_expected=True))]:
         made = Recommender(compiled_with(loss), examples)
         assert as_recommender(made, spec(Task.IMPLICIT), {}) is made
+
+
+def two_models(width: int = 6) -> tuple[keras.Model, keras.Model]:
+    """A model of the catalogue, and one with two outputs more that is trained; they share all."""
+    bag = keras.Input((6,), name="bag")
+    hidden = keras.layers.Dense(3, name="hidden")(bag)
+    scores = keras.layers.Dense(width, name="scores")(hidden)
+    trained = keras.Model(bag, scores)
+    trained.compile("sgd", "mse")
+    return keras.Model(bag, scores), trained
+
+
+def test_the_model_that_scores_need_not_be_compiled_if_another_one_is_trained() -> None:
+    model_, trained = two_models()
+    made = Recommender(model_, Bags(), trained=trained)
+    assert as_recommender(made, spec(Task.CLICK), {}) is made
+    assert made.to_train is trained
+    assert Recommender(model_, Bags()).to_train is model_
+    with pytest.raises(SpaceError, match="not compiled"):
+        as_recommender(Recommender(model_, Bags()), spec(Task.CLICK), {})
+    with pytest.raises(SpaceError, match="not compiled"):
+        as_recommender(Recommender(trained, Bags(), trained=model_), spec(Task.CLICK), {})
+
+
+def test_as_recommender_refuses_weights_that_would_never_be_trained() -> None:
+    scoring, _ = two_models()
+    _, trained = two_models()
+    with pytest.raises(SpaceError, match=r"never be trained: hidden/kernel, .*the same layers"):
+        as_recommender(Recommender(scoring, Bags(), trained=trained), spec(Task.CLICK), {})
+
+
+def test_as_recommender_checks_inputs_tables_and_loss_of_the_trained_model() -> None:
+    user = keras.Input((), dtype="int32", name="user_id")
+    genre = keras.Input((), dtype="int32", name="genre")
+    table = keras.layers.Embedding(5, 6, name="table")
+    scoring = keras.Model(user, table(user))
+    for other, width, message in [
+        (genre, 3, "cannot feed: genre"),
+        (keras.Input((), dtype="int32", name="user_id"), 4, "'short' has too few rows"),
+    ]:
+        short = keras.layers.Embedding(width, 6, name="short")
+        trained = keras.Model([user, other] if other is genre else other, short(other))
+        if other is genre:
+            trained = keras.Model([user, genre], keras.layers.Add()([table(user), short(genre)]))
+        else:
+            trained = keras.Model(other, keras.layers.Add()([table(other), short(other)]))
+        trained.compile("sgd", "mse")
+        with pytest.raises(SpaceError, match=message):
+            as_recommender(Recommender(scoring, Bags(), trained=trained), spec(Task.CLICK), {})
+    trained = keras.Model(user, table(user))
+    trained.compile("sgd", BPR(2))
+    with pytest.raises(SpaceError, match="BPR compares each positive"):
+        as_recommender(Recommender(scoring, Bags(), trained=trained), spec(Task.CLICK), {})
+
+
+def test_as_recommender_refuses_examples_of_no_kind() -> None:
+    for examples in (None, "pairs", Pairs):
+        made = Recommender(model("user_id", "item_id"), examples)
+        with pytest.raises(SpaceError, match=r"must be one of Pairs, Negatives, Bags.*Received"):
+            as_recommender(made, spec(Task.CLICK), {})
+
+
+def test_refused_input_comes_with_the_reason() -> None:
+    message = r"user_mood \(the table of users has no column 'mood'\), genre\. With these data"
+    with pytest.raises(SpaceError, match=message):
+        as_recommender(model("user_mood", "genre", "item_id"), spec(Task.CLICK), {})
+    with pytest.raises(SpaceError, match=r"bag_age \(needs implicit data with timestamps\)"):
+        as_recommender(model("bag_age", width=6), spec(Task.CLICK), {})
+
+
+class OwnListLoss(ListLoss):
+    needs_expected = True
+
+
+def test_loss_of_your_own_over_lists_is_checked_by_its_attributes() -> None:
+    assert OwnListLoss(2).misfit(Negatives(2, with_expected=True)) is None
+    misfit = OwnListLoss(2).misfit(Negatives(2))
+    assert misfit is not None
+    assert "examples=Negatives(2, with_expected=True) was expected" in misfit

@@ -1,7 +1,13 @@
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
 import pytest
 
 from recsearch.errors import RunDirectoryError
-from recsearch.study.replay import replay
+from recsearch.study.events import Event
+from recsearch.study.journal import read_events
+from recsearch.study.replay import SearchState, replay
 from recsearch.study.trial import Objective, TrialState
 
 STUDY = {"event": "study", "time": 100.0, "schema": 1, "objective": "auc", "direction": "max"}
@@ -30,6 +36,23 @@ def trial_events(trial_id: str, *scores: float | None, state: str = "COMPLETED")
     ]
 
 
+def replayed(events: Iterable[dict]) -> SearchState:
+    return replay(Event.from_json({"time": 100.0, **event}) for event in events)
+
+
+def read_back(tmp_path: Path, *events: dict) -> SearchState:
+    """Returns the state of a journal with these events, read from its file."""
+    path = tmp_path / "journal.jsonl"
+    lines = (json.dumps({"time": 100.0, **event}) for event in events)
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return replay(read_events(path))
+
+
+def damaged(number: int, kind: str) -> str:
+    """Returns the pattern of the error: a wrong shape names the line, all else the event."""
+    return rf"line {number}: .* not an event|event {number} \({kind}\) is damaged"
+
+
 def test_replay_of_nothing_is_an_empty_search() -> None:
     state = replay([])
     assert (state.trials, state.objective, state.ranked()) == ({}, None, [])
@@ -45,7 +68,7 @@ def test_ranked_puts_the_best_first_then_the_cheaper_then_the_older() -> None:
         *trial_events("0004", 0.99, state="FAILED"),
         *trial_events("0005", None),
     ]
-    state = replay(events)
+    state = replayed(events)
     assert state.objective == Objective("auc", "max")
     assert [t.trial_id for t in state.ranked()] == ["0003", "0001", "0002", "0000"]
     assert [t.best_epoch for t in state.ranked()] == [1, 1, 1, 2]
@@ -63,20 +86,20 @@ def test_seconds_count_the_time_between_events_but_not_between_sessions() -> Non
         {**note, "time": 9_001.0},
         {**note, "time": 8_000.0},  # the clock was set back
     ]
-    state = replay(events)
+    state = replayed(events)
     assert state.seconds == 10 + 5.5 + 1
     assert state.events == 6
 
 
 def test_events_of_unknown_kind_change_nothing() -> None:
-    state = replay([STUDY, {"event": "of the future", "trial_id": 3}])
+    state = replayed([STUDY, {"event": "of the future", "trial_id": 3}])
     assert state.trials == {}
     assert state.events == 2
 
 
 def test_trial_waiting_again_keeps_its_curve() -> None:
     events = [STUDY, *trial_events("0000", 0.5, 0.75), waiting(epochs=6, rung=1)]
-    (trial,) = replay(events).trials.values()
+    (trial,) = replayed(events).trials.values()
     assert (trial.state, trial.epochs, trial.rung, trial.attempt) == (TrialState.WAITING, 6, 1, 0)
     assert len(trial.curve) == 2
 
@@ -95,16 +118,16 @@ def test_trial_waiting_again_keeps_its_curve() -> None:
         5,
     ],
 )
-def test_checkpoint_outside_its_directory_is_refused(path) -> None:
+def test_checkpoint_outside_its_directory_is_refused(tmp_path: Path, path) -> None:
     event = {"event": "checkpoint", "trial_id": "0000", "epoch": 1, "path": path}
-    with pytest.raises(RunDirectoryError, match=r"event 3 \(checkpoint\) is damaged"):
-        replay([STUDY, waiting(), event])
+    with pytest.raises(RunDirectoryError, match=damaged(3, "checkpoint")):
+        read_back(tmp_path, STUDY, waiting(), event)
 
 
 @pytest.mark.parametrize("trial_id", ["../x", "1", "0000\n", "", "\u0660" * 4, None, 12, "0" * 10])
-def test_bad_trial_id_is_refused(trial_id) -> None:
-    with pytest.raises(RunDirectoryError, match=r"event 2 \(trial_waiting\) is damaged"):
-        replay([STUDY, waiting(trial_id)])
+def test_bad_trial_id_is_refused(tmp_path: Path, trial_id) -> None:
+    with pytest.raises(RunDirectoryError, match=damaged(2, "trial_waiting")):
+        read_back(tmp_path, STUDY, waiting(trial_id))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +140,9 @@ def test_bad_trial_id_is_refused(trial_id) -> None:
         {"event": "trial_started", "trial_id": "0000"},
         {"event": "note", "text": "x", "time": "yesterday"},
         {"event": "note"},
+        {"event": "trial_waiting", "trial_id": "0001", "epochs": 2, "final": True},
     ],
 )
-def test_damaged_event_is_named(event: dict) -> None:
-    with pytest.raises(RunDirectoryError, match=rf"event 3 \({event['event']}\) is damaged"):
-        replay([STUDY, waiting(), event])
+def test_damaged_event_is_named(tmp_path: Path, event: dict) -> None:
+    with pytest.raises(RunDirectoryError, match=damaged(3, event["event"])):
+        read_back(tmp_path, STUDY, waiting(), event)

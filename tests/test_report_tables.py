@@ -1,44 +1,46 @@
 """What stands in the tables of a report, before it is HTML."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from planted_run import EXAMPLES, HOSTILE, METRICS, RUN, JournalByHand
+from planted_run import HOSTILE, METRICS, RUN, SHOWN, JournalByHand, described, planted_metrics
 
 from recsearch.api.run import Run
-from recsearch.report import content
-from recsearch.report.cost import cost
-from recsearch.report.examples import Item, examples
 from recsearch.report.page import render_report
+from recsearch.report.sections import cells, ranges, reproduction, trials, winner
+from recsearch.report.sections.cost import cost_facts
+from recsearch.report.sections.recommendations import Item, recommendations
 from recsearch.results import load_run
+from recsearch.results.run_description import RUN_SCHEMA, RunDescription
 
 
-def facts(rows: content.Facts) -> dict[str, str]:
+def facts(rows: cells.Facts) -> dict[str, str]:
     return dict(rows)
 
 
-def texts(table: content.Table) -> list[list[str]]:
+def texts(table: cells.Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
 def test_examples_tell_title_rating_and_score() -> None:
-    (shown,) = examples(EXAMPLES)
+    (shown,) = recommendations(SHOWN)
     assert shown.user == HOSTILE
     assert shown.lists == (
         ("has in training", (Item("Heat (1995)", "id 6, rated 4", False),)),
         ("is recommended", (Item(HOSTILE, "id 9, score 4.25", True), Item("12", "", False))),
     )
-    assert examples(None) == ()
+    assert recommendations(None) == ()
 
 
 def test_labels_of_examples_are_ratings_for_ratings_alone() -> None:
-    (shown,) = examples(EXAMPLES, task="click")
+    (shown,) = recommendations(SHOWN, task="click")
     assert shown.lists[0] == ("has in training", (Item("Heat (1995)", "id 6, label 4", False),))
 
 
 def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
-    table = content.results(METRICS)
+    table = winner.results(planted_metrics())
     assert table.headers == ("on the test part", "rmse (lower is better)", "mae")
     assert texts(table) == [
         ["neumf, trial 0000", "0.912", "0.715"],
@@ -46,25 +48,25 @@ def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
         ["item_knn", "0.95", "0.74"],
     ]
     assert table.highlighted == 0
-    assert content.skipped(METRICS) == (("ease", "20,000 items need 3.2 GB."),)
+    assert winner.skipped(planted_metrics()) == (("ease", "20,000 items need 3.2 GB."),)
 
 
 def test_results_table_shows_a_winner_that_lost_where_it_stands() -> None:
-    table = content.results({**METRICS, "test": {"rmse": 0.946, "mae": 0.7}})
+    table = winner.results(planted_metrics(test={"rmse": 0.946, "mae": 0.7}))
     assert table.highlighted == 1
 
 
 def test_protocol_tells_looks_and_export() -> None:
-    told = facts(content.protocol(METRICS))
+    told = facts(winner.protocol(planted_metrics()))
     assert told["looks at the test part"] == "once"
     assert told["export"] == "verified in a fresh process (largest difference 1e-07)"
-    assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (it was chosen")
+    assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (the winner was")
 
 
 def test_cost_tells_time_parameters_and_size(run: Run) -> None:
-    assert facts(cost(run)) == {
+    assert facts(cost_facts(run)) == {
         "search": "28 s for 3 trials and 6 epochs",
-        "training in it": "7.5 s on all workers together; median of a trial 2.5 s",
+        "training": "7.5 s on all workers together; median per trial 2.5 s",
         "retraining the winner": "1 min 23 s",
         "measuring on the test part": "4.2 s",
         "parameters of the winner": "123,456",
@@ -74,24 +76,24 @@ def test_cost_tells_time_parameters_and_size(run: Run) -> None:
 
 def test_cost_of_a_run_without_trials_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1}))
-    assert cost(load_run(tmp_path)) == ()
+    assert cost_facts(load_run(tmp_path)) == ()
 
 
 def test_protocol_leaves_out_the_training_loss_and_counts_one_epoch_as_one() -> None:
     validation = {"train_loss": 1.1, "rmse": 0.9}
-    winner = {**METRICS["winner"], "epochs": 1}
-    told = facts(content.protocol({**METRICS, "validation": validation, "winner": winner}))
-    assert told["winner on validation"].startswith("rmse 0.9 (it")
+    one_epoch = {**METRICS["winner"], "epochs": 1}
+    told = facts(winner.protocol(planted_metrics(validation=validation, winner=one_epoch)))
+    assert told["winner on validation"].startswith("rmse 0.9 (the")
     assert "; 1 epoch; " in told["winner"]
 
 
 def test_protocol_warns_of_a_second_look_at_the_test_part() -> None:
-    told = facts(content.protocol({**METRICS, "test_looks": 2}))
-    assert told["looks at the test part"].startswith("2 times, so that the numbers may flatter")
+    told = facts(winner.protocol(planted_metrics(test_looks=2)))
+    assert told["looks at the test part"].startswith("2 times, so the numbers may flatter")
 
 
 def test_settings_leave_out_what_is_not_set() -> None:
-    assert facts(content.settings(RUN)) == {
+    assert facts(reproduction.settings(described())) == {
         "tuner": "hyperband",
         "max epochs": "3",
         "seed": "7",
@@ -100,32 +102,35 @@ def test_settings_leave_out_what_is_not_set() -> None:
 
 
 def test_settings_and_seed_stand_as_they_would_be_typed() -> None:
-    config = {"config": {"seed": 20260101, "set": ["dropout=0.5", "l2=1e-4:1e-2"], "enqueue": []}}
-    assert facts(content.settings(config)) == {
+    config = {"seed": 20260101, "set": ["dropout=0.5", "l2=1e-4:1e-2"], "enqueue": []}
+    only = RunDescription.from_json({"schema": RUN_SCHEMA, "config": config})
+    assert facts(reproduction.settings(only)) == {
         "seed": "20260101",
         "set": "dropout=0.5, l2=1e-4:1e-2",
     }
-    assert facts(content.reproduction(config)) == {"seed": "20260101"}
+    assert facts(reproduction.reproduction(only)) == {"seed": "20260101"}
 
 
 def test_command_is_quoted_for_the_shell_unless_it_is_a_call() -> None:
-    assert content.command(RUN) == "recsearch run neumf wide_deep --data 'my ratings.csv'"
     assert (
-        content.command({"command": ["recsearch.search(['neumf'])"]})
+        reproduction.command(described()) == "recsearch run neumf wide_deep --data 'my ratings.csv'"
+    )
+    assert (
+        reproduction.command(described(command=["recsearch.search(['neumf'])"]))
         == "recsearch.search(['neumf'])"
     )
 
 
 def test_data_facts_are_readable() -> None:
-    told = facts(content.data(RUN))
+    told = facts(reproduction.data(described()))
     assert told["interactions"] == "100,000"
     assert told["label"] == "1 to 5, mean 3.53"
     assert told["columns"] == "user = userId, item = movieId"
-    assert facts(content.data({}))["file"] == "generated data (none was given)"
+    assert facts(reproduction.data(RunDescription()))["file"] == "generated data (none was given)"
 
 
 def test_leaderboard_ranks_the_trials_and_puts_those_without_a_score_last(run: Run) -> None:
-    table = content.leaderboard(run)
+    table = trials.leaderboard(run)
     assert table.headers[:4] == ("rank", "trial", "space", "rmse")
     assert table.headers[9:] == ("embedding_dim", "optimizer", "cross", "name", "momentum")
     assert [row[:5] for row in texts(table)] == [
@@ -149,20 +154,20 @@ def test_leaderboard_has_every_trial(tmp_path: Path) -> None:
         journal.end(trial_id)
     journal.close()
     run = load_run(tmp_path)
-    shown = texts(content.leaderboard(run))
+    shown = texts(trials.leaderboard(run))
     assert len(shown) == 60
     assert (shown[0][1], shown[0][9]) == ("0059", "59")
     assert "All 60 trials" in render_report(run)
 
 
 def test_leaderboard_that_is_cut_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "MAX_ROWS", 2)
-    assert len(content.leaderboard(run).rows) == 2
+    monkeypatch.setattr(trials, "MAX_ROWS", 2)
+    assert len(trials.leaderboard(run).rows) == 2
     assert "The first 2 of 6 trials" in render_report(run)
 
 
 def test_failures_have_reasons_and_values(run: Run) -> None:
-    assert texts(content.failures(run)) == [
+    assert texts(trials.failures(run)) == [
         ["0003", "wide_deep", "failed", "1", f"ValueError: {HOSTILE}",
          "embedding_dim = 64, cross = False"],
         ["0004", "neumf", "infeasible", "1", "needs 64 GB",
@@ -171,7 +176,7 @@ def test_failures_have_reasons_and_values(run: Run) -> None:
 
 
 def test_space_table_tells_ranges_conditions_and_the_best_values(run: Run) -> None:
-    assert texts(content.space(run)) == [
+    assert texts(ranges.space(run)) == [
         ["neumf", "embedding_dim", "8 to 128, log, step 2", "32", "", "32"],
         ["neumf", "optimizer", "sgd, adam", "adam", "", "adam"],
         ["neumf", "momentum", "0 to 0.9, linear", "0.5", "optimizer is sgd", "-"],
@@ -182,12 +187,12 @@ def test_space_table_tells_ranges_conditions_and_the_best_values(run: Run) -> No
 
 def test_space_table_shows_a_fixed_hyperparameter_as_such(run: Run) -> None:
     fixed = {"name": "neumf/depth", "kind": "Fixed", "default": 3, "values": None}
-    run = Run(run.directory, {**RUN, "space": [fixed]}, run.state, (), None)
-    assert texts(content.space(run))[0][2] == "always 3"
+    run = replace(run, description=described(space=[fixed]))
+    assert texts(ranges.space(run))[0][2] == "always 3"
 
 
 def test_reproduction_names_versions_seed_data_and_machine() -> None:
-    assert facts(content.reproduction(RUN)) == {
+    assert facts(reproduction.reproduction(described())) == {
         "started": "2026-01-01T12:00:00+00:00",
         "seed": "7",
         "data fingerprint": "sha256:abc123",

@@ -13,7 +13,7 @@ from recsearch.api.run import Run, load
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.results import (
     Measurement,
-    Training,
+    Stay,
     trials_table,
     write_trials_csv,
 )
@@ -100,8 +100,8 @@ def test_measurements_hold_each_score_when_it_became_known(run: Run) -> None:
 
 def test_trainings_tell_what_ran_when(run: Run) -> None:
     first, *_, last = run.trainings
-    assert first == Training("0000", 0, 0, epochs=3, start=2.0, end=6.0, state="COMPLETED")
-    assert last == Training("0005", 0, 0, epochs=3, start=27.0, end=28.0, state="RUNNING")
+    assert first == Stay("0000", 0, 0, epochs=3, start=2.0, end=6.0, state="COMPLETED")
+    assert last == Stay("0005", 0, 0, epochs=3, start=27.0, end=28.0, state="RUNNING")
     assert len(run.trainings) == 7  # of six trials, one of which was continued
 
 
@@ -292,8 +292,10 @@ def test_number_text_has_four_significant_digits(value: float | None, text: str)
         (59.4, "59 s"),
         (59.6, "1 min 00 s"),
         (83.0, "1 min 23 s"),
+        (200, "3 min 20 s"),
         (3599.7, "1 h 00 min"),
         (7500.0, "2 h 05 min"),
+        (90_000, "25 h 00 min"),
     ],
 )
 def test_duration_text_uses_the_units_that_people_do(seconds: float | None, text: str) -> None:

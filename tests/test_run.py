@@ -21,7 +21,6 @@ from recsearch.cli.parser import main
 from recsearch.console.progress import Silent
 from recsearch.data.store import open_prepared
 from recsearch.results import load_run
-from recsearch.study.journal import read_events
 from recsearch.study.study import trial_seed
 from recsearch.study.trial import Assignment, TrialState
 from recsearch.system.files import lock_directory
@@ -59,7 +58,8 @@ print(json.dumps({"item": item, "known": known}))
 
 
 def events(directory: Path, kind: str | None = None) -> list[Mapping[str, Any]]:
-    found = list(read_events(directory / "journal.jsonl"))
+    lines = (directory / "journal.jsonl").read_text().splitlines()
+    found: list[Mapping[str, Any]] = [json.loads(line) for line in lines]
     return [event for event in found if kind in (None, event["event"])]
 
 

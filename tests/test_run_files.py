@@ -218,8 +218,8 @@ def test_resume_names_a_key_that_run_json_lacks(
     [
         ({"host": host_id()}, None),
         ({"host": "0123456789abcdef"}, "says that the run was made on another machine"),
-        ({}, "does not say on which machine it was made"),
-        (None, "does not say on which machine it was made"),
+        ({}, "does not say on which machine the run was made"),
+        (None, "does not say on which machine the run was made"),
     ],
 )
 def test_recommend_warns_once_of_a_model_from_another_machine(

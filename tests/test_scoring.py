@@ -7,8 +7,9 @@ import pytest
 from keras import layers
 from prepared import pipeline, prepared
 
+from recsearch.contract.inputs import scores_pairs
+from recsearch.contract.kinds import Rows
 from recsearch.data.interactions import Task
-from recsearch.nn.recommender import scores_pairs
 from recsearch.scoring import model_scorer as scoring
 from recsearch.scoring.by_side import split_by_side
 from recsearch.scoring.model_scorer import ModelScorer
@@ -24,6 +25,19 @@ def scorer_of(inputs, output, task: Task = Task.IMPLICIT) -> ModelScorer:
     return ModelScorer(keras.Model(inputs, output), pipeline(task).feed, prepared(task).spec)
 
 
+def test_width_of_a_pair_follows_the_declared_inputs() -> None:
+    bag, item = keras.Input((NUM_ITEMS,), name="bag"), keras.Input((), name="item_id")
+    genres = keras.Input((NUM_ITEMS + 1, 2), name="item_genres")
+    output = layers.Dense(1)
+    of_item = layers.Reshape((1,))(item)
+    narrow = scorer_of(item, output(of_item))
+    assert narrow._width_of_whole_model == scoring.WIDTH_OF_A_WHOLE_MODEL
+    wide = scorer_of([bag, item], layers.Dense(1)(layers.Concatenate()([bag, of_item])))
+    assert wide._width_of_whole_model == NUM_ITEMS
+    wider = scorer_of([genres, bag], layers.Add()([layers.Dense(1)(layers.Flatten()(genres)), bag]))
+    assert wider._width_of_whole_model == 2 * (NUM_ITEMS + 1)
+
+
 def every_pair(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     items = np.arange(NUM_ITEMS, dtype=np.int32)
     return np.repeat(users, NUM_ITEMS), np.tile(items, len(users))
@@ -32,7 +46,7 @@ def every_pair(users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def model_scores(scorer: ModelScorer, users: np.ndarray) -> np.ndarray:
     """Returns [B, N] from the model alone, pair by pair where it scores pairs."""
     user, item = every_pair(users) if scores_pairs(scorer.model) else (users, users)
-    inputs = scorer.feed.inputs(scorer.model, keras.ops.array(user), keras.ops.array(item))
+    inputs = scorer.feed.inputs(scorer.model, Rows(keras.ops.array(user), keras.ops.array(item)))
     return np.asarray(scorer.model(inputs, training=False)).reshape(len(users), NUM_ITEMS)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from prepared import pipeline, prepared
 
+from recsearch.contract.inputs import scores_pairs
+from recsearch.contract.kinds import Rows
 from recsearch.data.interactions import Task
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Bags, Negatives
-from recsearch.nn.recommender import scores_pairs
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.study.study import Study
 from recsearch.study.trial import Objective, TrialState
@@ -71,7 +72,7 @@ def test_space_trains_at_its_defaults_and_builds_at_sampled_points(name: str, ta
 def test_click_model_answers_with_probabilities(name: str) -> None:
     model = load_space([name]).build(name, {}, prepared(Task.CLICK).spec).recommender.model
     index = keras.ops.arange(1, 40, dtype="int32")
-    score = np.asarray(model(pipeline(Task.CLICK).feed.inputs(model, index, index)))
+    score = np.asarray(model(pipeline(Task.CLICK).feed.inputs(model, Rows(index, index))))
     assert ((score > 0) & (score < 1)).all()
 
 
@@ -81,7 +82,7 @@ def test_rating_model_starts_near_the_mean_rating(name: str) -> None:
     keras.utils.set_random_seed(0)
     model = load_space([name]).build(name, {}, spec).recommender.model
     index = keras.ops.arange(1, 40, dtype="int32")
-    score = np.asarray(model(pipeline(Task.RATING).feed.inputs(model, index, index)))
+    score = np.asarray(model(pipeline(Task.RATING).feed.inputs(model, Rows(index, index))))
     assert np.abs(score - spec.label_mean).max() < 0.75
 
 

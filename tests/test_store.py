@@ -13,6 +13,8 @@ from recsearch.data.store import open_prepared, read_spec, read_vocabularies, wr
 
 def arrays(data: PreparedData) -> dict[str, np.ndarray]:
     parts = {"train": data.train, "holdout": data.holdout, "seen": data.seen}
+    if data.order is not None:
+        parts["order"] = data.order
     if data.candidates is not None:
         parts["candidates"] = data.candidates
     named = {f"{name}.{key}": value for name, p in parts.items() for key, value in vars(p).items()}
@@ -51,15 +53,23 @@ def test_prepared_data_are_mapped_and_read_only(written: tuple[PreparedData, Pat
             array[...] = 0
 
 
-def test_data_of_an_older_run_are_read_without_ages(written: tuple[PreparedData, Path]) -> None:
+def test_data_of_an_older_run_are_read_without_ages_and_order(
+    written: tuple[PreparedData, Path],
+) -> None:
     path = written[1] / "spec.json"
-    assert open_prepared(written[1]).seen.age is not None
+    before = open_prepared(written[1])
+    assert before.seen.age is not None
+    assert before.order is not None
     fields = json.loads(path.read_text())
-    del fields["has_ages"]
+    del fields["has_ages"], fields["has_order"]
     path.write_text(json.dumps(fields))
+    for stored in written[1].glob("order.*.npy"):
+        stored.unlink()
     again = open_prepared(written[1])
     assert not again.spec.has_ages
     assert again.seen.age is None
+    assert not again.spec.has_order
+    assert again.order is None
 
 
 def test_data_without_candidates_have_none_when_read_back(tmp_path: Path) -> None:

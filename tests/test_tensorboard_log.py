@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_run import RUN, JournalByHand, plant_run
+from planted_run import JournalByHand, described, plant_run
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
@@ -19,7 +19,7 @@ from recsearch.exchange.tensorboard_log import TensorBoardLog
 
 
 def log_of(directory: Path) -> TensorBoardLog:
-    return TensorBoardLog(directory, RUN["space"])
+    return TensorBoardLog(directory, described().space)
 
 
 def files_of(directory: Path) -> dict[str, bytes]:

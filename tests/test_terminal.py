@@ -14,6 +14,7 @@ from recsearch.cli.parser import main
 from recsearch.console.live_table import LiveTable
 from recsearch.console.progress import Lines
 from recsearch.results import load_run
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.serving.card import write_card
 from recsearch.study.decision import Plan
 from recsearch.text.text_table import text_table
@@ -134,9 +135,12 @@ def test_card_shows_commands_and_html_as_text(tmp_path: Path) -> None:
     winner = {**METRICS["winner"], "hyperparameters": {"units": f"<script>{ATTACK}"}}
     skipped = {"ease": {"skipped": f"a | b {ATTACK}"}}
     protocol = {**METRICS["protocol"], "validation": "10,000 held-out labels"}
-    added = {"intervals": {"rmse": {"low": None}}, "seeds": None, "winner": winner}
+    intervals = {"rmse": {"value": 0.9, "low": None, "high": None}}
+    added = {"intervals": intervals, "seeds": None, "winner": winner}
     added["protocol"] = protocol
-    text = write_card(tmp_path, {**METRICS, **added, "baselines": skipped}).read_text()
+    text = write_card(
+        tmp_path, RunMetrics.from_json({**METRICS, **added, "baselines": skipped})
+    ).read_text()
     assert not COMMANDS.search(text)
     assert r"`units`: &lt;script>\x1b]0;owned" in text
     assert r"| ease | skipped: a \| b \x1b]0;owned" in text

@@ -21,7 +21,6 @@ from recsearch.config.run_config import RunConfig, make_config
 from recsearch.console.progress import Silent
 from recsearch.errors import SearchError
 from recsearch.study.decision import Plan
-from recsearch.study.journal import read_events
 from recsearch.study.replay import SearchState
 from recsearch.workflow.dataset import Dataset, load_dataset
 from recsearch.workflow.directory import prepare_search, write_data
@@ -180,7 +179,8 @@ def search_without_final_data(config: RunConfig, directory: Path) -> tuple[Any, 
         run(config, load_dataset(config), [], observer)
     assert observer.reason
     described = json.loads((directory / "run.json").read_text())
-    events = [dict(event) for event in read_events(directory / "journal.jsonl")]
+    lines = (directory / "journal.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
     return described, [_without_clock(event) for event in events]
 
 

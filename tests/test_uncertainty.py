@@ -18,8 +18,8 @@ def one_rank_each(rank: np.ndarray, max_rank: int = 10) -> RankingResults:
     return RankingResults(user, user - 1, user, np.asarray(rank, np.int32), max_rank)
 
 
-def ratings(error: np.ndarray, pairs_a_user: int = 1) -> PairResults:
-    user = np.arange(len(error), dtype=np.int32) // pairs_a_user + 1
+def ratings(error: np.ndarray, pairs_per_user: int = 1) -> PairResults:
+    user = np.arange(len(error), dtype=np.int32) // pairs_per_user + 1
     label = np.zeros(len(error), np.float32)
     return PairResults(user, user, label, np.asarray(error, np.float32))
 
@@ -52,7 +52,7 @@ def test_interval_of_a_mean_agrees_with_scipy():
 def test_users_are_resampled_and_not_rows():
     # 20 users with 50 equal errors each are 20 observations, not 1,000.
     error = np.repeat(seeded(3).normal(size=20) + 3, 50)
-    by_user = bootstrap_interval(ratings(error, pairs_a_user=50), "mae", seeded())
+    by_user = bootstrap_interval(ratings(error, pairs_per_user=50), "mae", seeded())
     by_row = bootstrap_interval(ratings(error), "mae", seeded())
     assert by_user.num_users == 20
     assert by_user.high - by_user.low > 4 * (by_row.high - by_row.low)
@@ -141,8 +141,8 @@ def test_a_metric_that_few_resamples_have_says_so():
     clicks = PairResults(user, user, label, label / 2)
     interval = bootstrap_interval(clicks, "auc", seeded(), num_resamples=250)
     assert interval.low is None
-    assert "auc has a value in 1" in interval.note
-    assert "of 250 resamples only" in interval.note
+    assert "auc has a value in only 1" in interval.note
+    assert "of 250 resamples" in interval.note
 
 
 @pytest.mark.parametrize("level", [0, 1, 95])

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from recsearch.baselines.popularity import fit_popularity
+from recsearch.contract.kinds import Rows
 from recsearch.data.interactions import ColumnKind, FeatureColumn, Features, Interactions, Task
 from recsearch.data.preparation import PreparedData, prepare
 from recsearch.evaluation.protocol import evaluate, make_protocol
@@ -73,7 +74,8 @@ def test_feed_gives_unknown_ids_as_0_and_their_own_columns() -> None:
         "item_year": keras.Input((), name="item_year"),
     }
     model = keras.Model(inputs, layers.Add()([inputs["user_age"], inputs["item_year"]]))
-    fed = Feed(data).inputs(model, tf.constant(data.holdout.user), tf.constant(data.holdout.item))
+    rows = Rows(tf.constant(data.holdout.user), tf.constant(data.holdout.item))
+    fed = Feed(data).inputs(model, rows)
     assert fed["user_id"].numpy().tolist() == [0, 0, 1]
     assert fed["item_id"].numpy().tolist() == [[0], [2], [0]]
     # Age: mean 0, deviation sqrt(2/3) over users 1, 2 and 3. Year: mean 2, deviation sqrt(8/3).
@@ -91,7 +93,7 @@ def test_ids_of_each_side_are_bounded_by_their_own_number() -> None:
         assert unknown == ((3, 8) if swapped else (8, 3))
         for side, index in zip(("user", "item"), unknown, strict=True):
             declared = keras.Input((), dtype="int32", name=f"{side}_id")
-            fed = Feed(data).input(declared, tf.range(index + 1))
+            fed = Feed(data).input(declared, Rows.of_side(tf.range(index + 1)))
             assert fed.numpy().tolist() == [*range(index), 0]
 
 
@@ -99,7 +101,7 @@ def test_feed_of_data_without_unknown_ids_adds_nothing_to_the_graph() -> None:
     data = make_data([(1, 30)], Task.RATING)
     index = tf.constant([1, 2])
     declared = keras.Input((), dtype="int32", name="user_id")
-    assert Feed(data).input(declared, index) is index
+    assert Feed(data).input(declared, Rows.of_side(index)) is index
 
 
 @pytest.mark.parametrize("splits", [True, False])

@@ -149,7 +149,7 @@ def test_value_that_no_file_can_hold_is_refused_before_the_search(tmp_path: Path
 def test_edited_builder_is_refused_before_the_winner_is_retrained(tmp_path: Path) -> None:
     directory = search(tmp_path, "layer = keras.layers.Dense(1)", search_only=True).directory
     write_space(tmp_path, "layer = keras.layers.Dense(1, use_bias=False)")
-    with pytest.raises(RecsearchError, match="now builds another model for trial"):
+    with pytest.raises(RecsearchError, match="now builds a different model for trial"):
         resume(directory, {}, Silent())
     write_space(tmp_path, "layer = keras.layers.Dense(1)")
     assert resume(directory, {}, Silent()).metrics is not None

@@ -64,11 +64,11 @@ def test_run_is_told_as_its_journal_grows_until_it_ends(
     timer.join()
     told = capsys.readouterr().err.splitlines()
     assert told[:2] == [
-        "plan: 5 configurations, 9 epochs in all",
+        "plan: 5 configurations, 9 epochs in total",
         "bracket 0: 5 configurations",
     ]
     assert told[2].startswith(MESSAGE)
-    assert told[-1].startswith("search over (the run has ended): ")
+    assert told[-1].startswith("search ended (the run has ended): ")
 
 
 def test_run_that_has_ended_is_not_waited_for(
@@ -76,7 +76,7 @@ def test_run_that_has_ended_is_not_waited_for(
 ) -> None:
     watch(plant_run(tmp_path), Lines())
     told = capsys.readouterr().err.splitlines()
-    assert told[-1] == f"search over (the run has ended): 6 trials; best is {MESSAGE}"
+    assert told[-1] == f"search ended (the run has ended): 6 trials; best: {MESSAGE}"
     assert len(told) == 3  # what happened before is not told again
 
 
@@ -91,7 +91,7 @@ def test_run_that_nobody_works_on_is_not_waited_for(
     assert f"continue it with `recsearch resume {directory}`" in capsys.readouterr().err
     (directory / "lock").unlink()
     watch(directory, Lines())
-    assert "nobody works on it" in capsys.readouterr().err
+    assert "no process works on it" in capsys.readouterr().err
 
 
 def test_owner_on_another_machine_counts_as_alive(tmp_path: Path) -> None:
@@ -114,5 +114,5 @@ def test_watching_from_the_command_line_ends_with_the_table(
     copy = Path(shutil.copytree(finished_run, tmp_path / "copy"))
     assert main(["trials", str(copy), "--watch", "--best", "1"]) == 0
     captured = capsys.readouterr()
-    assert re.search(r"search over \(the run has ended\): 4 trials; best is", captured.err)
+    assert re.search(r"search ended \(the run has ended\): 4 trials; best: ", captured.err)
     assert len(captured.out.splitlines()) == 2

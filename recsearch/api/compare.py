@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsearch.errors import UsageError
-from recsearch.report.cells import Table
 from recsearch.report.compare_tables import comparison_html, comparison_tables, comparison_text
+from recsearch.report.sections.cells import Table
 from recsearch.results import ComparedRuns, RunRecord, compare_runs, load_run
 from recsearch.text.shown import shown
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def compare(runs: Sequence[RunRecord | str | Path]) -> "RunComparison":
-    """Returns runs side by side: best so far at equal time, test metrics, winners and cost.
+    """Compares runs: best score so far at equal time, test metrics, winners and cost.
 
     Args:
-        runs: Two or more, as runs or as their directories.
+        runs: Two or more runs or run directories.
 
     Returns:
         A comparison with `table()` (one row per run), `plot()` and `differences`: settings and data
@@ -29,7 +29,7 @@ def compare(runs: Sequence[RunRecord | str | Path]) -> "RunComparison":
 
     Raises:
         UsageError: If there are fewer than two runs, or one is given twice.
-        RunDirectoryError: If a directory holds no run.
+        RunDirectoryError: If a directory is not a run directory.
 
     Example:
         >>> import recsearch

@@ -1,7 +1,6 @@
 """The public `Run`: a run directory with its tables, plots, exports and recommendations."""
 
 import html
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from recsearch.errors import RunDirectoryError
 from recsearch.results.reading import load_run
 from recsearch.results.record import RunRecord
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.serving.recommend import ExportedModel
 
 if TYPE_CHECKING:
@@ -61,42 +61,42 @@ class Run(RunRecord):
         """Returns a plot of each trial as a line through its values, the best ones on top."""
         from recsearch.report import drawing, figures
 
-        return drawing.draw_parallel(figures.parallel(self.state, self.space))
+        return drawing.draw_parallel(figures.parallel(self.state, self.description.space))
 
     def plot_slice(self, name: str | None = None) -> "Figure":
         """Returns plots of the score against each hyperparameter that varied, or against one.
 
         Raises:
-            UsageError: If `name` is no hyperparameter that varied.
+            UsageError: If `name` is not a hyperparameter that varied.
         """
         from recsearch.report import drawing, figures
 
-        return drawing.draw_slices(figures.slices(self.state, self.space, name))
+        return drawing.draw_slices(figures.slice_plots(self.state, self.description.space, name))
 
     def plot_importance(self) -> "Figure":
-        """Returns a plot of how much each hyperparameter mattered, by PED-ANOVA."""
+        """Returns a plot of the importance of each hyperparameter, by PED-ANOVA."""
         from recsearch.report import drawing, figures
 
-        return drawing.draw_importance(figures.importances(self.state, self.space))
+        return drawing.draw_importance(figures.importances(self.state, self.description.space))
 
     def plot_contour(self, x: str | None = None, y: str | None = None) -> "Figure":
         """Returns a plot of the score over two hyperparameters, by default the most important.
 
         Raises:
-            UsageError: If `x` or `y` is no hyperparameter that varied, or both are the same.
+            UsageError: If `x` or `y` is not a hyperparameter that varied, or both are the same.
         """
         from recsearch.report import drawing, figures
 
-        return drawing.draw_contour(figures.contour(self.state, self.space, x, y))
+        return drawing.draw_contour(figures.contour(self.state, self.description.space, x, y))
 
     def plot_brackets(self) -> "Figure":
-        """Returns a plot of Hyperband's rungs: who was tried, with what score, and who went on."""
+        """Returns a plot of Hyperband's rungs: trials with their scores, and promoted trials."""
         from recsearch.report import drawing, figures
 
         return drawing.draw_brackets(figures.brackets(self.trainings, self.state))
 
     def plot_timeline(self) -> "Figure":
-        """Returns a plot of what ran when, one bar a training."""
+        """Returns a plot of the trainings over time, one bar per training."""
         from recsearch.report import drawing, figures
 
         return drawing.draw_timeline(figures.timeline(self.trainings, self.state))
@@ -119,10 +119,10 @@ class Run(RunRecord):
         """
         from recsearch.report import drawing, figures
 
-        return drawing.draw_predictions(figures.predictions(self._tested()))
+        return drawing.draw_predictions(figures.predictions(self._tested().predictions))
 
     def plot_popularity(self) -> "Figure":
-        """Returns plots of what is recommended: how much of the catalogue, and how popular.
+        """Returns plots of the recommended items: coverage of the catalogue, popularity and others.
 
         Raises:
             RunDirectoryError: If the run has no test metrics yet.
@@ -131,13 +131,13 @@ class Run(RunRecord):
 
         return drawing.draw_popularity(figures.popularity(self._tested()))
 
-    def _tested(self) -> Mapping[str, Any]:
-        if self.metrics is None:
+    def _tested(self) -> RunMetrics:
+        if self.tested is None:
             raise RunDirectoryError(
                 f"{self.directory} has no best/metrics.json: the run has not ended. "
                 f"Finish it with `recsearch resume {self.directory}`."
             )
-        return self.metrics
+        return self.tested
 
     def _repr_html_(self) -> str:
         ids = [trial.trial_id for trial in self.state.ranked()[:5]]

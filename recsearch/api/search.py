@@ -43,7 +43,7 @@ def search(
         The run, as `recsearch.load` returns it.
 
     Raises:
-        RecsearchError: With a message that names the argument and says what to do.
+        RecsearchError: The message names the argument and says what to do.
 
     Example:
         >>> import recsearch

@@ -1,6 +1,6 @@
-"""The commands behind the command line: each takes the parsed arguments and prints.
+"""The commands of the command line: each takes the parsed arguments and prints its result.
 
-Each imports what it needs when it is called: TensorFlow takes seconds, and help must not wait.
+Each command imports its dependencies when it is called, so that help does not wait for TensorFlow.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _NOT_SETTINGS = ("argv", "command", "config", "quiet", "verbose", "directory", "
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Searches, finishes and reports."""
+    """Searches, retrains, tests, exports and reports."""
     from recsearch.tuning.space.references import require_references
     from recsearch.workflow.dataset import load_dataset
     from recsearch.workflow.directory import absolute_paths
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     given = make_config(from_file, _settings(arguments))
     require_references(given.spaces)
     config = absolute_paths(given)
-    dataset = load_dataset(config)  # a fault of the data must not wait for TensorFlow
+    dataset = load_dataset(config)  # report faults of the data before importing TensorFlow
     import_tensorflow_for(config.engine, lean=True)
     from recsearch.workflow.flow import run as run_search
 
@@ -66,7 +66,7 @@ def resume(arguments: argparse.Namespace) -> None:
 
 
 def baselines(arguments: argparse.Namespace) -> None:
-    """Tunes and measures the baselines alone."""
+    """Tunes and evaluates the baselines, without a search."""
     from recsearch.tuning.objective import make_objective
     from recsearch.workflow.baselines_only import baselines_table, measure_baselines
     from recsearch.workflow.dataset import load_dataset
@@ -85,7 +85,7 @@ def baselines(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns the settings that were given as flags; a flag that was not is None."""
+    """Returns the settings that were given as flags; the others are None in `arguments`."""
     given = vars(arguments).items()
     return {k: v for k, v in given if k not in _NOT_SETTINGS and v is not None and v != []}
 
@@ -94,7 +94,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 def _observer(
     arguments: argparse.Namespace, capacity: Capacity | None = None
 ) -> Iterator["Observer"]:
-    """Yields what shows the progress: live tables on a terminal, plain lines elsewhere."""
+    """Yields the observer that shows the progress: tables on a terminal, lines elsewhere."""
     from recsearch.console.live_table import LiveTable
     from recsearch.console.progress import Lines, Silent
 
@@ -116,7 +116,7 @@ def _observer(
 
 @contextmanager
 def _log_shown() -> Iterator[None]:
-    """Shows the whole log of recsearch on standard error for the duration of the block."""
+    """Shows the complete log of recsearch on standard error for the duration of the block."""
     logger, handler = logging.getLogger("recsearch"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     level = logger.level
@@ -138,13 +138,13 @@ def _print_result(finished: "RunRecord") -> None:
 
 
 def spaces(arguments: argparse.Namespace) -> None:
-    """Lists the built-in spaces, or one space's hyperparameters."""
+    """Lists the built-in spaces, or the hyperparameters of one space."""
     if arguments.space is None:
         from recsearch.tuning.space.builtin import builtin_names, summary
 
         for name in builtin_names():
             print(f"{name:<24}{summary(name)}")
-        print("\nYour own: ./file.py:build or package.module:build (see `recsearch check`).")
+        print("\nYour own space: ./file.py:build or package.module:build (see `recsearch check`).")
         return
     import_tensorflow_for("local")
     from recsearch.data.interactions import Task
@@ -161,24 +161,24 @@ def spaces(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Proves a space's contract on small generated data."""
+    """Checks a search space on small generated data."""
     import_tensorflow_for("local")
     from recsearch.data.interactions import Task
     from recsearch.workflow.check import check_elsewhere
 
     task = Task(arguments.task or "rating")
     check_elsewhere(arguments.space, task, print)
-    print(f"{arguments.space} keeps the contract for the task {task}")
+    print(f"{arguments.space} passed all checks for the task {task}")
 
 
 def trials(arguments: argparse.Namespace) -> None:
-    """Prints the trials of a run, the best first; or shows how they come on before."""
+    """Prints the trials of a run, best first; with `--watch`, follows the run before."""
     from recsearch.results import load_run
 
     if arguments.best is not None and arguments.best < 1:
         raise UsageError(f"--best must be at least 1. Received: {arguments.best}.")
     if arguments.format == "parquet" and arguments.out is None:
-        raise UsageError("--format parquet needs --out FILE: it is no text to print.")
+        raise UsageError("--format parquet needs --out FILE, because Parquet is not text.")
     if arguments.out is not None and arguments.format in (None, "table"):
         raise UsageError("--out needs --format csv, json or parquet.")
     if arguments.watch:
@@ -194,7 +194,7 @@ def trials(arguments: argparse.Namespace) -> None:
 
 
 def _watch(directory: Path) -> None:
-    """Shows a run that another process works on, until it is over or the user has seen enough."""
+    """Follows a run in another process until it ends or the user presses Ctrl-C."""
     from recsearch.console.watching import watch
     from recsearch.results import load_run, stored_config
 
@@ -206,7 +206,7 @@ def _watch(directory: Path) -> None:
 
 
 def _put(table: "DataFrame", form: str, out: Path | None) -> None:
-    """Prints a table in a format, or writes it into a file, whole or not at all."""
+    """Prints a table in a format, or writes it to a file, completely or not at all."""
     texts: dict[str, Callable[[], str]] = {
         "table": lambda: text_table(table.dropna(axis="columns", how="all")) + "\n",
         "csv": lambda: table.to_csv(index=False),
@@ -217,18 +217,18 @@ def _put(table: "DataFrame", form: str, out: Path | None) -> None:
         return
     try:
         if form == "parquet":
-            mixed = table.select_dtypes("object").columns  # numbers and texts of one name
+            mixed = table.select_dtypes("object").columns  # columns with numbers and texts
             with whole_file(out) as file:
                 table.astype(dict.fromkeys(mixed, "string")).to_parquet(file, index=False)
         else:
             write_text(out, texts[form]())
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error}. Give another file.") from error
+        raise UsageError(f"--out {out} cannot be written: {error}. Choose another file.") from error
     print(out)
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Writes the report anew."""
+    """Writes the report again."""
     from recsearch.report.page import write_report
     from recsearch.results import load_run
 
@@ -248,12 +248,12 @@ def recommend(arguments: argparse.Namespace) -> None:
         print(f"recsearch: warning: {printable_line(model.foreign)}", file=sys.stderr)
     import_tensorflow()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ForeignModelWarning)  # it was printed
+        warnings.simplefilter("ignore", ForeignModelWarning)  # already printed above
         table = model.recommend(arguments.user, k, include_seen=arguments.include_seen)
     if not table.attrs["known_user"]:
         print(
             f"recsearch: user {printable_line(arguments.user)} is not in the data; "
-            "these are the popular items.",
+            "recommending popular items instead.",
             file=sys.stderr,
         )
     if arguments.format == "json":
@@ -265,7 +265,7 @@ def recommend(arguments: argparse.Namespace) -> None:
 
 
 def log(arguments: argparse.Namespace) -> None:
-    """Hands a run to MLflow."""
+    """Logs a run to MLflow."""
     from recsearch.exchange.mlflow_log import EXPERIMENT, log_to_mlflow
     from recsearch.results import load_run
 

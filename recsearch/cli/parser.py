@@ -1,6 +1,7 @@
-"""The command line: parses, calls one function, prints. Results to stdout, the rest to stderr.
+"""The command line: parses the arguments and calls one function per command.
 
-Exit codes: 0 done, 1 failed, 2 usage or bad input, 130 interrupted (resumable).
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed,
+2 wrong usage or bad input, 130 interrupted (resumable).
 """
 
 import argparse
@@ -12,15 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.cli import commands
-from recsearch.cli.flags import (
-    add_data_flags,
-    add_machine_flags,
-    add_objective_flag,
-    add_search_flags,
-    add_seed_flag,
-    add_tensorboard_flag,
-)
-from recsearch.config.run_config import DEFAULT_SPACES, TASKS
+from recsearch.cli.flags import add_setting, add_settings, help_text
+from recsearch.config.descriptions import DATA, MACHINE, SEARCH, TASKS
 from recsearch.errors import RecsearchError
 from recsearch.text.printable import printable
 from recsearch.text.shown import path_fault, shown
@@ -32,13 +26,13 @@ def main(argv: Sequence[str]) -> int:
     _accept_all_text()
     parser = make_parser()
     arguments = parser.parse_args(_with_joined_user(argv))
-    arguments.argv = list(argv)  # a run records what was typed
+    arguments.argv = list(argv)  # a run records its command
     if getattr(arguments, "user", None) == []:  # argparse's reading of `--user=--`
         arguments.user = "--"
     command: Callable[[argparse.Namespace], None] = arguments.command
     try:
         command(arguments)
-        sys.stdout.flush()  # a full disk behind a redirection shows itself here
+        sys.stdout.flush()  # fails here if the output is redirected to a full disk
     except RecsearchError as error:
         if not getattr(arguments, "quiet", False):
             for note in getattr(error, "__notes__", ()):
@@ -48,23 +42,23 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         sys.stderr.close()
-    except OSError as error:  # the system refuses: no room, no permission, a broken disk
-        logging.getLogger(__name__).debug("the system refused", exc_info=True)
+    except OSError as error:  # from the system: no space, no permission, a broken disk
+        logging.getLogger(__name__).debug("an error of the system", exc_info=True)
         place = f"{error.filename}: " if error.filename is not None else ""
-        _complain(f"{place}{error.strerror or error}. Nothing that was finished is lost.")
+        _complain(f"{place}{error.strerror or error}. Finished work is kept.")
         return 1
     return 0
 
 
 def _complain(text: str) -> None:
-    """Prints an error; commands to the terminal are shown as text."""
+    """Prints an error; terminal control characters are shown as text."""
     print(f"recsearch: {printable(text)}", file=sys.stderr)
 
 
 def _accept_all_text() -> None:
-    """Makes the output show text that it cannot encode, such as half of a surrogate pair."""
+    """Makes the output escape text that it cannot encode, such as half of a surrogate pair."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -76,7 +70,7 @@ _FLAGS_BESIDE_USER = ("-h", "--help", "-k", "--include-seen", "--format", "--use
 def _with_joined_user(argv: Sequence[str]) -> list[str]:
     """Returns the arguments with `--user -0004Qz` as `--user=-0004Qz`: ids may begin with `-`.
 
-    A flag of the command stays a flag; an id that is called like one is given as `--user=-k`.
+    A flag of the command stays a flag; an id equal to a flag must be given as `--user=-k`.
     """
     joined: list[str] = []
     for text in argv:
@@ -117,7 +111,7 @@ def _parser(
     examples: Sequence[str],
     **options: Any,
 ) -> argparse.ArgumentParser:
-    """Makes a parser whose help ends with examples."""
+    """Creates a parser whose help ends with examples."""
     epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
     return make(
         *names, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, **options
@@ -151,21 +145,23 @@ def _add_run(subparsers: Any) -> None:
         "spaces",
         nargs="*",
         metavar="SPACE",
-        help="a name from `recsearch spaces`, ./file.py:build or package.module:build; several are "
-        f"one search over families (default: {' '.join(DEFAULT_SPACES)})",
+        help=help_text("spaces"),
     )
-    add_data_flags(parser.add_argument_group("data"))
-    add_search_flags(parser.add_argument_group("search"))
+    add_settings(parser.add_argument_group("data"), DATA)
+    add_settings(parser.add_argument_group("search"), SEARCH)
     machine = parser.add_argument_group("machine and output")
-    add_machine_flags(machine)
+    add_settings(machine, MACHINE)
+    machine.add_argument(
+        "--config", metavar="FILE.toml", help="read settings from a file; flags take precedence"
+    )
     _add_verbosity(machine)
 
 
 def _add_verbosity(group: Any) -> None:
     either = group.add_mutually_exclusive_group()
-    either.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    either.add_argument("--quiet", action="store_true", help="print only the result")
     either.add_argument(
-        "--verbose", action="store_true", help="print a line for each epoch, and the whole log"
+        "--verbose", action="store_true", help="print one line per epoch, and the complete log"
     )
 
 
@@ -178,13 +174,11 @@ def _add_resume(subparsers: Any) -> None:
         ["recsearch resume runs/night", "recsearch resume runs/night --max-trials 100"],
     )
     _add_directory(parser)
-    parser.add_argument("--max-trials", type=int, metavar="N", help="raise the number of trials")
-    parser.add_argument("--minutes", type=float, metavar="M", help="raise the time of search")
-    parser.add_argument("--workers", type=int, metavar="N", help="worker processes from now on")
-    parser.add_argument(
-        "--address", metavar="HOST:PORT", help="for --engine ray: the cluster from now on"
-    )
-    add_tensorboard_flag(parser)
+    add_setting(parser, "max_trials", "new total number of configurations to try")
+    add_setting(parser, "minutes", "new limit of the search time of all sessions, in minutes")
+    add_setting(parser, "workers", "number of worker processes from now on")
+    add_setting(parser, "address", "with --engine ray: address of the cluster from now on")
+    add_setting(parser, "tensorboard")
     _add_verbosity(parser)
 
 
@@ -193,12 +187,14 @@ def _add_spaces(subparsers: Any) -> None:
         subparsers,
         "spaces",
         commands.spaces,
-        "List the search spaces, or the hyperparameters of one.",
+        "List the search spaces, or the hyperparameters of one space.",
         ["recsearch spaces", "recsearch spaces neumf --task implicit"],
     )
-    parser.add_argument("space", nargs="?", metavar="SPACE", help="show its hyperparameters")
     parser.add_argument(
-        "--task", choices=TASKS, help="the task that they are shown for (default: rating)"
+        "space", nargs="?", metavar="SPACE", help="show the hyperparameters of this space"
+    )
+    parser.add_argument(
+        "--task", choices=TASKS, help="show the hyperparameters for this task (default: rating)"
     )
 
 
@@ -207,11 +203,13 @@ def _add_check(subparsers: Any) -> None:
         subparsers,
         "check",
         commands.check,
-        "Build, train, save, export and reload a search space on small generated data.",
+        "Check a search space: build, train, save, export and reload it on small generated data.",
         ["recsearch check ./mine.py:build", "recsearch check neumf --task implicit"],
     )
-    parser.add_argument("space", metavar="SPACE", help="a name, ./file.py:build or module:build")
-    parser.add_argument("--task", choices=TASKS, help="task of the data (default: rating)")
+    parser.add_argument("space", metavar="SPACE", help="name, ./file.py:build or module:build")
+    parser.add_argument(
+        "--task", choices=TASKS, help="prediction task of the data (default: rating)"
+    )
 
 
 def _add_trials(subparsers: Any) -> None:
@@ -219,7 +217,7 @@ def _add_trials(subparsers: Any) -> None:
         subparsers,
         "trials",
         commands.trials,
-        "Show the trials of a run, the best first.",
+        "Show the trials of a run, best first.",
         [
             "recsearch trials runs/night --best 5",
             "recsearch trials runs/night --format csv",
@@ -231,17 +229,17 @@ def _add_trials(subparsers: Any) -> None:
     parser.add_argument(
         "--format",
         choices=("table", "csv", "json", "parquet"),
-        help="how to print them (default: table); parquet needs --out",
+        help="output format (default: table); parquet needs --out",
     )
     parser.add_argument(
-        "--out", metavar="FILE", type=_path, help="write csv, json or parquet into a file"
+        "--out", metavar="FILE", type=_path, help="write csv, json or parquet to a file"
     )
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="first show how a run in another process comes on, until it ends or Ctrl-C",
+        help="first follow a run in another process until it ends or you press Ctrl-C",
     )
-    parser.add_argument("--best", type=int, metavar="K", help="only the K best")
+    parser.add_argument("--best", type=int, metavar="K", help="show only the K best trials")
 
 
 def _add_report(subparsers: Any) -> None:
@@ -249,7 +247,7 @@ def _add_report(subparsers: Any) -> None:
         subparsers,
         "report",
         commands.report,
-        "Write report.html anew from the journal and the results of a run.",
+        "Write report.html again from the journal and the results of a run.",
         ["recsearch report runs/night"],
     )
     _add_directory(parser)
@@ -264,10 +262,14 @@ def _add_recommend(subparsers: Any) -> None:
         ["recsearch recommend runs/night --user 42 -k 5"],
     )
     _add_directory(parser)
-    parser.add_argument("--user", required=True, metavar="ID", help="raw id of the user")
-    parser.add_argument("-k", type=int, metavar="K", help="how many items (default: 10)")
     parser.add_argument(
-        "--include-seen", action="store_true", help="also items that the user has in the data"
+        "--user", required=True, metavar="ID", help="id of the user, as in your data"
+    )
+    parser.add_argument("-k", type=int, metavar="K", help="number of items (default: 10)")
+    parser.add_argument(
+        "--include-seen",
+        action="store_true",
+        help="also recommend items that the user has interacted with",
     )
     _add_format(parser)
 
@@ -277,15 +279,14 @@ def _add_baselines(subparsers: Any) -> None:
         subparsers,
         "baselines",
         commands.baselines,
-        "Tune the baselines on the validation part and measure them on the test part, alone.",
+        "Tune the baselines on the validation part and evaluate them on the test part; no search.",
         [
             "recsearch baselines --data ratings.csv",
             "recsearch baselines --data r.csv --format json",
         ],
     )
-    add_data_flags(parser.add_argument_group("data"))
-    add_objective_flag(parser)
-    add_seed_flag(parser)
+    add_settings(parser.add_argument_group("data"), DATA)
+    add_settings(parser, ("objective", "seed"))
     _add_format(parser)
     _add_verbosity(parser)
 
@@ -295,7 +296,7 @@ def _add_compare(subparsers: Any) -> None:
         subparsers,
         "compare",
         commands.compare,
-        "Compare runs: best so far at equal time, test metrics, winners and cost.",
+        "Compare runs: best score so far at equal time, test metrics, winners and cost.",
         [
             "recsearch compare runs/hyperband runs/random",
             "recsearch compare runs/* --out compare.html",
@@ -306,7 +307,7 @@ def _add_compare(subparsers: Any) -> None:
         "directories", nargs="+", metavar="RUN", type=_path, help="run directories, two or more"
     )
     parser.add_argument(
-        "--out", metavar="FILE.html", type=_path, help="also write a page with plots"
+        "--out", metavar="FILE.html", type=_path, help="also write an HTML page with plots"
     )
     _add_format(parser)
 
@@ -323,18 +324,18 @@ def _add_log(subparsers: Any) -> None:
         ],
     )
     _add_directory(parser)
-    parser.add_argument("--mlflow", required=True, metavar="URI", help="MLflow's tracking URI")
+    parser.add_argument("--mlflow", required=True, metavar="URI", help="tracking URI of MLflow")
     parser.add_argument(
-        "--experiment", metavar="NAME", help="MLflow's experiment (default: recsearch)"
+        "--experiment", metavar="NAME", help="name of the MLflow experiment (default: recsearch)"
     )
 
 
 def _add_directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", type=_path, help="the run directory")
+    parser.add_argument("directory", metavar="DIR", type=_path, help="run directory")
 
 
 def _path(text: str) -> Path:
-    """Returns a path; argparse reports a text that cannot be one."""
+    """Returns a path; argparse reports a text that is not a valid path."""
     fault = path_fault(text)
     if fault is not None:
         raise argparse.ArgumentTypeError(f"{shown(text)}: {fault}")
@@ -343,5 +344,5 @@ def _path(text: str) -> Path:
 
 def _add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--format", choices=("table", "json"), help="how to print the result (default: table)"
+        "--format", choices=("table", "json"), help="output format (default: table)"
     )

@@ -1,4 +1,4 @@
-"""Values from Python or TOML in the form of the settings: dicts, paths and numpy's numbers."""
+"""Converts values from Python or TOML to the form of the settings: dicts, paths, numpy numbers."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ def plain(name: str, value: Any) -> Any:
     """Returns the value of a setting as text, numbers and lists of text.
 
     Args:
-        name: Of the setting. `set` and `enqueue` take dicts, and one text for a list of one.
-        value: As given by the caller, who keeps it unchanged.
+        name: Name of the setting. `set` and `enqueue` accept a dict, and a text instead of a list.
+        value: The value as given; it is not changed.
 
     Raises:
-        ValueError: If a dict holds a value that the setting cannot express.
+        ValueError: If a dict contains a value that the setting cannot express.
 
     Example:
         >>> plain("set", {"units": [16, 32], "learning_rate": (1e-4, 1e-2), "bias": True})
@@ -36,14 +36,14 @@ def plain(name: str, value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Returns a number of numpy as a number of Python; anything else as it is."""
+    """Returns a numpy number as a Python number; anything else unchanged."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "dtype") and hasattr(value, "item"):
         return value.item()
     return value
 
 
 def _listed(value: Any, texts: Any) -> Any:
-    """Returns the texts of one value or of a list of them; anything else as it is."""
+    """Returns the texts of one value or of a list of values; anything else unchanged."""
     if isinstance(value, str | Mapping | os.PathLike):
         return texts(value)
     if isinstance(value, list | tuple):
@@ -52,7 +52,7 @@ def _listed(value: Any, texts: Any) -> Any:
 
 
 def _overrides(value: Any) -> list[Any]:
-    """Returns NAME=VALUE for each entry of a dict; anything else as one element."""
+    """Returns NAME=VALUE for each entry of a dict; anything else as a list of one element."""
     if not isinstance(value, Mapping):
         return [value]
     return [f"{_name(name)}={_range_or_choices(name, one)}" for name, one in value.items()]
@@ -75,22 +75,22 @@ def _range_or_choices(name: str, value: Any) -> str:
 
 
 def _configuration(value: Any) -> list[Any]:
-    """Returns NAME=VALUE,... of one dict; anything else as one element."""
+    """Returns NAME=VALUE,... for a dict; anything else as a list of one element."""
     if not isinstance(value, Mapping):
         return [plain("", value)]
     pairs = [(_name(name), _text(name, one)) for name, one in value.items()]
     for name, text in pairs:
         if "," in text:
             raise ValueError(
-                f"{{{name!r}: {shown(text)}}}: a value with a comma cannot be given here. "
-                "Write the configuration into a .json file and give its path."
+                f"{{{name!r}: {shown(text)}}}: a value cannot contain a comma here. "
+                "Write the configuration to a .json file and pass its path."
             )
     return [",".join(f"{name}={text}" for name, text in pairs)]
 
 
 def _name(name: Any) -> str:
     if not isinstance(name, str) or not name.strip() or any(c in name for c in "=,"):
-        raise ValueError(f"expected names of hyperparameters. Received {shown(name)}.")
+        raise ValueError(f"expected the name of a hyperparameter. Received {shown(name)}.")
     return name
 
 

@@ -1,4 +1,4 @@
-"""All settings of a run: defaults, then a TOML file, then flags."""
+"""The settings of a run: types, defaults and checks. Flags override a TOML file."""
 
 import difflib
 import importlib.util
@@ -10,63 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.config.arguments import PATHS, plain
-from recsearch.data.task import SPLIT_METHODS, Task
+from recsearch.config.descriptions import SETTINGS
 from recsearch.errors import ConfigError
 from recsearch.text.shown import path_fault, shown
 
-TASKS = tuple(str(task) for task in Task)
-TUNERS = ("random", "hyperband", "bayesian")
-ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
 MAX_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The settings of one run, validated as a whole.
+    """The settings of one run, validated together.
 
-    Attributes:
-        spaces: Search spaces by reference; several are one search over families.
-        data: Interactions; None for the embedded, generated data set.
-        users: Table of users.
-        items: Table of items.
-        test: Test interactions, if they are given rather than split off.
-        validation: Validation interactions, likewise.
-        test_candidates: Lists in which the test positives are ranked.
-        user_column: Name of the user column, if it is not a usual one.
-        item_column: Name of the item column, likewise.
-        label_column: Name of the label column, likewise.
-        timestamp_column: Name of the timestamp column, likewise.
-        no_header: Whether the files of interactions have no header line.
-        task: rating, implicit or click; None to detect it.
-        positive_from: Labels from here up are positives (implicit).
-        missing_label: A label that means "not rated".
-        split: random, leave-last-out, temporal, cold-users or cold-items; None for the task's
-            default.
-        tuner: random, hyperband or bayesian.
-        objective: Metric to optimise; None for the task's default.
-        max_trials: Configurations; None for 20, or for Hyperband's whole plan.
-        max_epochs: Epochs of a fully trained trial.
-        min_epochs: Hyperband: brackets whose first rung trains less are left out.
-        validation_users: For how many users a trial ranks the catalogue after each epoch; None for
-            as many as two thirds of an epoch pay for.
-        max_parameters: Configurations whose model is larger are not trained; None for no limit.
-        patience: Epochs without a better score after which a trial ends; None for no such limit.
-        trial_minutes: How long a trial, or a rung of it, may take; None for ever.
-        minutes: Of search; None for no limit.
-        final_seeds: How often the winner is retrained, each time with another seed.
-        keep_checkpoints: How many of the best trials keep the state after their last epoch.
-        set: Overrides, NAME=VALUE, NAME=LOW:HIGH or NAME=A,B,C.
-        enqueue: Configurations to try first, NAME=VALUE,... or a JSON file.
-        workers: Worker processes.
-        engine: local (worker processes), ray (workers of a Ray cluster) or inline (this process).
-        address: Of a Ray cluster, HOST:PORT or auto; None for a Ray on this machine.
-        cpus_per_trial: CPUs that Ray sets aside for each worker.
-        gpus_per_trial: GPUs that Ray sets aside for each worker; a fraction shares one.
-        seed: Seeds split, search and training.
-        search_only: Whether the run ends after its search: without retraining, test and export.
-        tensorboard: Whether TensorBoard's event files are written while the search runs.
-        out: Run directory; None for runs/<date-time>-<spaces>.
+    `recsearch.config.descriptions` describes each setting; `recsearch run --help` prints them.
     """
 
     spaces: tuple[str, ...] = DEFAULT_SPACES
@@ -117,30 +73,30 @@ class RunConfig:
             *_part_faults(self),
         ]
         if faults:
-            raise ConfigError("The settings do not fit together", faults)
+            raise ConfigError("The settings are not valid", faults)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the settings as JSON holds them."""
+        """Returns the settings as a JSON object."""
         return asdict(self)
 
 
 def make_config(*layers: Mapping[str, Any]) -> RunConfig:
-    """Returns the settings of the layers, a later one over an earlier; None means "not given".
+    """Returns the settings of several layers; later layers override, and None means "not given".
 
     Raises:
-        ConfigError: If a name is unknown, a value is of the wrong type, or the whole does not fit.
+        ConfigError: If a name is unknown, or a value has the wrong type or is not valid.
     """
     given: dict[str, Any] = {}
     for layer in layers:
         given |= {name: value for name, value in layer.items() if value is not None}
-    known = {field.name: _type_name(field.type) for field in fields(RunConfig)}
+    known = [field.name for field in fields(RunConfig)]
     faults, settings = [], {}
     for name, value in given.items():
         if name not in known:
             faults.append(_unknown(name, known))
             continue
         try:
-            settings[name] = _converted(name, value, known[name])
+            settings[name] = _converted(name, value)
         except ValueError as error:
             faults.append(f"{name}={error}")
     if faults:
@@ -149,16 +105,16 @@ def make_config(*layers: Mapping[str, Any]) -> RunConfig:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Returns the settings of a TOML file; `-` and `_` are the same in names.
+    """Returns the settings in a TOML file; names may contain `-` or `_`.
 
     Raises:
-        ConfigError: If it cannot be read or is no TOML.
+        ConfigError: If the file cannot be read or is not valid TOML.
     """
     try:
         with path.open("rb") as file:
             settings = tomllib.load(file)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"The run file {path}", [str(error)]) from error
+        raise ConfigError(f"The settings file {path} cannot be read", [str(error)]) from error
     return {name.replace("-", "_"): value for name, value in settings.items()}
 
 
@@ -169,8 +125,11 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"There is no setting {name!r}.{hint}"
 
 
-def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+def setting_type(name: str) -> str:
+    """Returns the type of a setting as in its annotation, without None: "int"."""
+    (annotation,) = (field.type for field in fields(RunConfig) if field.name == name)
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return text.removesuffix(" | None")
 
 
 EXPECTED = {
@@ -183,14 +142,13 @@ EXPECTED = {
 """Annotation of a setting -> its type in words."""
 
 
-def _converted(name: str, value: Any, annotation: str) -> Any:
-    """Returns a value from Python, TOML, JSON or a flag in the type of the setting.
+def _converted(name: str, value: Any) -> Any:
+    """Converts a value from Python, TOML, JSON or a flag to the type of the setting.
 
     Raises:
-        ValueError: If it has another type; the message begins with the value.
+        ValueError: If the value has another type; the message begins with the value.
     """
-    kind = annotation.removesuffix(" | None")
-    ready = plain(name, value)
+    kind, ready = setting_type(name), plain(name, value)
     if not _fits(ready, kind):
         raise ValueError(f"{shown(value)}: expected {EXPECTED[kind]}.")
     if isinstance(ready, int) and abs(ready) > MAX_INTEGER:
@@ -217,15 +175,14 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def _choice_faults(config: RunConfig) -> list[str]:
-    allowed = {"task": TASKS, "split": SPLIT_METHODS, "tuner": TUNERS, "engine": ENGINES}
     faults = []
-    for name, choices in allowed.items():
+    for name, setting in SETTINGS.items():
         value = getattr(config, name)
-        if value is not None and value not in choices:
-            expected = ", ".join(choices)
+        if setting.choices and value is not None and value not in setting.choices:
+            expected = ", ".join(setting.choices)
             faults.append(f"--{name} must be one of {expected}. Received: {value!r}.")
     if not config.spaces:
-        faults.append("At least one search space is needed. See `recsearch spaces`.")
+        faults.append("Expected at least one search space. `recsearch spaces` lists them.")
     return faults
 
 
@@ -297,9 +254,13 @@ def _part_faults(config: RunConfig) -> list[str]:
             if getattr(config, name) is not None:
                 faults.append(f"--{name.replace('_', '-')} needs --data.")
     if config.validation is not None and config.test is None:
-        faults.append("--validation needs --test: without it both are split off the data.")
+        faults.append(
+            "--validation needs --test. Without --test, both parts are split off the data."
+        )
     if config.test_candidates is not None and config.test is None:
-        faults.append("--test-candidates needs --test, whose rows hold the positives.")
+        faults.append("--test-candidates needs --test, whose rows are the positives.")
     if config.test is not None and config.split is not None:
-        faults.append("--split and --test exclude each other: with --test the parts are given.")
+        faults.append(
+            "--split and --test cannot be combined: with --test the data are already split."
+        )
     return faults

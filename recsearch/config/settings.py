@@ -9,9 +9,9 @@ Table = Any
 
 
 class Settings(TypedDict, total=False):
-    """One key for each setting of `recsearch.config.run_config.RunConfig`, which documents them.
+    """One key per setting of `RunConfig`; `recsearch.config.descriptions` describes them.
 
-    None means "not given". `set` and `enqueue` take dicts of Python values too.
+    None means "not given". `set` and `enqueue` also accept dicts of Python values.
     """
 
     data: Table

@@ -1,4 +1,4 @@
-"""How long a search will still take, from what its trials have cost so far."""
+"""Estimates the remaining time of a search from the durations of its trials so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,18 +8,14 @@ from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
 
-_OVER = (
-    TrialState.COMPLETED, TrialState.STOPPED_EARLY, TrialState.FAILED, TrialState.INFEASIBLE,
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a search has to work with.
+    """The workers and the time of a search.
 
     Attributes:
-        workers: How many trials run at a time.
-        minutes: Of search over all sessions, or None for no limit.
+        workers: Number of trials that run at the same time.
+        minutes: Limit of the search time over all sessions, or None.
     """
 
     workers: int = 1
@@ -31,13 +27,13 @@ ONE_WORKER = Capacity()
 
 @dataclass(frozen=True)
 class Cost:
-    """What training costs a worker.
+    """Durations of the training in one worker.
 
     Attributes:
-        settled: How long an epoch takes, as a share of the first one, which is traced and compiled.
-        epoch: Seconds of an epoch but the first, as a mean over the trials: the mean over the
-            epochs would tell more of those that are trained longest.
-        start: Seconds that a start takes beyond its epochs at that pace: building, compiling.
+        settled: Duration of a later epoch divided by that of the first, which traces and compiles.
+        epoch: Seconds per epoch after the first, as a mean over trials: averaging over epochs would
+            favour the trials trained longest.
+        start: Additional seconds per start of a trial: building and compiling the model.
     """
 
     settled: float
@@ -45,14 +41,14 @@ class Cost:
     start: float
 
     def epoch_of(self, trial: Trial) -> float:
-        """Returns the seconds of one more epoch of a trial, by its own epochs if it has some."""
+        """Returns the seconds of the next epoch of a trial, from its own epochs if it has any."""
         if not trial.curve:
             return self.epoch
         return _later(trial) or self.settled * trial.curve[0].seconds
 
 
 def measured_cost(trials: Iterable[Trial]) -> Cost | None:
-    """Returns what trials have cost, or None if none has trained for an epoch yet."""
+    """Returns the cost measured on trials, or None if no epoch has been trained yet."""
     trained = [trial for trial in trials if trial.curve]
     if not trained:
         return None
@@ -70,20 +66,20 @@ def measured_cost(trials: Iterable[Trial]) -> Cost | None:
 
 
 def remaining_seconds(plan: Plan, state: SearchState, capacity: Capacity) -> float | None:
-    """Returns about how many seconds a search will still take; None if nothing tells yet.
+    """Returns the estimated remaining seconds of a search, or None if there are no data yet.
 
-    The trials that have begun are counted by what each of them costs; what the plan holds beyond
-    them, by the mean. All workers are taken to be busy until the end, which cannot come before the
-    longest of the trials that have begun is over.
+    Trials that have started are estimated by their own epochs, the rest of the plan by the mean.
+    All workers are assumed to be busy until the end, and the search cannot end before the longest
+    of the started trials.
     """
     cost = measured_cost(state.history)
     if cost is None:
         return None
-    begun = state.history.in_state(TrialState.RUNNING, TrialState.WAITING)
-    each = [_epochs_left(trial) * cost.epoch_of(trial) for trial in begun]
-    never = sum(_epochs_left(trial) for trial in state.history.in_state(*_OVER))
+    started = state.history.unfinished()
+    each = [_epochs_left(trial) * cost.epoch_of(trial) for trial in started]
+    never = sum(_epochs_left(trial) for trial in state.history.over())
     planned = plan.epochs - state.history.num_epochs - never
-    beyond = max(0, planned - sum(_epochs_left(trial) for trial in begun))
+    beyond = max(0, planned - sum(_epochs_left(trial) for trial in started))
     configurations = max(0, plan.configurations - len(state.trials))
     starts = configurations * fmean(_num_starts(trial) for trial in state.history)
     work = sum(each) + beyond * cost.epoch + starts * cost.start

@@ -1,4 +1,4 @@
-"""A run on a terminal while it works: what the workers do and the best trials, drawn anew."""
+"""Shows a running search on a terminal: running trials and best trials, updated in place."""
 
 import time
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsearch.console.estimate import ONE_WORKER, Capacity
-from recsearch.console.progress import LOST, Lines, describe_trial
+from recsearch.console.progress import Lines, describe_trial
 from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
@@ -20,10 +20,10 @@ SECONDS_PER_DRAWING = 0.25
 
 
 class LiveTable(Lines):
-    """Two tables that are drawn anew as the search goes on: the running trials, and the best.
+    """Two tables that are updated during the search: the running trials and the best trials.
 
     Args:
-        capacity: What the search has to work with.
+        capacity: Workers and time of the search.
     """
 
     def __init__(self, capacity: Capacity = ONE_WORKER) -> None:
@@ -39,22 +39,22 @@ class LiveTable(Lines):
         self._live.start()
 
     def news(self, state: SearchState, trial_id: str) -> None:
-        """Draws the tables anew, and prints why a trial has failed, above them."""
+        """Updates the tables, and prints above them why a trial has failed."""
         trial = state.trials[trial_id]
-        if trial.state in LOST:
+        if trial.state.is_lost:
             self.say(describe_trial(trial, state))
-        # To rank thousands of trials at every epoch of quick ones would cost more than they do.
+        # Ranking thousands of trials after every short epoch would take longer than the epochs.
         if self._live is not None and time.monotonic() >= self._next_drawing:
             self._next_drawing = time.monotonic() + SECONDS_PER_DRAWING
             self._live.update(self._tables(state))
 
     def end_search(self, reason: str, state: SearchState) -> None:
-        """Closes the tables and prints what is best."""
+        """Closes the tables and prints the best trial."""
         self.close()
         super().end_search(reason, state)
 
     def close(self) -> None:
-        """Gives the terminal back."""
+        """Closes the tables."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -68,7 +68,7 @@ class LiveTable(Lines):
 
 
 def _workers(running: list[Trial], state: SearchState) -> Table:
-    table = Table("running", "space", "epoch", _objective(state), "s an epoch", expand=True)
+    table = Table("running", "space", "epoch", _objective(state), "s per epoch", expand=True)
     for trial in running[:SHOWN_WORKERS]:
         last = trial.curve[-1] if trial.curve else None
         value = last.metrics.get(_objective(state)) if last else None

@@ -1,4 +1,4 @@
-"""What a person is told of a run while it works, in plain lines; `live_table` draws instead."""
+"""Reports the progress of a run in plain lines; `live_table` shows tables instead."""
 
 from typing import Protocol
 
@@ -10,28 +10,26 @@ from recsearch.study.decision import Plan
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState
 from recsearch.text.printable import printable_line
+from recsearch.text.wording import duration_text
 
-MAX_LINE = 2_000  # characters of a line of progress
-MAX_NAME = 80  # characters of the name of a family in it
-
-LOST = (TrialState.FAILED, TrialState.INFEASIBLE)
-UNDER_WAY = (TrialState.WAITING, TrialState.RUNNING)
+MAX_LINE = 2_000  # characters per progress line
+MAX_NAME = 80  # characters of a family name in a progress line
 
 
 class Observer(Protocol):
-    """Is told what happens in a run."""
+    """Is notified of the events of a run."""
 
     def say(self, text: str) -> None:
-        """Hears one line for people."""
+        """Receives one line for people."""
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
-        """Hears that trials start."""
+        """Is called before the first trial starts."""
 
     def news(self, state: SearchState, trial_id: str) -> None:
-        """Hears that a trial has trained an epoch, ended, or paused."""
+        """Is called when a trial has trained an epoch, ended or paused."""
 
     def end_search(self, reason: str, state: SearchState) -> None:
-        """Hears that no more trials will run."""
+        """Is called when no more trials will run."""
 
 
 class Silent:
@@ -51,11 +49,11 @@ class Silent:
 
 
 class Lines:
-    """One plain line for each trial that ends, on standard error.
+    """One plain line per finished trial, on standard error.
 
     Args:
-        capacity: What the search has to work with, for the estimate of the time that is left.
-        verbose: Whether each epoch is a line as well.
+        capacity: Workers and time of the search, for the estimate of the remaining time.
+        verbose: Whether to print one line per epoch as well.
     """
 
     def __init__(self, capacity: Capacity = ONE_WORKER, *, verbose: bool = False) -> None:
@@ -65,7 +63,7 @@ class Lines:
         self._verbose = verbose
 
     def say(self, text: str) -> None:
-        """Prints the line; commands to the terminal are shown as text."""
+        """Prints the line; terminal control characters are shown as text."""
         self.console.print(Text(printable_line(text, MAX_LINE)))
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
@@ -75,41 +73,41 @@ class Lines:
             self.say(line)
 
     def news(self, state: SearchState, trial_id: str) -> None:
-        """Prints a line if the trial has ended or paused, and of an epoch if all are asked for."""
+        """Prints a line if the trial has ended or paused; with `verbose` also after each epoch."""
         trial = state.trials[trial_id]
-        if trial.state not in UNDER_WAY:
+        if not trial.state.is_unfinished:
             self.say(f"{describe_trial(trial, state)}   {self.progress(state)}")
         elif self._verbose and trial.state is TrialState.RUNNING and trial.curve:
             self.say(describe_epoch(trial))
 
     def progress(self, state: SearchState) -> str:
-        """Returns how far the search has come."""
+        """Returns the progress of the search."""
         return describe_progress(self._plan, state, self._capacity)
 
     def end_search(self, reason: str, state: SearchState) -> None:
-        """Prints why it ended and what is best."""
+        """Prints why the search ended, and the best trial."""
         self.say(describe_end(reason, state))
 
 
 def describe_plan(plan: Plan, capacity: Capacity = ONE_WORKER) -> list[str]:
-    """Returns the plan in lines."""
+    """Returns the plan as lines."""
     at_a_time = f", {capacity.workers} at a time" if capacity.workers > 1 else ""
-    total = f"plan: {plan.configurations} configurations{at_a_time}, {plan.epochs} epochs in all"
+    total = f"plan: {plan.configurations} configurations{at_a_time}, {plan.epochs} epochs in total"
     return [total, *plan.lines]
 
 
 def describe_progress(plan: Plan, state: SearchState, capacity: Capacity) -> str:
-    """Returns how many of the planned epochs are done, and about how long the rest takes."""
+    """Returns the number of finished and planned epochs, and the estimated remaining time."""
     done = state.history.num_epochs
     text = f"[{done} of {plan.epochs} epochs"
     left = remaining_seconds(plan, state, capacity) if plan.epochs > done else None
     if left is not None:
-        text += f", about {describe_seconds(left)} left"
+        text += f", about {duration_text(left)} left"
     return text + "]"
 
 
 def describe_epoch(trial: Trial) -> str:
-    """Returns what the last epoch of a trial came to, in a line."""
+    """Returns the last epoch of a trial as one line."""
     last = trial.curve[-1]
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in last.metrics.items())
     return f"{_name(trial)}: epoch {last.epoch} of {trial.epochs}: {metrics} ({last.seconds:.1f} s)"
@@ -120,30 +118,20 @@ def _name(trial: Trial) -> str:
 
 
 def describe_trial(trial: Trial, state: SearchState) -> str:
-    """Returns how a trial stands, in a line."""
+    """Returns the state of a trial as one line."""
     objective = state.objective.name if state.objective else "score"
-    if trial.state in LOST:
+    if trial.state.is_lost:
         return f"{_name(trial)}: {trial.state}: {trial.message}"
     score = "none" if trial.score is None else f"{trial.score:.4f}"
     return (
         f"{_name(trial)}: {objective} {score} "
         f"(epoch {trial.best_epoch} of {len(trial.curve)}, {trial.seconds:.1f} s, "
-        f"{trial.state.lower().replace('_', ' ')})"
+        f"{trial.state.text})"
     )
 
 
-def describe_seconds(seconds: float) -> str:
-    """Returns a duration for people: "45 s", "3 min 20 s", "2 h 5 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def describe_end(reason: str, state: SearchState) -> str:
-    """Returns why the search ended and what is best, in a line."""
+    """Returns the reason of the end and the best trial as one line."""
     ranked = state.ranked()
-    best = f"; best is {describe_trial(ranked[0], state)}" if ranked else ""
-    return f"search over ({reason}): {len(state.trials)} trials{best}"
+    best = f"; best: {describe_trial(ranked[0], state)}" if ranked else ""
+    return f"search ended ({reason}): {len(state.trials)} trials{best}"

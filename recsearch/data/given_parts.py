@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recsearch.data.arrow import codes
 from recsearch.data.interactions import Candidates, Interactions, Split, Task
-from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_INTERACTIONS, num_later
+from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_INTERACTIONS
+from recsearch.data.time_order import TimeOrder
 from recsearch.errors import DataError
 
 
@@ -75,7 +76,9 @@ def _validation_rows(train: Interactions, task: Task, seed: int) -> tuple[NDArra
     """Returns which rows of the training part become validation, [n], and the rule in words."""
     if task is Task.IMPLICIT and train.timestamp is not None:
         user = codes([train.user_id])[0]
-        held_out = (num_later(user, train.timestamp) == 0) & (np.bincount(user)[user] > 1)
+        held_out = (TimeOrder.of(user, train.timestamp).num_later() == 0) & (
+            np.bincount(user)[user] > 1
+        )
         if not held_out.any():
             raise _no_validation(train, "no user has two training interactions")
         return held_out, "each user's last training interaction"

@@ -2,7 +2,7 @@
 
 Search and final evaluation get one `PreparedData` each, of the same shape: the search knows train
 and validation, the final stage knows train + validation and test. So no code of the search can
-read a test row: the data that it is handed do not hold any.
+read a test row: its data do not contain any.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsearch.data.feature_arrays import encode_features
 from recsearch.data.interactions import Candidates, Encoded, Features, Interactions, Task
-from recsearch.data.splitting import num_later
+from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import DataSpec, HeldOutVocabulary, Vocabulary, encode, is_unknown
 
 
@@ -23,10 +23,10 @@ class SeenItems:
     """Each user's training items, in one array.
 
     Attributes:
-        offsets: [num_users + 1] int64; user u's items stand at offsets[u]:offsets[u + 1].
+        offsets: [num_users + 1] int64; user u's items are at offsets[u]:offsets[u + 1].
         items: [n] int32 item indices, ascending within a user, none twice.
-        age: [n] int32: how many of his items the user met later than this one, each at its last
-            time, so that his latest item has 0; None if that is not known.
+        age: [n] int32: the number of the user's items that came after this one, each item at its
+            last time, so that the latest item has 0; None if the order is not known.
     """
 
     offsets: NDArray[np.int64]
@@ -39,7 +39,7 @@ class SeenItems:
         train: Encoded,
         num_users: int,
         num_items: int,
-        timestamp: NDArray[np.int64] | None = None,
+        order: TimeOrder | None = None,
     ) -> "SeenItems":
         """Returns the distinct items of each user of `train`.
 
@@ -47,19 +47,20 @@ class SeenItems:
             train: m interactions.
             num_users: Rows of a user table, the unknown 0 included.
             num_items: Rows of an item table, the unknown 0 included.
-            timestamp: [m]: with it the items have ages. Of equal ones the later row is the later.
+            order: The time order of `train`: with it the items have ages.
         """
         pairs = train.user.astype(np.int64) * num_items + train.item
         age = None
-        if timestamp is None:
+        if order is None:
             pairs = np.sort(pairs)
             pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         else:
-            later = num_later(train.user.astype(np.int64), timestamp)
-            order = np.lexsort((later, pairs))  # of a repeated pair the last one comes first
-            order = order[np.diff(pairs[order], prepend=-1) > 0]
-            pairs = pairs[order]
-            age = num_later(pairs // num_items, -later[order]).astype(np.int32)
+            later = order.num_later()
+            row = np.lexsort((later, pairs))  # of a repeated pair the last one comes first
+            row = row[np.diff(pairs[row], prepend=-1) > 0]
+            pairs = pairs[row]
+            last = TimeOrder.of((pairs // num_items).astype(np.int32), -later[row], num_users)
+            age = last.num_later().astype(np.int32)
         offsets = np.searchsorted(pairs, np.arange(num_users + 1) * np.int64(num_items))
         return cls(offsets, (pairs % num_items).astype(np.int32), age)
 
@@ -68,7 +69,7 @@ class SeenItems:
         return np.diff(self.offsets)
 
     def rows(self, user: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Returns (row, item): for each position in `user` [B], what this user has seen.
+        """Returns (row, item): the seen items of the user at each position in `user` [B].
 
         Users that training does not know have seen nothing.
         """
@@ -84,8 +85,8 @@ class SeenItems:
 class EncodedCandidates:
     """Lists in which one positive is ranked among negatives, as indices.
 
-    A repeated candidate that equals the positive, and padding, is -1. Neither those nor items that
-    are unknown in training are ranked.
+    A repeated candidate that equals the positive, and padding, is -1. These entries, and items that
+    are unknown in training, are not ranked.
 
     Attributes:
         user: [m] int32.
@@ -99,7 +100,7 @@ class EncodedCandidates:
 
     @property
     def description(self) -> str:
-        """What a list is, in words that follow their number."""
+        """Description of a list, to be read after the number of lists."""
         text = f"lists of one positive among {self.item.shape[1] - 1} negatives"
         return f"{text}, drawn {self.drawn}" if self.drawn else f"given {text}"
 
@@ -108,17 +109,18 @@ class EncodedCandidates:
 class PreparedData:
     """All that training and evaluation read, as arrays.
 
-    Indices below `spec.num_users` and `spec.num_items` are training's. Those from there up are the
-    ids of the held-out part that training does not know: they stand in `holdout`, in `candidates`
-    and in the rows of `features`, nowhere else.
+    Indices below `spec.num_users` and `spec.num_items` belong to training. Higher indices are ids
+    that occur only in the held-out part: in `holdout`, `candidates` and the rows of `features`,
+    nowhere else.
 
     Attributes:
         spec: What builders get.
         train: The interactions that models are fitted on.
         holdout: The interactions that they are measured on: validation, or in the end test.
         seen: Each user's training items.
-        features: Name of a model input -> one row an index; row 0 is the id without a row.
+        features: Name of a model input -> one row per index; row 0 is the id without a row.
         candidates: Lists that the holdout is ranked in, or None for the whole catalogue.
+        order: The time order of `train`; None without timestamps.
     """
 
     spec: DataSpec
@@ -127,6 +129,7 @@ class PreparedData:
     seen: SeenItems
     features: dict[str, NDArray[np.int32] | NDArray[np.float32]]
     candidates: EncodedCandidates | None = None
+    order: TimeOrder | None = None
 
     @property
     def has_unknown(self) -> bool:
@@ -176,8 +179,8 @@ def prepare(
     user_columns, user_arrays = encode_features("user", users, all_users)
     item_columns, item_arrays = encode_features("item", items, all_items)
     num_users, num_items = len(known.users), len(known.items)
-    timestamp = train.timestamp if task is Task.IMPLICIT else None  # sorting by them takes its time
-    seen = SeenItems.of(encoded, num_users, num_items, timestamp)
+    order = _time_order(encoded, train.timestamp, num_users)
+    seen = SeenItems.of(encoded, num_users, num_items, order if task is Task.IMPLICIT else None)
     spec = DataSpec(
         task=task,
         num_users=num_users,
@@ -189,6 +192,7 @@ def prepare(
         user_columns=user_columns,
         item_columns=item_columns,
         has_ages=seen.age is not None and bool(np.any(seen.age)),
+        has_order=order is not None,
     )
     data = PreparedData(
         spec=spec,
@@ -197,8 +201,15 @@ def prepare(
         seen=seen if spec.has_ages else replace(seen, age=None),
         features={**user_arrays, **item_arrays},
         candidates=_encode_candidates(candidates, all_users, all_items) if candidates else None,
+        order=order,
     )
     return data, known
+
+
+def _time_order(
+    train: Encoded, timestamp: NDArray[np.int64] | None, num_users: int
+) -> TimeOrder | None:
+    return None if timestamp is None else TimeOrder.of(train.user, timestamp, num_users)
 
 
 def _encode_candidates(

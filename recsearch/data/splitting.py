@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsearch.data.arrow import codes
 from recsearch.data.interactions import Interactions, Split, Task
 from recsearch.data.task import SPLIT_METHODS
+from recsearch.data.time_order import TimeOrder
 from recsearch.errors import DataError, UsageError
 
 HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
@@ -177,7 +178,7 @@ def _cold(code: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int8]
 def _leave_last_out(
     user: NDArray[np.int64], timestamp: NDArray[np.int64]
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
-    later = num_later(user, timestamp)
+    later = TimeOrder.of(user, timestamp).num_later()
     counts = np.bincount(user)
     eligible = counts[user] >= MIN_INTERACTIONS_PER_USER
     part = np.full(len(user), _TRAIN, dtype=np.int8)
@@ -192,19 +193,3 @@ def _leave_last_out(
         "interactions: all their rows are in the training part, and they are not evaluated."
     )
     return part, (note,)
-
-
-def num_later(user: NDArray[np.int64], timestamp: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Returns how many interactions of the same user are later than each row, [n].
-
-    Of equal timestamps the later row is the later one.
-
-    Args:
-        user: [n] codes of the users, as `codes` gives them.
-        timestamp: [n].
-    """
-    order = np.lexsort((timestamp, user))  # stable, which breaks ties by row
-    past_end = np.cumsum(np.bincount(user))
-    count = np.empty(len(user), dtype=np.int64)
-    count[order] = past_end[user[order]] - 1 - np.arange(len(user))
-    return count

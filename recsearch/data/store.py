@@ -3,7 +3,8 @@
 ```
 <directory>/
   spec.json            the DataSpec
-  <part>.<field>.npy   train.user, train.item, train.label, holdout.*, seen.*, candidates.*
+  <part>.<field>.npy   train.user, train.item, train.label, holdout.*, seen.*, candidates.*,
+                       and with timestamps order.*
   candidates.json      how the negatives were drawn, if there are lists
   feature.<name>.npy   one array a feature column
   users.parquet        column "id": raw user ids by index - 1   (items.parquet likewise)
@@ -21,12 +22,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recsearch.data.interactions import ColumnKind, Encoded, Task
-from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems, Vocabularies
+from recsearch.data.preparation import (
+    EncodedCandidates,
+    PreparedData,
+    SeenItems,
+    Vocabularies,
+)
+from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec, DataSpec, Vocabulary
 
 
 def write_prepared(directory: Path, data: PreparedData, vocabularies: Vocabularies) -> None:
-    """Writes everything into `directory`, which is made; the spec last."""
+    """Creates `directory` and writes everything into it; the spec last."""
     directory.mkdir(parents=True)
     for name, part in _parts(data).items():
         for field, value in vars(part).items():
@@ -46,6 +53,8 @@ def _parts(data: PreparedData) -> dict[str, Any]:
     parts: dict[str, Any] = {"train": data.train, "holdout": data.holdout, "seen": data.seen}
     if data.candidates is not None:
         parts["candidates"] = data.candidates
+    if data.order is not None:
+        parts["order"] = data.order
     return parts
 
 
@@ -73,6 +82,7 @@ def open_prepared(directory: Path) -> PreparedData:
         candidates=None
         if drawn is None
         else EncodedCandidates(array("candidates.user"), array("candidates.item"), drawn),
+        order=TimeOrder(array("order.offsets"), array("order.row")) if spec.has_order else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is fitted on the training part: vocabularies, and the `DataSpec` that builders get."""
+"""Vocabularies, fitted on the training part, and the `DataSpec` that builders get."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from recsearch.data.interactions import ColumnKind, Encoded, Interactions, Task
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Raw ids and their indices; index 0 is every id that the vocabulary does not hold.
+    """Raw ids and their indices; index 0 is every id that the vocabulary does not contain.
 
     Attributes:
         ids: [size - 1] raw ids in ascending order, int64 or string; ids[j] has index j + 1.
@@ -63,7 +63,7 @@ class HeldOutVocabulary:
 
     An id that training does not know has no vector of its own, but it has columns: so it gets an
     index of its own, at or above the size of the training vocabulary, and a row in the arrays of
-    the columns. An id that stands in neither is 0.
+    the columns. An id that occurs in neither is 0.
 
     Attributes:
         known: The training ids, from index 1.
@@ -147,7 +147,7 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a builder may know of the data; fitted on the training part only.
+    """What a builder may know about the data; computed from the training part only.
 
     Attributes:
         task: rating, implicit or click.
@@ -161,6 +161,8 @@ class DataSpec:
         item_columns: Item features that may be model inputs.
         has_ages: Whether the items of a user's bag have ages: implicit data with timestamps, and
             users of more than one item.
+        has_order: Whether the time order of the training interactions is known: data with
+            timestamps.
     """
 
     task: Task
@@ -173,6 +175,7 @@ class DataSpec:
     user_columns: tuple[ColumnSpec, ...] = ()
     item_columns: tuple[ColumnSpec, ...] = ()
     has_ages: bool = False
+    has_order: bool = False
 
     @property
     def columns(self) -> tuple[ColumnSpec, ...]:

@@ -1,4 +1,4 @@
-"""What a run keeps of the predicted ratings of its test part: counts, never a row of the data.
+"""Counts of the predicted ratings of a test part, which a run stores instead of rows of the data.
 
 Dimension letters: n rows, L actual ratings (or bins of them), S bins of predictions, E of errors.
 """
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_LABELS = 12
-"""More distinct ratings than these are put into as many bins."""
+"""More distinct ratings than this are put into this many bins."""
 
 NUM_SCORE_BINS = 40
 NUM_ERROR_BINS = 41  # odd, so that one is about zero
 
 
 def binned_predictions(label: NDArray[np.floating], score: NDArray[np.floating]) -> dict[str, Any]:
-    """Returns how predictions lie against the actual ratings, as JSON holds it.
+    """Returns counts of predictions against actual ratings, as values of JSON.
 
     Args:
         label: [n] actual ratings.
@@ -88,12 +88,12 @@ def _score_edges(
 
 
 def _error_edges(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns edges around zero that hold all errors but the largest thousandth."""
+    """Returns edges around zero that contain all errors except the largest thousandth."""
     widest = float(np.quantile(np.abs(error), 0.999)) or 1.0
     return np.linspace(-widest, widest, NUM_ERROR_BINS + 1)
 
 
 def _bins(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Returns the bin of each value; what lies beyond the edges goes to the outermost ones."""
+    """Returns the bin of each value; values beyond the edges are in the outermost bins."""
     found = np.searchsorted(edges, values, side="right") - 1
     return np.clip(found, 0, len(edges) - 2).astype(np.int64)

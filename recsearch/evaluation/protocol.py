@@ -1,7 +1,7 @@
 """Measures a scorer on the held-out part of prepared data: pairs, whole catalogue, given lists.
 
-The same code measures Keras models and baselines, in the search and in the end; it sees whatever
-hold-out its `PreparedData` has.
+The same code measures Keras models and baselines, in the search and at the end, on the held-out
+part of the given `PreparedData`.
 
 Dimension letters: B users of a block, N items (with the unknown 0), p positives, m lists.
 """
@@ -28,12 +28,12 @@ from recsearch.metrics import (
 
 HeldOut = PairResults | RankingResults
 
-CELLS_PER_BLOCK = 2**23  # scores held at once while a catalogue is ranked: 32 MiB of float32
+CELLS_PER_BLOCK = 2**23  # scores in memory at once while a catalogue is ranked: 32 MiB of float32
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What is measured, on whom and how: printed next to every number.
+class EvaluationProtocol:
+    """The metrics, the users and the method of a measurement: printed next to every number.
 
     Attributes:
         metrics: Names of the metrics.
@@ -53,29 +53,28 @@ def make_protocol(
     seed: int = 0,
     *,
     unknown_users: bool = False,
-) -> Protocol:
-    """Returns how `data.holdout` is to be measured.
+) -> EvaluationProtocol:
+    """Returns how `data.holdout` is measured.
 
-    Rankings are made for the users that training knows. Where it knows none of them (a cold-users
-    split) they are made for the unknown ones; the index 0, which cannot be told from others, is
-    never ranked for.
+    Items are ranked for users that occur in training. If no held-out user does (a cold-users
+    split), they are ranked for the unknown users, except for index 0, which several users share.
 
     Args:
         data: Its task decides between pairs and ranking.
         metrics: Names, all of the task's kind.
-        max_users: Rank for a seeded sample of at most so many users; None for all.
+        max_users: Largest number of users to rank for, a seeded sample; None for all.
         seed: Seeds the sample.
-        unknown_users: Rank for unknown users too, which slices then show apart; see `headline`.
+        unknown_users: Rank for unknown users too, which slices show separately; see `headline`.
     """
     names = tuple(metrics)
     if data.spec.task is not Task.IMPLICIT:
-        return Protocol(names, None, f"{len(data.holdout):,} held-out labels")
+        return EvaluationProtocol(names, None, f"{len(data.holdout):,} held-out labels")
     unknown_users = unknown_users or data.has_cold_users
     if data.candidates is not None:
         ranked = _is_ranked(data.candidates.user, data, unknown_users)
         text = f"{ranked.sum():,} {data.candidates.description}"
         users = np.unique(data.candidates.user[ranked])
-        return Protocol(names, users, text + _left_out(int((~ranked).sum()), "lists"))
+        return EvaluationProtocol(names, users, text + _left_out(int((~ranked).sum()), "lists"))
     ranked = _is_ranked(data.holdout.user, data, unknown_users)
     users = np.unique(data.holdout.user[ranked])
     text = _describe_catalogue(data)
@@ -85,7 +84,7 @@ def make_protocol(
         text += f", a seeded sample of {max_users:,} of {total:,} users"
     else:
         text += f", all {len(users):,} users with a held-out item"
-    return Protocol(names, users, text + _left_out(int((~ranked).sum()), "held-out rows"))
+    return EvaluationProtocol(names, users, text + _left_out(int((~ranked).sum()), "held-out rows"))
 
 
 def _is_ranked(
@@ -106,7 +105,7 @@ def _left_out(count: int, what: str) -> str:
 
 def trial_protocol(
     data: PreparedData, metrics: Sequence[str], seed: int, max_users: int | None = None
-) -> Protocol:
+) -> EvaluationProtocol:
     """Returns how `data.holdout` is measured after each epoch of a trial.
 
     A catalogue is ranked for at most `max_users`, or for as many as `users_within_budget` says.
@@ -115,32 +114,32 @@ def trial_protocol(
 
 
 def users_within_budget(data: PreparedData) -> int:
-    """Returns for how many users a trial may rank the catalogue: two thirds of an epoch's time.
+    """Returns for how many users a trial can rank the catalogue in two thirds of an epoch's time.
 
-    That is for NeuMF, the dearest of our families to rank with. A training pair costs it fifteen
-    times a pair that is only scored (forward, backward, update; one thread), and an epoch has five
-    pairs a positive: two thirds of it pay for 50 n scored pairs, which is 50 n / N users. Families
-    that need a dot product alone pay a few percent of an epoch. It follows from the data alone, so
-    that all trials are compared on the same users.
+    The time is computed for NeuMF, the built-in family with the most expensive ranking. A training
+    pair costs fifteen times as much as a scored pair (forward, backward, update; one thread), and
+    an epoch has five pairs per positive: in two thirds of it, 50 n pairs can be scored, which is
+    50 n / N users. Families that only need a dot product spend a few percent of an epoch. The
+    number depends only on the data, so all trials are compared on the same users.
     """
     return max(1, 50 * len(data.train) // data.spec.num_items)
 
 
-def evaluate(scorer: Scorer, data: PreparedData, protocol: Protocol) -> dict[str, float]:
+def evaluate(scorer: Scorer, data: PreparedData, protocol: EvaluationProtocol) -> dict[str, float]:
     """Returns metric name -> value on the held-out part.
 
     Raises:
-        ValueError: If a ranking meets NaN, or a click gets a score that is no probability. A rating
+        ValueError: If a score to rank is NaN, or a click's score is not a probability. A rating
             metric of NaN is NaN.
     """
     return measure(scorer, data, protocol).metrics(protocol.metrics)
 
 
-def measure(scorer: Scorer, data: PreparedData, protocol: Protocol) -> HeldOut:
-    """Returns what the scorer says of each held-out row: the scores of pairs, or ranks.
+def measure(scorer: Scorer, data: PreparedData, protocol: EvaluationProtocol) -> HeldOut:
+    """Returns the result of each held-out row: the scores of pairs, or ranks.
 
     Raises:
-        ValueError: If a ranking meets NaN, or a click gets a score that is no probability.
+        ValueError: If a score to rank is NaN, or a click's score is not a probability.
     """
     scorer = for_held_out(scorer, data.spec.num_users, data.spec.num_items)
     if data.spec.task is not Task.IMPLICIT:
@@ -159,14 +158,14 @@ def recommend(
     length: int,
     vectors: NDArray[np.floating] | None = None,
 ) -> Recommended:
-    """Returns the best items of the whole catalogue for each user, without his training items.
+    """Returns the best items of the complete catalogue per user, without the user's training items.
 
     Args:
-        scorer: What recommends.
-        data: Its training part says how popular items are.
+        scorer: Scores the items.
+        data: The popularity of items is counted in its training part.
         users: [U] int32.
-        length: Places of a list.
-        vectors: [N, F] one vector an item, for diversity.
+        length: Items per list.
+        vectors: [N, F] one vector per item, for diversity.
 
     Raises:
         ValueError: If a score is NaN.
@@ -182,10 +181,10 @@ def recommend(
 
 
 def headline(results: HeldOut, data: PreparedData) -> HeldOut:
-    """Returns the rows that the headline is told of, where unknown users were ranked for too.
+    """Returns the rows that the headline metrics are computed from.
 
-    These are all pairs, and the ranks of the users that training knows; those of the unknown ones
-    if it knows none (a cold-users split).
+    These are all pairs, or the ranks of users that occur in training; the ranks of unknown users
+    only if no held-out user occurs in training (a cold-users split).
     """
     unknown = is_unknown(results.row_user, data.spec.num_users)
     if isinstance(results, PairResults) or unknown.all():
@@ -199,7 +198,7 @@ def _measure_pairs(scorer: Scorer, data: PreparedData) -> PairResults:
     if data.spec.task is Task.CLICK and bool(np.any((score < 0) | (score > 1))):
         raise ValueError(
             "For clicks a model's output must be a probability in [0, 1]. Received values from "
-            f"{score.min():g} to {score.max():g}. End the model in a sigmoid."
+            f"{score.min():g} to {score.max():g}. End the model with a sigmoid."
         )
     return PairResults(holdout.user, holdout.item, holdout.label, score)
 
@@ -214,7 +213,7 @@ def _rank_lists(
     mine = np.isin(lists.user, users)
     user, item = lists.user[mine], lists.item[mine]
     count, width = item.shape
-    # Items that training does not know are candidates in a cold-items split alone.
+    # Items that do not occur in training are candidates only in a cold-items split.
     ranked = (item > 0) & (data.has_cold_items | (item < data.spec.num_items))
     pairs = np.repeat(user, width), np.where(ranked, item, 0).ravel()
     score = scorer.score_pairs(*pairs).reshape(count, width)
@@ -246,10 +245,11 @@ ScoreBlock = Callable[[NDArray[np.int32]], NDArray[np.float32]]
 def _catalogue(
     scorer: Scorer, data: PreparedData, item: NDArray[np.int32]
 ) -> tuple[NDArray[np.integer], int, ScoreBlock]:
-    """Returns the column of each `item` [p], how many there are, and what scores users [B] in all.
+    """Returns the column of each `item` [p], the number of columns, and a function that scores.
 
-    Candidates are the training items; items that training does not know share column 0, which is
-    never found. Where it knows none of the held-out items, these are the candidates.
+    The function scores users [B] in all columns. Candidates are the training items; other items
+    share column 0, which is never ranked first. If no held-out item occurs in training, the
+    held-out items are the candidates.
     """
     if data.has_cold_items:
         cold = _cold_items(data)
@@ -260,7 +260,7 @@ def _catalogue(
 
 
 def _cold_items(data: PreparedData) -> NDArray[np.int32]:
-    """Returns the held-out items that training does not know but that are told apart, ascending."""
+    """Returns the held-out items that have an index but do not occur in training, ascending."""
     item = np.unique(data.holdout.item)
     return item[item >= data.spec.num_items]
 

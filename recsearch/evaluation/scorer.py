@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 class Scorer(Protocol):
     """Anything that can score users and items.
 
-    Indices from 0 to below `num_users` and `num_items` are the training vocabulary's, 0 the unknown
-    id. Above stand ids of the held-out part that training does not know, but whose columns are
-    known: a scorer that looks at columns sets `reads_columns`, and gets those too. For all others
-    they are 0 (`KnownOnly`).
+    Indices below `num_users` and `num_items` belong to the training vocabulary, 0 is the unknown
+    id. Higher indices are ids that occur only in the held-out part and have feature columns. They
+    are given to a scorer that sets `reads_columns`; for all other scorers they become 0
+    (`KnownOnly`).
 
     Dimension letters: B users or pairs, N items (with index 0, the unknown item).
     """
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B]; for ratings and clicks in the unit of the label."""
+        """Returns one score per pair, [B]; for ratings and clicks in the unit of the label."""
 
     def score_catalogue(self, user: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns a new array [B, N]: each user's score of every item. Column 0 means nothing."""
+        """Returns a new array [B, N]: each user's score of every item. Column 0 has no meaning."""
 
 
 class KnownOnly:
-    """A scorer to which all ids that training does not know are one, the unknown id 0.
+    """A scorer for which all ids that do not occur in training are the unknown id 0.
 
     Args:
-        scorer: Gets indices of the training vocabulary alone.
-        num_users: Size of that vocabulary, the unknown user 0 included.
-        num_items: Likewise of items.
+        scorer: Gets only indices of the training vocabulary.
+        num_users: Size of the vocabulary of users, including the unknown user 0.
+        num_items: Size of the vocabulary of items, including the unknown item 0.
     """
 
     def __init__(self, scorer: Scorer, num_users: int, num_items: int) -> None:
@@ -39,7 +39,7 @@ class KnownOnly:
         self.num_items = num_items
 
     def score_pairs(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns one score a pair, [B]."""
+        """Returns one score per pair, [B]."""
         return self.scorer.score_pairs(
             known_or_zero(user, self.num_users),
             known_or_zero(item, self.num_items),
@@ -57,7 +57,7 @@ def known_or_zero(index: NDArray[np.int32], size: int) -> NDArray[np.int32]:
 
 
 def for_held_out(scorer: Scorer, num_users: int, num_items: int) -> Scorer:
-    """Returns a scorer that takes every index of a held-out part: `scorer`, or one around it."""
+    """Returns a scorer that accepts every index of a held-out part: `scorer`, or a wrapper."""
     if getattr(scorer, "reads_columns", False):
         return scorer
     return KnownOnly(scorer, num_users, num_items)

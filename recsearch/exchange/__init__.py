@@ -1,1 +1,1 @@
-"""Runs in the formats of other tools: TensorBoard, Optuna, MLflow."""
+"""Runs in the formats of other tools (TensorBoard, Optuna, MLflow); no own formats."""

@@ -1,14 +1,15 @@
-"""The values that a hyperparameter may take, under its bare name, as other tools want it told.
+"""The values that a hyperparameter may take, under its bare name, in the form other tools expect.
 
-In a run several families, or several branches of one, may have a hyperparameter of the same name
-with different ranges. Other tools know one domain a name: here the smallest that holds them all.
+In a run several families, or several branches of one family, may have a hyperparameter of the same
+name with different ranges. Other tools know one domain per name: here the smallest domain that
+contains all of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from recsearch.study.full_name import SPACE, FullName
+from recsearch.results.run_description import Hyperparameter
+from recsearch.study.full_name import SPACE
 from recsearch.study.trial import Scalar, Trial
 
 
@@ -24,14 +25,14 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A range of numbers, both ends included; a step is not told.
+class NumberRange:
+    """A range of numbers, both ends included; a step is left out.
 
     Attributes:
         low: The lowest value.
         high: The highest value.
-        whole: Whether only whole numbers lie in it.
-        log: Whether its logarithm is what is sampled evenly.
+        whole: Whether it contains only whole numbers.
+        log: Whether the logarithm is sampled evenly.
     """
 
     low: float
@@ -40,24 +41,24 @@ class Interval:
     log: bool
 
 
-Domain = Choices | Interval
+Domain = Choices | NumberRange
 
 
 def trial_values(trial: Trial) -> dict[str, Scalar]:
-    """Returns the values of a trial, with its family under `space` in front."""
+    """Returns the values of a trial after its family, which is called `space`."""
     return {SPACE: trial.space, **trial.values}
 
 
-def domains(space: Sequence[Mapping[str, Any]], trials: Iterable[Trial] = ()) -> dict[str, Domain]:
+def domains(space: Sequence[Hyperparameter], trials: Iterable[Trial] = ()) -> dict[str, Domain]:
     """Returns the domain of each hyperparameter by its bare name, and of `space`.
 
     Args:
         space: The hyperparameters of run.json, under their full names (family/name).
-        trials: Each value that they have lies in the domain of its name, whatever `space` says.
+        trials: All their values are included, also values that `space` does not contain.
     """
     found: dict[str, Domain] = {}
     for each in space:
-        name, domain = FullName.parse(str(each["name"])).bare, _domain(each)
+        name, domain = each.bare, _domain(each)
         found[name] = _join(found[name], domain) if name in found else domain
     taken: dict[str, list[Scalar]] = {}
     for trial in trials:
@@ -68,25 +69,24 @@ def domains(space: Sequence[Mapping[str, Any]], trials: Iterable[Trial] = ()) ->
     return found
 
 
-def _domain(each: Mapping[str, Any]) -> Domain:
-    if each.get("values"):
-        return Choices(tuple(each["values"]))
-    if each.get("kind") == "Boolean":
+def _domain(each: Hyperparameter) -> Domain:
+    if each.values:
+        return Choices(each.values)
+    if each.kind == "Boolean":
         return Choices((False, True))
-    if each.get("min_value") is None:
-        return Choices((each["default"],))
-    log = each.get("sampling") == "log"
-    return Interval(each["min_value"], each["max_value"], each["kind"] == "Int", log)
+    if each.min_value is None or each.max_value is None:
+        return Choices(() if each.default is None else (each.default,))
+    return NumberRange(each.min_value, each.max_value, each.kind == "Int", each.sampling == "log")
 
 
 def _join(one: Domain, other: Domain) -> Domain:
-    """Returns the smallest domain that holds both; an interval takes numbers in, not texts."""
-    if isinstance(one, Interval) and isinstance(other, Interval):
+    """Returns the smallest domain that contains both; a range includes numbers, but not texts."""
+    if isinstance(one, NumberRange) and isinstance(other, NumberRange):
         low, high = min(one.low, other.low), max(one.high, other.high)
-        return Interval(low, high, one.whole and other.whole, one.log and other.log)
+        return NumberRange(low, high, one.whole and other.whole, one.log and other.log)
     if isinstance(one, Choices) and isinstance(other, Choices):
         return Choices(_each_once((*one.values, *other.values)))
-    if isinstance(one, Interval) and isinstance(other, Choices):
+    if isinstance(one, NumberRange) and isinstance(other, Choices):
         return _including(one, other.values)
     return _join(other, one)
 
@@ -99,7 +99,7 @@ def _including(domain: Domain, values: Sequence[Scalar]) -> Domain:
         return Choices(_each_once((domain.low, domain.high, *values)))
     low, high = min(domain.low, *numbers), max(domain.high, *numbers)
     whole = domain.whole and all(isinstance(number, int) for number in numbers)
-    return Interval(low, high, whole, domain.log and low > 0)
+    return NumberRange(low, high, whole, domain.log and low > 0)
 
 
 def _each_once(values: Iterable[Scalar]) -> tuple[Scalar, ...]:

@@ -1,4 +1,4 @@
-"""A run as MLflow runs: one for the search and the winner's test metrics, one below it a trial."""
+"""A run as MLflow runs: a parent with the winner's test metrics, and a child run per trial."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from recsearch.study.journal import read_events
 from recsearch.study.trial import Trial, TrialState
 
 EXPERIMENT = "recsearch"
-BATCH = 1000  # metrics a request, MLflow's own limit
-LONGEST_PARAMETER = 500  # characters that every MLflow server takes
+BATCH = 1000  # metrics per request, MLflow's own limit
+LONGEST_PARAMETER = 500  # characters that every MLflow server accepts
 
 _STATES = {
     TrialState.FAILED: "FAILED",
@@ -28,19 +28,19 @@ _STATES = {
 
 
 def log_to_mlflow(run: RunRecord, uri: str, experiment: str = EXPERIMENT) -> str:
-    """Logs a run to an MLflow tracking server; returns the id of the MLflow run above all others.
+    """Logs a run to an MLflow tracking server; returns the id of the parent MLflow run.
 
     Each trial is a run of its own below it: its values as parameters, its curves as metrics with
     the epoch as the step, `score` (the best value of the objective) and its state. Names of metrics
-    have `_at_` for `@`, which MLflow does not take. Each call logs everything anew.
+    have `_at_` for `@`, which MLflow does not accept. Each call logs everything again.
 
     Args:
         run: The run, finished or not.
         uri: MLflow's tracking URI: "http://host:5000", "sqlite:///mlflow.db".
-        experiment: Name of the MLflow experiment; made if it does not exist.
+        experiment: Name of the MLflow experiment; created if it does not exist.
 
     Raises:
-        UsageError: If MLflow is not installed, or refuses what it is sent.
+        UsageError: If MLflow is not installed, or refuses the run.
     """
     try:
         from mlflow.exceptions import MlflowException
@@ -53,56 +53,59 @@ def log_to_mlflow(run: RunRecord, uri: str, experiment: str = EXPERIMENT) -> str
     try:
         return _log(run, MlflowClient(tracking_uri=uri), experiment)
     except (MlflowException, OSError) as error:
-        raise UsageError(f"MLflow at {uri} could not take the run: {error}") from error
+        raise UsageError(f"MLflow at {uri} refused the run: {error}") from error
 
 
 def _log(run: RunRecord, client: Any, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     place = client.create_experiment(experiment) if found is None else found.experiment_id
     times = trial_times(read_events(run.directory / "journal.jsonl"))
-    begun = datetime.fromisoformat(run.needed("created")).timestamp()
+    if run.description.created is None:
+        raise run.lacks("created")
+    begun = datetime.fromisoformat(run.description.created).timestamp()
     name = run.directory.resolve().name
     parent = client.create_run(place, start_time=_ms(begun), run_name=name, tags=_run_tags(run))
     parent_id = str(parent.info.run_id)
-    metrics = run.metrics or {}
     best = run.best()
     _log_batches(client, parent_id, _measured(run, run.state.last_time), _settings(run))
     for trial in run.state.trials.values():
         _log_trial(client, place, parent_id, trial, times.get(trial.trial_id))
     if best is not None:
         client.set_tag(parent_id, "recsearch.best_trial", best.trial_id)
-    if metrics:
+    if run.tested is not None:
         client.set_terminated(parent_id, "FINISHED", end_time=_ms(run.state.last_time))
     return parent_id
 
 
 def _run_tags(run: RunRecord) -> dict[str, str]:
     objective = run.state.objective
-    data = run.config.get("data", {})
-    told = {
-        "command": json.dumps(list(run.config.get("command", ()))),
+    data = run.description.data
+    tags = {
+        "command": json.dumps(list(run.description.command)),
         "objective": objective.name if objective else None,
         "direction": objective.direction if objective else None,
-        "data_fingerprint": data.get("fingerprint"),
-        "split": data.get("split"),
-        "verdict": (run.metrics or {}).get("verdict"),
+        "data_fingerprint": data.fingerprint,
+        "split": data.split,
+        "verdict": run.tested.verdict if run.tested else None,
     }
-    return {f"recsearch.{k}": str(v) for k, v in told.items() if v is not None}
+    return {f"recsearch.{k}": str(v) for k, v in tags.items() if v is not None}
 
 
 def _settings(run: RunRecord) -> Mapping[str, Any]:
-    settings = run.config.get("config", {})
+    settings = run.description.config
     return {name: value for name, value in settings.items() if value not in (None, [])}
 
 
 def _measured(run: RunRecord, time: float) -> Iterator[tuple[str, float, float, int]]:
     """Yields (name, value, time, step) of the winner and the baselines on the test part."""
-    metrics = run.metrics or {}
-    parts = {"test": metrics.get("test", {}), "validation": metrics.get("validation", {})}
-    parts |= {f"baseline/{name}": found for name, found in metrics.get("baselines", {}).items()}
+    metrics = run.tested
+    if metrics is None:
+        return
+    parts = {"test": metrics.test, "validation": metrics.validation}
+    parts |= {f"baseline/{name}": found for name, found in metrics.compared.items()}
     for part, values in parts.items():
         for name, value in values.items():
-            if isinstance(value, int | float):
+            if value is not None:
                 yield f"{part}/{name}", float(value), time, 0
 
 
@@ -126,7 +129,7 @@ def _log_trial(
 
 
 def _curve(trial: Trial, times: TrialTimes) -> Iterator[tuple[str, float, float, int]]:
-    """Yields (name, value, time, step) of what a trial has measured."""
+    """Yields (name, value, time, step) of each measured value of a trial."""
     for point in trial.curve:
         time = times.epochs.get(point.epoch, times.begun)
         for name, value in point.metrics.items():
@@ -159,7 +162,7 @@ def _pieces(values: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _name(name: str) -> str:
-    """Returns a name that MLflow takes: letters, digits, `_`, `-`, `.`, space, `:` and `/`."""
+    """Returns a name that MLflow accepts: letters, digits, `_`, `-`, `.`, space, `:` and `/`."""
     return "".join(c if c.isalnum() or c in "_-. :/" else "_" for c in name.replace("@", "_at_"))
 
 

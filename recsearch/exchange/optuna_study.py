@@ -23,24 +23,24 @@ _STATES = {
     TrialState.FAILED: "FAIL",
     TrialState.INFEASIBLE: "FAIL",
     TrialState.RUNNING: "RUNNING",
-    TrialState.PAUSED: "RUNNING",  # Optuna knows no trial that has begun and rests
+    TrialState.PAUSED: "RUNNING",  # Optuna has no state for a started trial that pauses
     TrialState.WAITING: "WAITING",
 }
-_TOLD = ("space", "best_epoch", "seconds", "num_parameters", "bracket", "rung", "message")
+_ATTRIBUTES = ("space", "best_epoch", "seconds", "num_parameters", "bracket", "rung", "message")
 
 
 def make_study(run: RunRecord, storage: str | None = None) -> "Study":
     """Returns an Optuna study with the trials of a run, in their order.
 
-    Values of hyperparameters stand under their bare names, the family under `space`; where families
-    give one name different ranges, it has the smallest range that holds them all, without a step.
-    An intermediate value is the objective after an epoch. The value of a trial is that of its best
-    epoch, also for trials that were stopped early, which Optuna calls pruned and does not take for
-    the best. The rest of what is known stands in the user attributes `recsearch_*`.
+    Hyperparameters have their bare names, the family is `space`. If families give one name
+    different ranges, it has the smallest range that contains all of them, without a step. An
+    intermediate value is the objective after an epoch. The value of a trial is the objective of its
+    best epoch, also for trials that were stopped early; Optuna calls these pruned and never
+    considers them the best. All other facts are in the user attributes `recsearch_*`.
 
     Args:
         run: The run, finished or not.
-        storage: Where the study is put, as Optuna's URL ("sqlite:///night.db"), under the name of
+        storage: Optuna's URL of a storage ("sqlite:///night.db"), where the study gets the name of
             the run directory; None keeps it in memory.
 
     Raises:
@@ -56,7 +56,7 @@ def make_study(run: RunRecord, storage: str | None = None) -> "Study":
         ) from None
     objective = run.state.objective
     if objective is None:
-        raise UsageError(f"{run.directory} has no trials yet: there is nothing to hand to Optuna.")
+        raise UsageError(f"{run.directory} has no trials yet: there is nothing for Optuna.")
     direction = "minimize" if objective.direction == "min" else "maximize"
     name = run.directory.resolve().name
     try:
@@ -67,9 +67,9 @@ def make_study(run: RunRecord, storage: str | None = None) -> "Study":
             "storage."
         ) from None
     study.set_user_attr("recsearch_objective", objective.name)
-    study.set_user_attr("recsearch_command", list(run.config.get("command", ())))
+    study.set_user_attr("recsearch_command", list(run.description.command))
     trials = list(run.state.trials.values())
-    known = domains(run.config.get("space", ()), trials)
+    known = domains(run.description.space, trials)
     distributions = {name: _distribution(domain) for name, domain in known.items()}
     times = trial_times(read_events(run.directory / "journal.jsonl"))
     for trial in trials:
@@ -126,6 +126,6 @@ def _finite(trial: Trial, objective: str) -> dict[int, float]:
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:
-    told = {"trial_id": trial.trial_id, "state": trial.state.value}
-    told |= {name: getattr(trial, name) for name in _TOLD}
-    return {f"recsearch_{k}": v for k, v in told.items() if v not in (None, "")}
+    attributes = {"trial_id": trial.trial_id, "state": trial.state.value}
+    attributes |= {name: getattr(trial, name) for name in _ATTRIBUTES}
+    return {f"recsearch_{k}": v for k, v in attributes.items() if v not in (None, "")}

@@ -9,7 +9,7 @@ TensorBoard's own protocol buffers are used; none of this imports TensorFlow.
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,10 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from recsearch.exchange.domains import Choices, Domain, domains, trial_values
+from recsearch.results.run_description import Hyperparameter
+from recsearch.study.events import EpochTrained, Event, TrialOver, TrialStarted
 from recsearch.study.full_name import SPACE
-from recsearch.study.journal import Event, JournalFollower
+from recsearch.study.journal import JournalFollower
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, TrialState, best_epoch
 
@@ -41,7 +43,6 @@ SCORE = "score"
 """The curve of the best value of the objective so far: HParams shows the last value of a curve."""
 
 _ROOT = "."
-_FAILED = (TrialState.FAILED, TrialState.INFEASIBLE)
 
 
 class TensorBoardLog:
@@ -52,7 +53,7 @@ class TensorBoardLog:
         space: The hyperparameters as run.json describes them.
     """
 
-    def __init__(self, directory: Path, space: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, directory: Path, space: Sequence[Hyperparameter]) -> None:
         self.folder = directory / FOLDER
         self._domains = domains(space)
         self._follower = JournalFollower(directory / "journal.jsonl")
@@ -72,29 +73,32 @@ class TensorBoardLog:
 
     def _records(self, event: Event) -> Iterator[tuple[str, TensorBoardEvent]]:
         """Yields (folder, record) of one event of the journal."""
-        kind, time = event["event"], float(event.get("time", 0.0))
-        if kind == "trial_started":
+        time = float(event.time)
+        if isinstance(event, TrialStarted):
             for record in self._start(event, time):
-                yield event["trial_id"], record
-        elif kind == "epoch":
+                yield event.trial_id, record
+        elif isinstance(event, EpochTrained):
             if _ROOT not in self._begun:
                 self._begun.add(_ROOT)
                 yield _ROOT, _told(time, self._experiment(event, time))
-            trial = self._state.trials[event["trial_id"]]
+            trial = self._state.trials[event.trial_id]
             for name, value in self._scalars(trial).items():
                 yield trial.trial_id, _told(time, scalar_pb(name, value), trial.curve[-1].epoch)
-        elif kind == "trial_ended" and event["trial_id"] in self._begun:
-            failed = TrialState(event["state"]) in _FAILED
-            yield event["trial_id"], _told(time, _session_end(failed, time))
+        elif isinstance(event, TrialOver) and self._has_ended(event):
+            failed = event.state.is_lost
+            yield event.trial_id, _told(time, _session_end(failed, time))
 
-    def _start(self, event: Event, time: float) -> Iterator[TensorBoardEvent]:
+    def _has_ended(self, event: TrialOver) -> bool:
+        return event.state is not TrialState.PAUSED and event.trial_id in self._begun
+
+    def _start(self, event: TrialStarted, time: float) -> Iterator[TensorBoardEvent]:
         """Yields that a curve is drawn from here on: what it holds of later epochs is dropped."""
-        trial = self._state.trials[event["trial_id"]]
+        trial = self._state.trials[event.trial_id]
         if trial.trial_id not in self._begun:
             self._begun.add(trial.trial_id)
             yield _told(time, _session_start(trial, time))
         start = SessionLog(status=SessionLog.START)
-        yield TensorBoardEvent(wall_time=time, step=event["initial_epoch"] + 1, session_log=start)
+        yield TensorBoardEvent(wall_time=time, step=event.initial_epoch + 1, session_log=start)
 
     def _scalars(self, trial: Trial) -> dict[str, float]:
         """Returns the metrics of a trial's last epoch, and its score so far."""
@@ -102,13 +106,13 @@ class TensorBoardLog:
         best = best_epoch(trial.curve, objective) if objective else None
         return {**trial.curve[-1].metrics, SCORE: best[0] if best else math.nan}
 
-    def _experiment(self, event: Event, time: float) -> Summary:
+    def _experiment(self, event: EpochTrained, time: float) -> Summary:
         objective = self._state.objective.name if self._state.objective else SCORE
         hparams = [HParam(name, _hparam_domain(each)) for name, each in self._domains.items()]
         if SPACE not in self._domains:
             hparams.insert(0, HParam(SPACE))
         metrics = [Metric(SCORE, display_name=f"score (best {objective})")]
-        metrics += [Metric(name, display_name=name) for name in event["metrics"]]
+        metrics += [Metric(name, display_name=name) for name in event.metrics]
         return hparams_config_pb(hparams, metrics, time_created_secs=time)
 
     def _write(self, folder: str, records: Sequence[TensorBoardEvent]) -> None:

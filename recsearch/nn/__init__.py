@@ -1,8 +1,11 @@
-"""What a search space is built from: layers, losses, optimizers, and the `Recommender` they make.
+"""Layers, losses and optimizers for search spaces; no checks, and no feeding of models.
 
 A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """
 
+from recsearch.contract.examples import Bags, Negatives, Pairs
+from recsearch.contract.inputs.bag_input import BAG, BAG_AGE, BAG_LABELS
+from recsearch.contract.recommender import Pretraining, Recommender
 from recsearch.nn.blocks import bag_inputs, biases, column_vectors, id_inputs, mlp, task_output
 from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.compiling import (
@@ -15,7 +18,6 @@ from recsearch.nn.compiling import (
 from recsearch.nn.cosine import CosineScores
 from recsearch.nn.embedding import Embedding, HashedCross, MeanEmbedding
 from recsearch.nn.gaussian_code import GaussianCode
-from recsearch.nn.inputs import BAG, BAG_AGE, BAG_LABELS
 from recsearch.nn.losses import (
     BPR,
     Listwise,
@@ -32,7 +34,6 @@ from recsearch.nn.optimizers import (
     make_optimizer,
 )
 from recsearch.nn.recency import RecentBag, mean_target
-from recsearch.nn.recommender import Bags, Negatives, Pairs, Pretraining, Recommender
 
 __all__ = [
     "BAG",

@@ -1,4 +1,4 @@
-"""What the built-in spaces share: inputs, the MLP, the output of a task.
+"""Parts of the built-in spaces: inputs, the MLP, the output of a task.
 
 Each function that takes `hp` adds its hyperparameters to the search space of its caller. A space of
 your own may use them or not.
@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import keras_tuner
 
+from recsearch.contract.inputs.bag_input import BAG, BAG_AGE
 from recsearch.data.interactions import ColumnKind, Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.embedding import Embedding, MeanEmbedding
-from recsearch.nn.inputs import BAG, BAG_AGE
 from recsearch.nn.recency import RecentBag
 
 MAX_LAYERS = 4
@@ -30,11 +30,11 @@ def id_inputs() -> tuple[Any, Any]:
 
 
 def bag_inputs(data: DataSpec, half_life: float | None = None) -> tuple[list[Any], Any]:
-    """Returns (inputs, bag [B, N]): a user's items, which count by their recency if asked to.
+    """Returns (inputs, bag [B, N]): a user's items, weighted by recency if there is a half-life.
 
     Args:
         data: The data; with ages, if there is a half-life.
-        half_life: In items; None if all count alike.
+        half_life: In items; None gives all items the same weight.
     """
     bag = keras.Input((data.num_items,), dtype="float32", name=BAG)
     if half_life is None:
@@ -44,7 +44,7 @@ def bag_inputs(data: DataSpec, half_life: float | None = None) -> tuple[list[Any
 
 
 def biases(data: DataSpec, user: Any, item: Any, l2: float) -> list[Any]:
-    """Returns the biases of user and item, [B, 1] each, that begin at 0."""
+    """Returns the biases of user and item, [B, 1] each, that start at 0."""
     return [
         Embedding(data.num_users, 1, "zeros", l2=l2, name="user_bias")(user),
         Embedding(data.num_items, 1, "zeros", l2=l2, name="item_bias")(item),
@@ -55,8 +55,8 @@ def mlp(hp: keras_tuner.HyperParameters, x: Any) -> Any:
     """Returns x [B, D] after 0 to 4 dense layers with ReLU and dropout.
 
     Hyperparameters: `num_layers`, `units_<layer>` (layers that exist only; by default a tower that
-    halves), `dropout`. The ranges hold what NCF tuned (He et al. 2017, section 4.1: depth 0 to 4)
-    and what its replication did (Ferrari Dacrema et al. 2021: widths up to 256).
+    halves), `dropout`. The ranges contain those of NCF (He et al. 2017, section 4.1: depth 0 to 4)
+    and of its replication (Ferrari Dacrema et al. 2021: widths up to 256).
     """
     depth = hp.Int("num_layers", 0, MAX_LAYERS, default=2)
     with hp.conditional_scope("num_layers", list(range(1, MAX_LAYERS + 1))):
@@ -98,7 +98,7 @@ def column_vectors(
 def task_output(data: DataSpec, score: Any) -> Any:
     """Returns a model's output [B, 1] from its score [B, 1].
 
-    Ratings: the score is what the model adds to the mean label. Clicks: a probability. Implicit
+    Ratings: the score is added to the mean label. Clicks: a probability. Implicit
     data: the score itself, a logit.
     """
     if data.task is Task.RATING:

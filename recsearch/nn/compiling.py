@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import keras_tuner
 
+from recsearch.contract.examples import Bags, Negatives, Pairs
+from recsearch.contract.recommender import ExampleKind, Pretraining, Recommender
 from recsearch.data.interactions import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
@@ -20,17 +22,9 @@ from recsearch.nn.losses import (
     SampledSoftmax,
 )
 from recsearch.nn.optimizers import make_optimizer
-from recsearch.nn.recommender import (
-    Bags,
-    ExampleKind,
-    Negatives,
-    Pairs,
-    Pretraining,
-    Recommender,
-)
 
-LARGE_DATA = 300_000  # interactions from which a step should hold more of them
-MANY_USERS = 4_000  # users from which a step should hold more of their bags
+LARGE_DATA = 300_000  # from this number of interactions on, larger batches
+MANY_USERS = 4_000  # from this number of users on, larger batches of users
 MAX_SOFTMAX_ITEMS = 100_000  # 512 users and their scores of all items: 200 MB, a few times over
 POPULARITY = 0.75  # exponent of "popularity"; Mikolov et al. 2013 (arXiv 1310.4546), section 2.2
 
@@ -46,12 +40,12 @@ BAG_LOSSES = {Task.RATING: "observed", Task.CLICK: "observed", Task.IMPLICIT: "m
 
 @dataclass(frozen=True)
 class TrainingChoices:
-    """How a model is trained, as the hyperparameters of every built-in space say it.
+    """How a model is trained: the values of the hyperparameters that all built-in spaces share.
 
     Attributes:
         optimizer: adam, rmsprop or sgd.
         learning_rate: Its step size.
-        batch_size: Interactions (positives), or users with their bags, a step.
+        batch_size: Interactions (positives), or users with their bags, per step.
         loss: One of `PAIR_LOSSES` or `BAG_LOSSES` of the task.
         num_negatives: Negatives of each positive; None unless the loss compares with negatives.
         negatives: How they are drawn: "uniform" or "popularity".
@@ -68,7 +62,7 @@ class TrainingChoices:
 
     @property
     def examples(self) -> ExampleKind:
-        """How the examples are made that this loss is for."""
+        """The examples that the loss is compatible with."""
         if self.loss in BAG_LOSSES.values():
             return Bags(self.half_life)
         if self.num_negatives is None:
@@ -89,8 +83,8 @@ def read_training(
 ) -> TrainingChoices:
     """Returns how to train a model that scores pairs, from `hp`.
 
-    Hyperparameters: `optimizer`, `learning_rate` (adam, rmsprop) or `sgd_learning_rate` (sgd, whose
-    steps are not rescaled, so that its range is another), `loss` (but for clicks), `batch_size`;
+    Hyperparameters: `optimizer`, `learning_rate` (adam, rmsprop) or `sgd_learning_rate` (sgd does
+    not rescale its steps, so it has a range of its own), `loss` (except for clicks), `batch_size`;
     for implicit data `num_negatives` and `negatives`.
 
     Args:

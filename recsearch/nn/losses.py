@@ -9,28 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
-class ListLoss(keras.losses.Loss):
-    """What the losses over one positive and its k negatives have in common.
-
-    A recommender whose examples do not go with such a loss is refused.
-
-    Args:
-        num_negatives: k, at least 1; the same as in the recommender's `Negatives`.
-        **kwargs: As for every Keras loss.
-    """
-
-    def __init__(self, num_negatives: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.num_negatives = num_negatives
-
-    def fold(self, pairs: Any) -> Any:
-        """Returns flat pairs, B * (1 + k) list after list, as lists [B, 1 + k]."""
-        return tf.reshape(pairs, (-1, 1 + self.num_negatives))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
-        return {**super().get_config(), "num_negatives": self.num_negatives}
+from recsearch.contract.list_loss import ListLoss
 
 
 @keras.saving.register_keras_serializable(package="recsearch")
@@ -55,7 +34,7 @@ class Listwise(ListLoss):
         return self.loss(self.fold(y_true), self.fold(y_pred))
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the loss."""
+        """Returns the arguments that rebuild the loss."""
         return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
 
 
@@ -76,7 +55,7 @@ class BPR(ListLoss):
         super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns one loss a positive, [B]; `y_pred` holds scores (logits), list after list."""
+        """Returns one loss per positive, [B]; `y_pred`: scores (logits), list after list."""
         scores = self.fold(y_pred)
         margin = scores[:, :1] - scores[:, 1:]
         return tf.reduce_mean(tf.nn.softplus(-margin), axis=-1)
@@ -98,7 +77,7 @@ class PairwiseHinge(ListLoss):
         super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns one loss a positive, [B]; `y_pred` holds scores, list after list."""
+        """Returns one loss per positive, [B]; `y_pred` contains scores, list after list."""
         scores = self.fold(y_pred)
         margin = scores[:, :1] - scores[:, 1:]
         return tf.reduce_mean(tf.nn.relu(1.0 - margin), axis=-1)
@@ -108,7 +87,7 @@ class PairwiseHinge(ListLoss):
 class SampledSoftmax(ListLoss):
     """-log softmax of the positive among itself and its negatives, corrected for the sampling.
 
-    Each negative's score is lowered by log(k q), how often it is expected among the k draws. So the
+    Each negative's score is lowered by log(k q); k q is the expected number of its draws. So the
     denominator estimates, without bias, the sum over the positive and all items that the user has
     not seen.
 
@@ -121,11 +100,13 @@ class SampledSoftmax(ListLoss):
         **kwargs: As for every Keras loss.
     """
 
+    needs_expected = True
+
     def __init__(self, num_negatives: int, name: str = "sampled_softmax", **kwargs: Any) -> None:
         super().__init__(num_negatives, name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns one loss a positive, [B].
+        """Returns one loss per positive, [B].
 
         Args:
             y_true: [B * (1 + k), 2] with log(k q) in the second column, 0 for the positive.
@@ -139,23 +120,23 @@ class SampledSoftmax(ListLoss):
 class Multinomial(keras.losses.Loss):
     """-log likelihood of a user's items under a softmax over the catalogue, per item.
 
-    L_u = sum over the user's items i of -log softmax(s_u)_i. The mean of what is returned is the
-    sum of L_u over the users of the batch, divided by the number of their items: it does not grow
-    with their activity, so that penalties keep their meaning from data set to data set. Items may
-    have weights, which then stand for their number.
+    L_u = sum over the user's items i of -log softmax(s_u)_i. The mean over a batch is the sum
+    of L_u over its users, divided by the number of their items: it does not grow with their
+    activity, so that penalties mean the same for all data sets. Items may have weights, which are
+    then summed in place of the number of items.
 
     Source: Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering" (arXiv
-    1802.05814), equation 2, divided as said.
+    1802.05814), equation 2, divided as described.
     """
 
     def __init__(self, name: str = "multinomial", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns one loss a user, [B].
+        """Returns one loss per user, [B].
 
         Args:
-            y_true: [B, N], 1 at the items of the user, or how much they count.
+            y_true: [B, N], 1, or the weight, at the items of the user.
             y_pred: [B, N] scores (logits).
         """
         size = tf.reduce_sum(y_true, axis=-1)
@@ -166,9 +147,9 @@ class Multinomial(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="recsearch")
 class ObservedSquaredError(keras.losses.Loss):
-    """Squared error of the labels that there are, of a user's whole bag at once.
+    """Squared error of the known labels of a user's whole bag.
 
-    The mean of what is returned is the mean squared error over the labels of the batch.
+    The mean over a batch is the mean squared error over the labels of the batch.
 
     Source: Sedhain et al. 2015, "AutoRec: Autoencoders Meet Collaborative Filtering", equation 3
     without the regulariser.
@@ -178,7 +159,7 @@ class ObservedSquaredError(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns one loss a user, [B].
+        """Returns one loss per user, [B].
 
         Args:
             y_true: [B, N] labels, NaN where there is none.

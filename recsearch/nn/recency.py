@@ -3,29 +3,16 @@
 Dimension letters: B users, N items (with the unknown 0).
 """
 
-import math
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-
-def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
-    """Returns 2^(-age / half_life): 1 for a user's latest item, 1/2 after `half_life` more items.
-
-    Source: Ding and Li 2005, "Time weight collaborative filtering" (CIKM), its exponential time
-    function, with the age counted in items of the user in place of time.
-
-    Args:
-        age: How many of the user's items are later; of any shape.
-        half_life: In items, above 0.
-    """
-    return tf.exp(age * (-math.log(2) / half_life))
+from recsearch.contract.inputs.bag_input import recency_weight
 
 
 def mean_target(bag_size: float, half_life: float) -> float:
-    """Returns what the items after a random cut weigh together, on average over the cuts.
+    """Returns the total weight of the items after a random cut, on average over the cuts.
 
     Args:
         bag_size: Items of a user, on average.
@@ -38,7 +25,7 @@ def mean_target(bag_size: float, half_life: float) -> float:
 
 @keras.saving.register_keras_serializable(package="recsearch")
 class RecentBag(keras.layers.Layer):
-    """A user's bag whose items count by their recency.
+    """A user's bag with items weighted by recency.
 
     Args:
         half_life: In items of the user, above 0.
@@ -57,5 +44,5 @@ class RecentBag(keras.layers.Layer):
         return bag * recency_weight(age, self.half_life)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
+        """Returns the arguments that rebuild the layer."""
         return {**super().get_config(), "half_life": self.half_life}

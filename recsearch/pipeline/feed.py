@@ -1,84 +1,79 @@
-"""From user and item indices to the inputs of a model, by their names.
+"""From rows, or from requests, to the inputs of a model, by their names.
 
-Dimension letters: B batch, N items (with the unknown 0).
+Dimension letter: B rows.
 """
 
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from recsearch.contract.inputs import kind_of
+from recsearch.contract.kinds import BoundInput, InputKind, Request, Rows
 from recsearch.data.preparation import PreparedData
-from recsearch.nn.inputs import BAG, BAG_AGE, BAG_LABELS, side_of
-from recsearch.pipeline.bags import BagTable
-from recsearch.pipeline.mapped import as_tensor
 
 
 class Feed:
-    """Assembles a model's inputs, by their names, from user and item indices.
-
-    An index that training does not know is the id 0, with the columns of its own.
+    """Assembles a model's inputs, by their names.
 
     Args:
-        data: Its features and its training part.
+        data: The data that the inputs are computed from.
     """
 
     def __init__(self, data: PreparedData) -> None:
         self.data = data
-        self.has_unknown = data.has_unknown
-        features = data.features.items()
-        self.tables = {name: as_tensor(array) for name, array in features}
+        self._bound: dict[InputKind, BoundInput] = {}
 
-    @cached_property
-    def bags(self) -> BagTable:
-        """Each user's training items; made when the first model needs them."""
-        with tf.init_scope():  # not inside the graph that may be being made
-            return BagTable(self.data)
+    def bound(self, name: str) -> BoundInput:
+        """Returns the bound input that computes the input `name`; created once per kind."""
+        kind = kind_of(name)
+        if kind is None:
+            raise KeyError(name)
+        if kind not in self._bound:
+            with tf.init_scope():  # not inside the graph that may be being traced
+                self._bound[kind] = kind.bind(self.data)
+        return self._bound[kind]
+
+    def bound_inputs(self, model: keras.Model) -> list[BoundInput]:
+        """Returns the bound inputs that compute the model's inputs, each once."""
+        found = {id(one): one for one in (self.bound(tensor.name) for tensor in model.inputs)}
+        return list(found.values())
 
     def inputs(
-        self,
-        model: keras.Model,
-        user: tf.Tensor,
-        item: tf.Tensor,
-        cut: tf.Tensor | None = None,
+        self, model: keras.Model, rows: Rows, replaced: Mapping[str, tf.Tensor] | None = None
     ) -> Any:
         """Returns the inputs of a functional model, in the structure that it was built with.
 
         Args:
-            model: Its inputs are named as `recsearch.nn.inputs` tells.
-            user: [B] int32 indices.
-            item: [B] int32 indices.
-            cut: [B] int32 as in `BagTable`, if bags hold only what is before it.
+            model: The model.
+            rows: The rows.
+            replaced: Name of an input -> its value, where it is not computed from the rows.
         """
+        given = replaced or {}
         return keras.tree.map_structure(
-            lambda tensor: self.input(
-                tensor, user if side_of(tensor.name) == "user" else item, cut
+            lambda tensor: (
+                self.input(tensor, rows)
+                if tensor.name not in given
+                else _as_declared(given[tensor.name], tensor)
             ),
             model.input,
         )
 
-    def input(self, tensor: Any, index: tf.Tensor, cut: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns what one input takes for the users or items at `index` [B]."""
-        value = tf.cast(self._values(tensor.name, index, cut), tensor.dtype)
-        if len(tensor.shape) > len(value.shape):  # declared as [B, 1] rather than [B]
-            value = value[:, tf.newaxis]
-        return value
+    def input(self, tensor: Any, rows: Rows) -> tf.Tensor:
+        """Returns one input, declared as the symbolic `tensor`, of the rows."""
+        value = self.bound(tensor.name).feed(tensor.name, rows, tensor.shape[1:])
+        return _as_declared(value, tensor)
 
-    def _values(self, name: str, index: tf.Tensor, cut: tf.Tensor | None) -> tf.Tensor:
-        if name in ("user_id", "item_id"):
-            return self._known(name, index)
-        if name == BAG:
-            return self.bags.multi_hot(index, cut)
-        if name == BAG_LABELS:
-            return self.bags.labels_or(0.0, index)
-        if name == BAG_AGE:
-            return self.bags.ages(index, cut)
-        return tf.gather(self.tables[name], index)
+    def served(self, tensor: Any, request: Request) -> tf.Tensor:
+        """Returns one input, declared as the symbolic `tensor`, of the requests."""
+        value = self.bound(tensor.name).serve(tensor.name, request, tensor.shape[1:])
+        return _as_declared(value, tensor)
 
-    def _known(self, name: str, index: tf.Tensor) -> tf.Tensor:
-        """Returns ids as training knows them: 0 for an index that only columns belong to."""
-        if not self.has_unknown:
-            return index
-        size = self.data.spec.num_users if name == "user_id" else self.data.spec.num_items
-        return tf.where(index < size, index, 0)
+
+def _as_declared(value: tf.Tensor, tensor: Any) -> tf.Tensor:
+    """Returns a value in the type and with the rank that the model declares."""
+    value = tf.cast(value, tensor.dtype)
+    if len(tensor.shape) > len(value.shape):  # declared as [B, 1] rather than [B]
+        value = value[:, tf.newaxis]
+    return value

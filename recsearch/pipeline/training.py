@@ -1,42 +1,43 @@
 """Epochs of training examples, over arrays that all trials of a process share.
 
-One epoch is a dataset of chunks; a chunk holds the examples of several batches, gathered at once
-from arrays that are mapped from disk, so that the cost of a hand-over is paid once for many steps.
-Negatives are sampled inside the graph, afresh in each epoch.
+One epoch is a dataset of chunks; a chunk contains the examples of several batches, gathered at once
+from arrays that are mapped from disk, so that the cost of a chunk is shared by many steps.
+Negatives are sampled inside the graph, again in each epoch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from recsearch.contract.kinds import Batch, BoundExamples, BoundInput
+from recsearch.contract.mapped import as_tensor
+from recsearch.contract.recommender import ExampleKind
 from recsearch.data.preparation import PreparedData
-from recsearch.nn.recommender import Bags, ExampleKind, Negatives
-from recsearch.pipeline.examples import (
-    Batch,
-    CutHistories,
-    Examples,
-    LabelledPairs,
-    PositivesWithNegatives,
-    UsersWithBags,
-)
 from recsearch.pipeline.feed import Feed
-from recsearch.pipeline.mapped import as_tensor
-from recsearch.pipeline.negatives import NegativeSampler, popularity_weights
 
 BATCHES_PER_CHUNK = 32
+
+T = TypeVar("T")
 
 Step = Callable[[Batch], object]
 
 
 class Pipeline:
-    """The arrays of one run inside one process, made once and shared by all its trials.
+    """The arrays of one run inside one process, created once and shared by all its trials.
 
     Args:
         data: The prepared arrays.
+
+    Attributes:
+        data: The same.
+        feed: Assembles a model's inputs.
+        user: [n] int32: users of the training interactions.
+        item: [n] int32: their items.
+        label: [n] float32: their labels.
     """
 
     def __init__(self, data: PreparedData) -> None:
@@ -45,71 +46,47 @@ class Pipeline:
         self.user = as_tensor(data.train.user)
         self.item = as_tensor(data.train.item)
         self.label = as_tensor(data.train.label)
-        self._samplers: dict[float, NegativeSampler] = {}
+        self._made: dict[tuple[object, ...], Any] = {}
 
-    def sampler(self, popularity: float = 0.0) -> NegativeSampler:
-        """Returns the sampler of negatives by popularity^exponent; made once for each exponent."""
-        if popularity not in self._samplers:
-            num_items = self.data.spec.num_items
-            weights = None
-            if popularity:
-                weights = popularity_weights(self.data.train.item, num_items, popularity)
-            self._samplers[popularity] = NegativeSampler.of(self.data.seen, num_items, weights)
-        return self._samplers[popularity]
+    def bound(self, name: str) -> BoundInput:
+        """Returns the bound input that computes the input `name`."""
+        return self.feed.bound(name)
 
-    @cached_property
-    def rows_with_negatives(self) -> NDArray[np.int64]:
-        """Rows whose user has an unseen item left: others have nothing to be compared with."""
-        unseen = self.data.spec.num_items - 1 - self.data.seen.counts()
-        return np.flatnonzero(unseen[self.data.train.user] > 0)
-
-    def examples(self, kind: ExampleKind) -> Examples:
-        """Returns the training examples of a kind.
-
-        Made eagerly, before a graph is traced: a tensor made there would belong to that graph.
-        """
-        if isinstance(kind, Negatives):
-            return PositivesWithNegatives(
-                self.user,
-                self.item,
-                self.rows_with_negatives,
-                self.sampler(kind.popularity),
-                kind.num_negatives,
-                kind.with_expected,
-            )
-        if isinstance(kind, Bags):
-            data = self.data
-            counts = data.seen.counts()
-            if kind.half_life is not None:
-                return CutHistories(self.feed.bags, counts, kind.half_life)
-            return UsersWithBags(self.feed.bags, counts, data.spec.task)
-        return LabelledPairs(self.user, self.item, self.label)
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """Returns `make()`, which is called once per key."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     def training(self, kind: ExampleKind, batch_size: int, seed: int) -> "Training":
-        """Returns the training examples of one trial."""
-        return Training(self.feed, self.examples(kind), batch_size, seed)
+        """Returns the training examples of one trial.
+
+        Created eagerly, before a graph is traced: a tensor created there would belong to that
+        graph.
+        """
+        return Training(self.feed, kind.bind(self), batch_size, seed)
 
 
 @dataclass(frozen=True)
 class Training:
-    """Training examples of one recommender, epoch after epoch.
+    """Training examples of one recommender, epoch by epoch.
 
     Attributes:
         feed: Assembles a model's inputs.
-        examples: How examples are made.
-        batch_size: Units a step: interactions (positives), or users with their bags.
+        examples: The examples.
+        batch_size: Units per step: interactions (positives), or users.
         seed: Seeds the order, the negatives and the cuts, together with the epoch.
     """
 
     feed: Feed
-    examples: Examples
+    examples: BoundExamples
     batch_size: int
     seed: int
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Returns the order of the units in this epoch (from 0), [n]: a permutation."""
-        rng = np.random.default_rng([self.seed, epoch])
-        return rng.permutation(self.examples.units)
+        """Returns the units of this epoch (from 0) in the order of training, [n]."""
+        return self.examples.order(np.random.default_rng([self.seed, epoch]))
 
     def chunks(self, order: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
         """Returns the epoch as a dataset of chunks, as the kind of examples gathers them.
@@ -134,12 +111,12 @@ class Training:
         """Calls `step(batch)` for every batch of an epoch, inside a graph or eagerly.
 
         One flat loop that carries the running chunk along: a loop of batches within a loop of
-        chunks takes twice as long to trace, and each trial is traced anew.
+        chunks takes twice as long to trace, and each trial is traced again.
 
         Args:
             order: [n] int64, from `order`.
             epoch: Scalar int32.
-            step: Takes a batch, as the kind of examples makes it.
+            step: Called with each batch.
         """
         chunks = iter(self.chunks(order, epoch))
         count = (tf.size(order) + self.batch_size - 1) // self.batch_size

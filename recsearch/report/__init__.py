@@ -1,1 +1,1 @@
-"""What people see of a run: plots and the report page. Knows trials only as records."""
+"""HTML pages and plots of runs, from the records in `results`; metrics are not computed here."""

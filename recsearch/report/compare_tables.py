@@ -1,12 +1,12 @@
 """The tables of a comparison of runs."""
 
 import html
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from recsearch.report.cells import Cell, Table, cell
+from recsearch.report.sections.cells import Cell, Table, cell
 from recsearch.results import ComparedRuns, Entry
-from recsearch.study.trial import Objective
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.text.printable import printable_line
 from recsearch.text.text_table import text_table
 from recsearch.text.wording import duration_text, number_text, value_text
@@ -21,10 +21,10 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 def comparison_tables(found: ComparedRuns) -> dict[str, Table]:
     """Returns the tables by their titles, without those that have no rows."""
     tables = {
-        "Best on validation at equal time": equal_time(found),
-        "On the test part": tested(found),
-        "Winners": winners(found),
-        "Cost": cost(found),
+        "Best on validation at equal time": _equal_time(found),
+        "On the test part": _tested(found),
+        "Winners": _winners(found),
+        "Cost": _cost(found),
     }
     return {title: table for title, table in tables.items() if table.rows}
 
@@ -43,7 +43,7 @@ def comparison_html(found: ComparedRuns) -> str:
     return "".join(parts)
 
 
-def equal_time(found: ComparedRuns) -> Table:
+def _equal_time(found: ComparedRuns) -> Table:
     """Returns the best score so far at shares of the time of the shortest search."""
     equal = found.equal_seconds
     if equal is None or found.objective is None:
@@ -60,17 +60,17 @@ def equal_time(found: ComparedRuns) -> Table:
     return Table(headers, rows, _best_row(found, lambda entry: entry.best_at(equal)))
 
 
-def tested(found: ComparedRuns) -> Table:
+def _tested(found: ComparedRuns) -> Table:
     """Returns the test metrics of the runs that have ended, with the best baseline of each."""
-    ended = [(entry.name, entry.run.metrics) for entry in found.entries if entry.run.metrics]
-    names = list(dict.fromkeys(name for _, metrics in ended for name in metrics["test"]))
+    ended = [(entry.name, entry.run.tested) for entry in found.entries if entry.run.tested]
+    names = list(dict.fromkeys(name for _, metrics in ended for name in metrics.test))
     rows = tuple(
         (
-            cell(who),
-            *(cell(metrics["test"].get(name)) for name in names),
+            cell(run),
+            *(cell(metrics.test.get(name)) for name in names),
             cell(_best_baseline(metrics)),
         )
-        for who, metrics in ended
+        for run, metrics in ended
     )
     highlighted = None
     if found.objective is not None and len(ended) == len(found.entries):
@@ -79,8 +79,8 @@ def tested(found: ComparedRuns) -> Table:
 
 
 def _test_score(entry: Entry) -> float | None:
-    metrics, objective = entry.run.metrics, entry.run.state.objective
-    return metrics["test"].get(objective.name) if metrics and objective else None
+    metrics, objective = entry.run.tested, entry.run.state.objective
+    return metrics.test.get(objective.name) if metrics and objective else None
 
 
 def _best_row(found: ComparedRuns, score: Callable[[Entry], float | None]) -> int | None:
@@ -91,20 +91,17 @@ def _best_row(found: ComparedRuns, score: Callable[[Entry], float | None]) -> in
     return keys.index(min(keys)) if keys.count(min(keys)) == 1 else None
 
 
-def _best_baseline(metrics: Mapping[str, Any]) -> str | None:
-    objective = Objective.from_json(metrics["objective"])
-    values = {
-        name: found[objective.name]
-        for name, found in metrics.get("baselines", {}).items()
-        if found.get(objective.name) is not None
-    }
+def _best_baseline(metrics: RunMetrics) -> str | None:
+    objective = metrics.objective
+    scores = {name: found.get(objective.name) for name, found in metrics.compared.items()}
+    values = {name: score for name, score in scores.items() if score is not None}
     if not values:
         return None
     best = min(values, key=lambda name: objective.sort_key(values[name]))
     return f"{best}: {objective.name} {number_text(values[best])}"
 
 
-def winners(found: ComparedRuns) -> Table:
+def _winners(found: ComparedRuns) -> Table:
     """Returns the best trial of each run by validation."""
     rows = []
     for entry in found.entries:
@@ -117,17 +114,17 @@ def winners(found: ComparedRuns) -> Table:
     return Table(headers, tuple(rows))
 
 
-def cost(found: ComparedRuns) -> Table:
-    """Returns what the runs took, and how large their exports are."""
+def _cost(found: ComparedRuns) -> Table:
+    """Returns the durations of the runs, and the sizes of their exports."""
     rows = []
     for entry in found.entries:
         run = entry.run
-        stages = sum(((run.metrics or {}).get("seconds") or {}).values()) or None
-        size = ((run.metrics or {}).get("export") or {}).get("bytes")
+        stages = sum(run.tested.seconds.values()) or None if run.tested else None
+        size = run.tested.export.bytes if run.tested else None
         rows.append(
             (
                 cell(entry.name),
-                cell(run.config.get("config", {}).get("tuner")),
+                cell(run.description.config.get("tuner")),
                 cell(len(run.state.trials)),
                 cell(run.state.history.num_epochs),
                 Cell(duration_text(entry.seconds), entry.seconds),

@@ -1,4 +1,4 @@
-"""The plots of the report page: which ones there are data for, and how each is to be read."""
+"""The plots of the report page: which plots have data, and how to read each plot."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Gallery:
-    """All plots of a page, by the section in which they stand."""
+    """All plots of a page, by section."""
 
     verdict: tuple[Plot, ...]
     search: tuple[Plot, ...]
@@ -49,9 +49,9 @@ def gallery(run: RunRecord) -> Gallery:
 
 
 def _verdict(run: RunRecord) -> Iterator[Plot]:
-    if run.metrics is None:
+    if run.tested is None:
         return
-    compared = figures.comparison(run.metrics)
+    compared = figures.comparison(run.tested)
     if compared.rows:
         yield as_plot(
             "baselines",
@@ -66,7 +66,7 @@ def _progress(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "history",
             "Scores over time",
-            "A dot is a trial when its score became known; a trial that was continued has several.",
+            "Each dot is a trial when its score became known; a continued trial has several dots.",
             drawing.draw_history(figures.history(run.measurements, run.state)),
         )
     curves = figures.learning_curves(run.state)
@@ -74,39 +74,40 @@ def _progress(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "curves",
             "Learning curves",
-            "One line a trial: the best one thick, those that were stopped early dotted.",
+            "One line per trial: the best one is thick, trials that were stopped early are dotted.",
             drawing.draw_curves(curves),
         )
 
 
 def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
-    importances = figures.importances(run.state, run.space)
+    importances = figures.importances(run.state, run.description.space)
     if importances.shares:
         yield as_plot(
             "importance",
-            "What mattered",
+            "Importance",
             f"How much the values of the best {importances.num_best} of {importances.num_trials} "
-            "trials differ from those of all (PED-ANOVA), those that were stopped early with the "
-            "score they had. It does not say which value is good; with few trials it is a hint.",
+            "trials differ from the values of all trials (PED-ANOVA). Trials that were stopped "
+            "early count with their last score. The plot does not show which value is good; with "
+            "few trials it is only a hint.",
             drawing.draw_importance(importances),
         )
-    parallel = figures.parallel(run.state, run.space)
+    parallel = figures.parallel(run.state, run.description.space)
     if len(parallel.lines) > 1 and len(parallel.axes) > 1:
         yield as_plot(
             "parallel",
             "All values at once",
-            "One line a trial, the best tenth strong, the rest fainter; the most important "
-            "hyperparameters from the left. A line passes below an axis, at the dash, where its "
-            "trial has no such hyperparameter.",
+            "One line per trial, the best tenth in strong colour; the most important "
+            "hyperparameters are on the left. A line passes below an axis, at the dash, if its "
+            "trial does not have the hyperparameter.",
             drawing.draw_parallel(parallel),
         )
-    contour = figures.contour(run.state, run.space)
+    contour = figures.contour(run.state, run.description.space)
     if contour.x is not None and contour.y is not None:
         yield as_plot(
             "contour",
             f"Score over {contour.x.name} and {contour.y.name}",
-            "A dot is a trial, the surface the weighted mean of the trials nearby; yellow is good. "
-            "It is blank where no trial is near. All other hyperparameters varied as well.",
+            "Each dot is a trial, the surface is the weighted mean of nearby trials; yellow is "
+            "good. It is blank where no trial is near. All other hyperparameters varied as well.",
             drawing.draw_contour(contour),
         )
 
@@ -117,8 +118,8 @@ def _schedule(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "brackets",
             "Hyperband's brackets",
-            "A column is a rung, a dot a trial with its best score up to there; the filled ones "
-            "were continued on the next rung.",
+            "Each column is a rung, each dot a trial with its best score up to this rung; trials "
+            "with a filled dot were continued on the next rung.",
             drawing.draw_brackets(brackets),
         )
     timeline = figures.timeline(run.trainings, run.state)
@@ -126,44 +127,44 @@ def _schedule(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "timeline",
             "What ran when",
-            "A bar is a training. The journal does not name the worker: each bar lies on the first "
-            "lane that was free. Pauses between sessions are left out.",
+            "Each bar is the training of a trial. The journal does not name the worker, so each "
+            "bar is on the first free lane. Pauses between sessions are left out.",
             drawing.draw_timeline(timeline),
         )
 
 
 def _slices(run: RunRecord) -> Iterator[Plot]:
-    for number, each in enumerate(figures.slices(run.state, run.space)):
+    for number, each in enumerate(figures.slice_plots(run.state, run.description.space)):
         yield as_plot(
             f"slice-{number}",
             f"Score by {each.name}",
-            "A dot is a trial; all other hyperparameters varied as well.",
+            "Each dot is a trial; all other hyperparameters varied as well.",
             drawing.draw_slices([each]),
         )
 
 
 def _tested(run: RunRecord) -> Iterator[Plot]:
-    if run.metrics is None:
+    if run.tested is None:
         return
-    predicted = figures.predictions(run.metrics)
+    predicted = figures.predictions(run.tested.predictions)
     if predicted.num_rows:
         yield as_plot(
             "predictions",
             "Predicted and actual ratings",
-            f"Of {predicted.num_rows:,} rows of the test part. Each column of the upper plot adds "
-            "up to 100 %. What lies beyond the outermost bins is counted in them.",
+            f"For {predicted.num_rows:,} rows of the test part. Each column of the upper plot adds "
+            "up to 100 %. Values beyond the outermost bins are counted in these bins.",
             drawing.draw_predictions(predicted),
         )
-    lists = figures.popularity(run.metrics)
+    lists = figures.popularity(run.tested)
     if lists:
         yield as_plot(
             "popularity",
             "What is recommended",
-            "Of the ten best items of each user, whatever was held out. The winner is the diamond.",
+            "For the ten best items of each user, held out or not. The winner is the diamond.",
             drawing.draw_popularity(lists),
         )
 
 
 def as_plot(name: str, title: str, note: str, figure: go.Figure) -> Plot:
-    """Returns a drawn figure as it stands on a page; its height is part of the figure."""
+    """Returns a drawn figure as a plot of a page; its height is part of the figure."""
     return Plot(name, title, note, int(figure.layout.height), packed(figure.to_json()))

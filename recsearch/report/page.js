@@ -35,8 +35,8 @@ async function startPlots() {
   const library = document.getElementById("library");
   if (!library) return;
   if (!("DecompressionStream" in window)) {
-    const told = "This browser cannot unpack the plots: one of 2023 or later can.";
-    for (const plot of elements) plot.textContent = told;
+    const message = "This browser cannot unpack the plots. Use a browser of 2023 or later.";
+    for (const plot of elements) plot.textContent = message;
     return;
   }
   await unpackAll(library);

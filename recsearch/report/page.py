@@ -1,10 +1,10 @@
 """The report of a run: one HTML file that opens without a network.
 
-Whatever comes from a run is text: the template escapes it, the data of the plots stand in it as
-base64, and the page's policy lets no script run but the two that are written here, by hash.
+All content of a run is text: the template escapes it, the data of the plots are base64, and the
+page's policy allows only the two scripts of this package, by their hashes.
 
-Plotly's 5 MB are compressed to less than half, and so are the data of the plots. The page is there
-before they are unpacked, and a plot is drawn when it is about to be seen.
+Plotly's 5 MB are compressed to less than half, and so are the data of the plots. The page appears
+before they are unpacked, and a plot is drawn just before it becomes visible.
 """
 
 import base64
@@ -16,11 +16,11 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from recsearch.report import content, quality
-from recsearch.report.cost import cost
-from recsearch.report.examples import examples
 from recsearch.report.gallery import gallery
 from recsearch.report.packing import packed
+from recsearch.report.sections import quality, ranges, reproduction, trials, winner
+from recsearch.report.sections.cost import cost_facts
+from recsearch.report.sections.recommendations import recommendations
 from recsearch.results import RunRecord
 from recsearch.system.files import unwritable, write_text
 
@@ -28,7 +28,7 @@ _HERE = Path(__file__).parent
 
 
 def write_report(run: RunRecord) -> Path:
-    """Writes report.html into the run directory, whole or not at all; returns its path.
+    """Writes report.html into the run directory, completely or not at all; returns its path.
 
     Raises:
         RunDirectoryError: If there is no room, or the directory cannot be written.
@@ -47,10 +47,13 @@ def render_report(run: RunRecord) -> str:
         "page.html.jinja",
         with_plots=len(plots) > 0,
         run=run,
-        content=content,
+        winner=winner,
         quality=quality,
-        cost=cost(run),
-        examples=examples(run.examples, run.config.get("data", {}).get("task", "rating")),
+        trials=trials,
+        ranges=ranges,
+        reproduction=reproduction,
+        cost=cost_facts(run),
+        examples=recommendations(run.shown, run.description.data.task),
         plots=plots,
     )
 
@@ -84,8 +87,8 @@ def render_page(template: str, *, with_plots: bool, **values: Any) -> str:
 def _policy(scripts: list[str]) -> str:
     """Returns a Content-Security-Policy that lets these scripts run and nothing be loaded.
 
-    Styles may stand anywhere, as Plotly sets them while it draws; surfaces it draws as images that
-    are part of the page.
+    Inline styles are allowed because Plotly sets them while it draws; it draws surfaces as images
+    that are part of the page.
     """
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (

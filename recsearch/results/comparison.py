@@ -13,7 +13,7 @@ from recsearch.results.record import RunRecord
 from recsearch.study.trial import Objective
 
 _SAME = {
-    "objective": "The runs optimise different metrics, so that their scores cannot be compared",
+    "objective": "The runs optimise different metrics, so their scores cannot be compared",
     "fingerprint": "The runs used different data, so score differences may come from the data",
     "split": "The data were split differently",
     "validation": "The epochs were measured in different ways",
@@ -27,10 +27,10 @@ class Entry:
     """One run of a comparison.
 
     Attributes:
-        name: Of the run: its directory's name, or its path if two have the same name.
+        name: The name of the run's directory, or its path if two have the same name.
         run: The run.
         best_so_far: (seconds of search, best validation score) at each improvement.
-        seconds: How long its search took.
+        seconds: Duration of its search.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Entry:
 
     @property
     def data(self) -> tuple[str, str]:
-        """What tells the data and their parts from others: the fingerprint, and how it was cut."""
+        """Identifies the data and their parts: the fingerprint, and the split in words."""
         compared = _compared(self.run)
         return compared["fingerprint"], compared["split"]
 
     def best_at(self, seconds: float) -> float | None:
-        """Returns the best validation score after so many seconds of search."""
+        """Returns the best validation score after a number of seconds of search."""
         known = [score for time, score in self.best_so_far if time <= seconds]
         return known[-1] if known else None
 
@@ -67,13 +67,13 @@ class ComparedRuns:
     differences: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns everything as JSON holds it."""
+        """Returns everything as values of JSON."""
         return {
             "objective": self.objective.name if self.objective else None,
             "direction": self.objective.direction if self.objective else None,
             "equal_seconds": self.equal_seconds,
             "differences": list(self.differences),
-            "runs": [_described(entry, self.equal_seconds) for entry in self.entries],
+            "runs": [_to_json(entry, self.equal_seconds) for entry in self.entries],
         }
 
 
@@ -81,7 +81,7 @@ def compare_runs(runs: Sequence[RunRecord]) -> ComparedRuns:
     """Returns runs side by side.
 
     Raises:
-        UsageError: If there are fewer than two, or one stands there twice.
+        UsageError: If there are fewer than two, or one is given twice.
     """
     places = [run.directory.resolve() for run in runs]
     if len(runs) < 2 or len(set(places)) < len(runs):
@@ -111,43 +111,42 @@ def _entry(name: str, run: RunRecord) -> Entry:
 
 
 def _differences(entries: Sequence[Entry]) -> list[str]:
-    told = []
-    for what, text in _SAME.items():
-        values = {entry.name: _compared(entry.run)[what] for entry in entries}
+    differences = []
+    for name, text in _SAME.items():
+        values = {entry.name: _compared(entry.run)[name] for entry in entries}
         if len(set(values.values())) > 1:
             each = "; ".join(f"{name}: {value}" for name, value in values.items())
-            told.append(f"{text} ({each}).")
-    running = [entry.name for entry in entries if entry.run.metrics is None]
+            differences.append(f"{text} ({each}).")
+    running = [entry.name for entry in entries if entry.run.tested is None]
     if running:
-        told.append(f"Not ended, and not measured on the test part: {', '.join(running)}.")
-    return told
+        differences.append(f"Not ended, and not measured on the test part: {', '.join(running)}.")
+    return differences
 
 
 def _compared(run: RunRecord) -> dict[str, str]:
     """Returns, in words, what must be the same in runs that are compared."""
-    config, data, objective = run.config, run.config.get("data", {}), run.state.objective
-    machine = config.get("machine") or {}
+    described, objective = run.description, run.state.objective
+    data, machine = described.data, described.machine
     return {
-        "objective": f"{objective.name}, {objective.direction}" if objective else "not begun",
-        "fingerprint": str(data.get("fingerprint")),
-        "split": str(data.get("split")),
-        "validation": str(config.get("validation_protocol")),
-        "workers": str(config.get("config", {}).get("workers", 1)),
-        "machine": f"{machine.get('cores')} cores, {machine.get('platform')}",
+        "objective": f"{objective.name}, {objective.direction}" if objective else "not started",
+        "fingerprint": str(data.fingerprint),
+        "split": str(data.split),
+        "validation": str(described.validation_protocol),
+        "workers": str(described.config.get("workers", 1)),
+        "machine": f"{machine.cores} cores, {machine.platform}",
     }
 
 
-def _described(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
-    run, best = entry.run, entry.run.best()
-    settings, data = run.config.get("config", {}), run.config.get("data", {})
+def _to_json(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
+    run, best, data = entry.run, entry.run.best(), entry.run.description.data
     objective = run.state.objective
     return {
         "name": entry.name,
         "directory": str(run.directory),
-        "tuner": settings.get("tuner"),
+        "tuner": run.description.config.get("tuner"),
         "spaces": list(dict.fromkeys(trial.space for trial in run.state.trials.values())),
-        "task": data.get("task"),
-        "fingerprint": data.get("fingerprint"),
+        "task": data.task,
+        "fingerprint": data.fingerprint,
         "objective": objective.name if objective else None,
         "trials": len(run.state.trials),
         "epochs": run.state.history.num_epochs,
@@ -156,6 +155,6 @@ def _described(entry: Entry, equal_seconds: float | None) -> dict[str, Any]:
         "best": best.score if best else None,
         "winner": None if best is None else {"space": best.space, **best.values},
         "num_parameters": best.num_parameters if best else None,
-        "test": run.metrics["test"] if run.metrics else None,
+        "test": dict(run.tested.test) if run.tested else None,
         "best_so_far": [list(point) for point in entry.best_so_far],
     }

@@ -1,6 +1,6 @@
-"""A run as a value: what its directory holds, and the tables computed from it."""
+"""A run as a value: the content of its directory, and tables computed from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,11 @@ from typing import Any
 import pandas as pd
 
 from recsearch.errors import RunDirectoryError
-from recsearch.results.records import Measurement, Training
-from recsearch.results.tables import curves_table, trials_table
+from recsearch.results.measurements import Measurement, Stay
+from recsearch.results.run_description import RunDescription
+from recsearch.results.run_metrics import RunMetrics
+from recsearch.results.trial_tables import curves_table, trials_table
+from recsearch.results.user_examples import UserExamples
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 from recsearch.study.wording import count_text
@@ -21,58 +24,61 @@ _NOT_IN_CSV = ["bracket", "rung", "num_parameters"]
 
 @dataclass(frozen=True, repr=False)
 class RunRecord:
-    """What a run directory holds.
+    """The content of a run directory.
 
     Attributes:
         directory: The run directory.
-        config: run.json: settings, versions, data, search space.
+        description: run.json: settings, versions, data, search space.
         state: The trials and stages, replayed from the journal.
         measurements: Every score in the order in which it became known.
-        metrics: best/metrics.json, or None while the run has not come that far.
+        tested: best/metrics.json, or None if the run has not ended.
         trainings: Every stay of a trial on a worker.
-        examples: best/examples.json, or None if the run left none.
+        shown: best/examples.json, or None if the run left none.
     """
 
     directory: Path
-    config: Mapping[str, Any]
+    description: RunDescription
     state: SearchState
     measurements: tuple[Measurement, ...]
-    metrics: Mapping[str, Any] | None
-    trainings: tuple[Training, ...] = ()
-    examples: Mapping[str, Any] | None = None
-
-    def needed(self, key: str) -> Any:
-        """Returns what run.json says under a key that a command cannot do without.
-
-        Raises:
-            RunDirectoryError: If run.json does not have it.
-        """
-        if key not in self.config:
-            raise RunDirectoryError(
-                f"{self.directory / 'run.json'} is damaged: expected the key '{key}', received an "
-                "object without it."
-            )
-        return self.config[key]
+    tested: RunMetrics | None
+    trainings: tuple[Stay, ...] = ()
+    shown: UserExamples | None = None
 
     @property
-    def space(self) -> Sequence[Mapping[str, Any]]:
-        """The hyperparameters as run.json describes them, under their full names."""
-        described: Sequence[Mapping[str, Any]] = self.config.get("space", ())
-        return described
+    def config(self) -> Mapping[str, Any]:
+        """run.json as a mapping: settings, versions, data, search space."""
+        return self.description.json
+
+    @property
+    def metrics(self) -> Mapping[str, Any] | None:
+        """best/metrics.json as a mapping, or None if the run has not ended."""
+        return None if self.tested is None else self.tested.json
+
+    @property
+    def examples(self) -> Mapping[str, Any] | None:
+        """best/examples.json as a mapping, or None if the run left none."""
+        return None if self.shown is None else self.shown.json
+
+    def lacks(self, key: str) -> RunDirectoryError:
+        """Returns the error of a command that needs a key which run.json does not have."""
+        return RunDirectoryError(
+            f"{self.directory / 'run.json'} is damaged: expected the key '{key}', received an "
+            "object without it."
+        )
 
     def trials(self) -> pd.DataFrame:
-        """Returns a table of all trials, in the order of their ids; what is missing is NA.
+        """Returns a table of all trials, in the order of their ids; missing values are NA.
 
         Columns: trial_id, state, space, score, best_epoch, epochs (trained), seconds, attempt,
         message, bracket, rung, num_parameters, then the hyperparameters in order of first
-        appearance. A hyperparameter that is called like a column before it gets the prefix `hp/`.
+        appearance. A hyperparameter with the name of an earlier column gets the prefix `hp/`.
         """
         return trials_table(list(self.state.trials.values()))
 
     def curves(self) -> pd.DataFrame:
-        """Returns a long table of all learning curves, one row an epoch of a trial.
+        """Returns a long table of all learning curves, one row per epoch of a trial.
 
-        Columns: trial_id, space, epoch (from 1), seconds (of this epoch), then one a metric.
+        Columns: trial_id, space, epoch (from 1), seconds (of this epoch), then one per metric.
         """
         return curves_table(list(self.state.trials.values()))
 
@@ -81,7 +87,7 @@ class RunRecord:
         return next(iter(self.state.ranked()), None)
 
     def summary(self) -> str:
-        """Returns what came of the run in a few lines."""
+        """Returns the result of the run in a few lines."""
         lines = [f"{self.directory.name}: {count_text(self.state.trials.values())}."]
         best, objective = self.best(), self.state.objective
         if best is not None and objective is not None:
@@ -89,12 +95,12 @@ class RunRecord:
                 f"Best by validation: trial {best.trial_id} ({best.space}), {objective.name} "
                 f"{number_text(best.score)} at epoch {best.best_epoch}."
             )
-        verdict = self.metrics.get("verdict") if self.metrics else None
-        lines.append(str(verdict or "The run has not ended: there are no test metrics yet."))
+        verdict = self.tested.verdict if self.tested else None
+        lines.append(verdict or "The run has not ended: there are no test metrics yet.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        """Returns the summary: what the run holds would fill pages."""
+        """Returns the summary: the complete content would fill pages."""
         return self.summary()
 
 

@@ -1,4 +1,4 @@
-"""The settings that a run directory holds, as a command that goes on with the run needs them."""
+"""The settings of a stored run, for commands that continue it."""
 
 from recsearch.config.run_config import RunConfig, make_config
 from recsearch.errors import ConfigError, RunDirectoryError
@@ -11,8 +11,10 @@ def stored_config(run: RunRecord) -> RunConfig:
     Raises:
         RunDirectoryError: If run.json has none, or they do not fit together.
     """
+    if "config" not in run.description.json:
+        raise run.lacks("config")
     try:
-        return make_config(run.needed("config"))
+        return make_config(dict(run.description.config))
     except ConfigError as error:
         # The faults quote values, so they are not shown.
         raise RunDirectoryError(
@@ -22,18 +24,19 @@ def stored_config(run: RunRecord) -> RunConfig:
 
 
 def resumable_config(run: RunRecord) -> RunConfig:
-    """Returns the settings of a run, if run.json says all that continuing the run needs.
+    """Returns the settings of a run if run.json has everything that a resumed run needs.
 
     Raises:
         RunDirectoryError: If a key is missing, or the settings do not fit together.
     """
-    data = run.needed("data")
-    for key in ("space", "validation_protocol"):
-        run.needed(key)
-    missing = [key for key in ("fingerprint", "split") if key not in data]
-    if missing:
-        raise RunDirectoryError(
-            f"{run.directory / 'run.json'} is damaged: data: expected the key '{missing[0]}', "
-            "received an object without it."
-        )
+    for key in ("data", "space", "validation_protocol"):
+        if key not in run.description.json:
+            raise run.lacks(key)
+    data = run.description.data
+    for key, value in (("fingerprint", data.fingerprint), ("split", data.split)):
+        if value is None:
+            raise RunDirectoryError(
+                f"{run.directory / 'run.json'} is damaged: data: expected the key '{key}', "
+                "received an object without it."
+            )
     return stored_config(run)

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from recsearch.nn.inputs import Side, side_of
+from recsearch.contract.inputs import side_of
+from recsearch.contract.kinds import Side
 from recsearch.scoring.all_pairs import (
     ELEMENTWISE,
     Affine,

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The exported SavedModel: writing, verifying, asking and describing it; no training, no search."""

@@ -1,13 +1,16 @@
-"""Asks a SavedModel questions in a process that has TensorFlow, and nothing of recsearch.
+"""Asks a SavedModel questions in a process with TensorFlow, without recsearch.
 
     python ask.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz
 
-QUESTIONS holds `user_id` and `item_id` [n] and `k` []; ANSWERS gets `score` [n] of the pairs, and
-`best_item` and `best_score` [n, k] of the users. The package is not imported: run as a script.
+QUESTIONS contains `user_id` and `item_id` [n], `history` [n, L] and `k` []. ANSWERS gets `score`
+[n] of the pairs, `best_item` and `best_score` [n, k] of the users and, if the model answers for
+histories, `history_item` and `history_score` [n, k]. This file is run as a script and imports
+nothing of the package.
 """
 
 import os
 import sys
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,15 +23,21 @@ def main(model_path: str, questions_path: str, answers_path: str) -> None:
     loaded = tf.saved_model.load(model_path)
     with np.load(questions_path, allow_pickle=False) as questions:
         user, item = tf.constant(questions["user_id"]), tf.constant(questions["item_id"])
+        history = tf.constant(questions["history"])
         k = tf.constant(int(questions["k"]))
     score = loaded.signatures["serving_default"](user_id=user, item_id=item)["score"]
-    best = loaded.signatures["recommend"](user_id=user, k=k)
-    np.savez(
-        answers_path,
-        score=score.numpy(),
-        best_item=np.array(best["item_id"].numpy().tolist()),  # text as plain bytes: no pickle
-        best_score=best["score"].numpy(),
-    )
+    answers = {"score": score.numpy(), **_best("best", loaded, "recommend", user_id=user, k=k)}
+    if "recommend_for_history" in loaded.signatures:
+        answers |= _best("history", loaded, "recommend_for_history", history=history, k=k)
+    np.savez(answers_path, **answers)
+
+
+def _best(prefix: str, loaded: Any, signature: str, **question: tf.Tensor) -> dict[str, Any]:
+    found = loaded.signatures[signature](**question)
+    return {
+        f"{prefix}_item": np.array(found["item_id"].numpy().tolist()),  # text as bytes: no pickle
+        f"{prefix}_score": found["score"].numpy(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The model card that lies beside an exported model."""
+"""The model card next to an exported model."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from recsearch.results.run_metrics import RunMetrics
 from recsearch.system.files import write_text
 from recsearch.text.printable import printable_line
 
@@ -33,11 +33,11 @@ TEMPLATE = """\
 | | {{ test.keys() | join(" | ") }} |
 |---|{{ "---|" * (test | length) }}
 | **{{ winner.space }}** | {{ test.values() | map("metric") | join(" | ") }} |
-{% for name, values in baselines.items() -%}
-{% if "skipped" in values -%}
-| {{ name }} | skipped: {{ values.skipped | cell }} |
+{% for name, baseline in baselines.items() -%}
+{% if baseline.skipped is not none -%}
+| {{ name }} | skipped: {{ baseline.skipped | cell }} |
 {% else -%}
-| {{ name }} | {{ values.values() | map("metric") | join(" | ") }} |
+| {{ name }} | {{ baseline.metrics.values() | map("metric") | join(" | ") }} |
 {% endif -%}
 {% endfor %}
 ## Hyperparameters
@@ -54,22 +54,22 @@ model = tf.saved_model.load("saved_model/1")
 model.signatures["recommend"](user_id=tf.constant([...]), k=tf.constant(10))
 ```
 
-`recommend` gives `item_id`, `score` and `known_user`, without the items that a user has in the
-training data; an unknown user gets the popular items. `serving_default` scores pairs of `user_id`
-and `item_id`.
+`recommend` returns `item_id`, `score` and `known_user`, without the items that a user has in the
+training data; an unknown user gets popular items. `serving_default` scores pairs of `user_id` and
+`item_id`.
 """
 
 
-def write_card(best_dir: Path, metrics: Mapping[str, Any]) -> Path:
-    """Writes MODEL_CARD.md from what metrics.json says; returns its path."""
-    # Markdown: escaping for HTML would spoil it, so `_plain` makes texts harmless.
+def write_card(best_dir: Path, metrics: RunMetrics) -> Path:
+    """Writes MODEL_CARD.md from the metrics of a run; returns its path."""
+    # Escaping for HTML would damage Markdown, so `_plain` makes texts harmless.
     environment = jinja2.Environment(
         autoescape=False, undefined=jinja2.StrictUndefined, finalize=_plain
     )
     environment.filters["cell"] = lambda text: text.replace("|", r"\|")
     environment.filters["metric"] = lambda value: "n/a" if value is None else f"{value:.4f}"
     return write_text(
-        best_dir / "MODEL_CARD.md", environment.from_string(TEMPLATE).render(**metrics)
+        best_dir / "MODEL_CARD.md", environment.from_string(TEMPLATE).render(**vars(metrics))
     )
 
 

@@ -35,14 +35,17 @@ class ExportedModel:
     @property
     def foreign(self) -> str | None:
         """Why the model may come from someone else; None if it was exported on this machine."""
-        host = (self.run.config.get("machine") or {}).get("host")
+        host = self.run.description.machine.host
         if host == host_id():
             return None
-        origin = "does not say on which machine it" if host is None else "says that the run"
-        where = "" if host is None else " on another machine"
+        origin = (
+            "does not say on which machine the run was made"
+            if host is None
+            else "says that the run was made on another machine"
+        )
         return (
-            f"{self.run.directory / 'run.json'} {origin} was made{where}. Its model is executable "
-            "code (a SavedModel): use it only if you trust where it comes from."
+            f"{self.run.directory / 'run.json'} {origin}. Its model is executable code (a "
+            "SavedModel): use it only if you trust its source."
         )
 
     @cached_property
@@ -97,7 +100,7 @@ class ExportedModel:
 
 
 def _as_id(user_id: int | str, dtype: str) -> int | str:
-    """Returns the id as the model takes it: text, or a whole number."""
+    """Returns the id in the model's type: text, or a whole number."""
     is_number = isinstance(user_id, int | np.integer) and not isinstance(user_id, bool)
     expected = "are text" if dtype == "string" else "are whole numbers"
     hint = ""

@@ -7,13 +7,17 @@ Signatures:
   that the user has not seen; an unknown user gets the popular items; a row with fewer
   than k items left is padded with "" or -1, score -inf.
 - `recommend_with_seen`: the same, seen items included.
+- `recommend_for_history(history [B, L], k []) -> item_id [B, k], score [B, k]`: the k best items
+  outside the history, for any user. A history contains item ids, the latest last; "" or -1 pads it,
+  and unknown ids are skipped. Only for models whose user inputs can be computed from a history.
 
-Ids are int64 where the data had integers, else strings. B users, N items (with the unknown 0).
+Ids are int64 where the data had integers, else strings. B users, N items (with the unknown 0), L
+items of a history.
 """
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +27,9 @@ import pyarrow as pa
 import tensorflow as tf
 
 from recsearch.baselines.popularity import fit_popularity
+from recsearch.contract.kinds import Request
 from recsearch.data.preparation import PreparedData, Vocabularies
 from recsearch.data.vocabulary import Vocabulary
-from recsearch.nn.recommender import reads_bags
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.serving.resources import held_resources, save_module
 
@@ -62,7 +66,7 @@ def _constant(ids: pa.Array, dtype: tf.DType) -> tf.Tensor:
 
 
 def _variable(part: tf.Tensor, known: list[tf.Variable]) -> tf.Variable:
-    """Returns the variable that holds the tensor already, as an embedding table may, or a new one.
+    """Returns a variable with the value of the tensor: a known one, such as a table, or a new one.
 
     So a table of a million items is saved once.
     """
@@ -78,7 +82,7 @@ class ServedRecommender(tf.Module):
 
     Args:
         scorer: The trained model.
-        data: What it was trained on: seen items and popularity come from there.
+        data: The data that it was trained on: seen items and popularity come from there.
         vocabularies: The raw ids.
     """
 
@@ -86,10 +90,10 @@ class ServedRecommender(tf.Module):
         super().__init__()
         self.users = IdLookup(vocabularies.users)
         self.items = IdLookup(vocabularies.items)
-        # The functions below use these variables: they must hang on this module to be saved.
+        # Only what is reachable from this module is saved, and the functions below use these.
         self.model_variables = [variable.value for variable in scorer.model.variables]
         self.model_resources = held_resources(scorer.model)
-        self.bags = scorer.feed.bags if reads_bags(scorer.model) else None
+        self.bound_inputs = scorer.feed.bound_inputs(scorer.model)
         # The part of the items is computed here, not at each request.
         self.item_parts = [_variable(part, self.model_variables) for part in scorer.items()]
         self.seen_offsets = tf.Variable(np.asarray(data.seen.offsets), trainable=False)
@@ -109,11 +113,18 @@ class ServedRecommender(tf.Module):
         self.recommend_with_seen_function = tf.function(
             self.recommend_with_seen, input_signature=[user, k]
         )
-        return {
+        signatures = {
             "serving_default": self.score_function,
             "recommend": self.recommend_function,
             "recommend_with_seen": self.recommend_with_seen_function,
         }
+        if self._scorer.value.answers_requests:
+            history = tf.TensorSpec([None, None], self.items.dtype, "history")
+            self.recommend_for_history_function = tf.function(
+                self.recommend_for_history, input_signature=[history, k]
+            )
+            signatures["recommend_for_history"] = self.recommend_for_history_function
+        return signatures
 
     def score(self, user_id: tf.Tensor, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `score` [B] of each pair."""
@@ -128,35 +139,65 @@ class ServedRecommender(tf.Module):
         """Returns the k best items of each user, seen ones included."""
         return self._recommend(user_id, k, exclude_seen=False)
 
+    def recommend_for_history(self, history: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the k best items outside each history [B, L] of raw ids."""
+
+        def best(items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            request = Request(items[tf.newaxis])
+            score = tf.cond(
+                tf.reduce_any(items > 0),
+                lambda: self._scorer.value.for_request(request, self.item_parts)[0],
+                lambda: tf.identity(self.popularity),
+            )
+            return self._best(score, items, k)
+
+        found = self._best_of_each(best, self.items.index(history))
+        return {"item_id": found["item_id"], "score": found["score"]}
+
     def _recommend(
         self, user_id: tf.Tensor, k: tf.Tensor, exclude_seen: bool
     ) -> dict[str, tf.Tensor]:
         user = self.users.index(user_id)
-        k = tf.maximum(k, 0)
+
+        def best(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            score = tf.cond(
+                index > 0,
+                lambda: self._scorer.value.catalogue(index[tf.newaxis], self.item_parts)[0],
+                lambda: tf.identity(self.popularity),
+            )
+            seen = tf.zeros([0], tf.int32)
+            if exclude_seen:
+                seen = self.seen_items[self.seen_offsets[index] : self.seen_offsets[index + 1]]
+            return self._best(score, seen, k)
+
+        return {**self._best_of_each(best, user), "known_user": user > 0}
+
+    def _best_of_each(
+        self, best: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]], rows: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns `item_id` and `score`, [B, k] each, of rows [B, ...]."""
+        # The map of no row would fail: one row more is added, and its result is dropped.
+        padded = tf.pad(rows, [[0, 1]] + [[0, 0]] * (len(rows.shape) - 1))
         score, item = tf.map_fn(
-            lambda index: self._best(index, k, exclude_seen),
-            tf.pad(user, [[0, 1]]),  # the map of nobody would fail: one more, who is cut off
+            best,
+            padded,
             fn_output_signature=(
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None], tf.int32),
             ),
         )
-        return {"item_id": self.items.raw(item[:-1]), "score": score[:-1], "known_user": user > 0}
+        return {"item_id": self.items.raw(item[:-1]), "score": score[:-1]}
 
-    def _best(
-        self, user: tf.Tensor, k: tf.Tensor, exclude_seen: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns scores [k] and item indices [k] for one user index."""
-        score = tf.cond(
-            user > 0,
-            lambda: self._scorer.value.catalogue(user[tf.newaxis], self.item_parts)[0],
-            lambda: tf.identity(self.popularity),
-        )
-        hidden = [tf.constant([0], tf.int32)]
-        if exclude_seen:
-            begin, end = self.seen_offsets[user], self.seen_offsets[user + 1]
-            hidden.append(self.seen_items[begin:end])
-        rows = tf.concat(hidden, axis=0)[:, tf.newaxis]
+    def _best(self, score: tf.Tensor, seen: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores [k] and item indices [k] of the best items.
+
+        Args:
+            score: [N] scores of all items.
+            seen: Indices of the items that are left out, like the unknown item.
+            k: Padded with -inf and index 0 if fewer items remain.
+        """
+        k = tf.maximum(k, 0)
+        rows = tf.concat([tf.constant([0], tf.int32), seen], axis=0)[:, tf.newaxis]
         lowest = tf.fill([tf.shape(rows)[0]], np.float32(-np.inf))
         score = tf.tensor_scatter_nd_update(score, rows, lowest)
         best, item = tf.math.top_k(score, tf.minimum(k, self._num_items))
@@ -166,7 +207,7 @@ class ServedRecommender(tf.Module):
 
 
 class _Untracked:
-    """Hides a value from TensorFlow's tracking: what must be saved hangs on the module itself."""
+    """Hides a value from TensorFlow's tracking: the module itself has all that must be saved."""
 
     def __init__(self, value: ModelScorer) -> None:
         self.value = value
@@ -178,7 +219,7 @@ def save_recommender(
     """Writes the SavedModel to `directory`/saved_model/1 and returns that path.
 
     Raises:
-        ExportError: If the model uses a variable or a table that no layer holds.
+        ExportError: If the model uses a variable or a table that is no attribute of a layer.
     """
     path = directory / "saved_model" / "1"
     served = ServedRecommender(scorer, data, vocabularies)

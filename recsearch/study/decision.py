@@ -1,4 +1,4 @@
-"""What a driver may answer, and the interface that every driver has."""
+"""The decisions of a driver, and the interface of all drivers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,12 +55,12 @@ Decision = Propose | Promote | Wait | Finish
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search will cost, as far as it can be known before it starts.
+    """The size of a search, as far as it is known before the search starts.
 
     Attributes:
-        configurations: How many different configurations will be trained.
+        configurations: Number of different configurations.
         epochs: Epochs over all of them.
-        lines: The details for people, one line each (Hyperband: a line a bracket).
+        lines: Details for people (Hyperband: one line per bracket).
     """
 
     configurations: int
@@ -69,10 +69,10 @@ class Plan:
 
 
 class Driver(Protocol):
-    """Decides what to try; holds no state that the trials do not give."""
+    """Decides what to try next; it is a pure function of the trials."""
 
     def plan(self) -> Plan:
-        """Returns what the search will cost."""
+        """Returns the size of the search."""
 
     def propose(self, trials: Sequence[Trial]) -> Decision:
         """Returns the next decision, given all trials in the order of their ids."""
@@ -83,5 +83,6 @@ class Driver(Protocol):
     def foresee(self, trials: Sequence[Trial]) -> Propose | None:
         """Returns the next new configuration if no result of a running trial can change it.
 
-        None if it may, or if there will be none. It prepares the proposal and decides nothing.
+        None if a result can change it, or if there will be none. Nothing is decided: the proposal
+        is only prepared.
         """

@@ -1,4 +1,4 @@
-"""The trials of a search, with indexes that make a step cost the same after thousands of them."""
+"""The trials of a search, with indexes: a step takes the same time after thousands of trials."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -9,10 +9,10 @@ from recsearch.study.trial import Objective, Trial, TrialState, best_epoch
 
 
 class History(Sequence[Trial]):
-    """Trials in the order of their proposal; changed by `put` alone.
+    """Trials in the order of their proposal; only `put` changes them.
 
     Args:
-        trials: Put in, in this order.
+        trials: Added in this order.
 
     Attributes:
         num_epochs: Over all curves.
@@ -32,11 +32,11 @@ class History(Sequence[Trial]):
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> "History":
-        """Returns the trials as a history; one that is a history already, as it is."""
+        """Returns the trials as a history; a history is returned unchanged."""
         return trials if isinstance(trials, History) else cls(trials)
 
     def put(self, trial: Trial) -> None:
-        """Adds a trial, or replaces the one of its id."""
+        """Adds a trial, or replaces the trial with its id."""
         before = self._trials.get(trial.trial_id)
         if before is None:
             self._order[trial.trial_id] = len(self._ids)
@@ -70,6 +70,18 @@ class History(Sequence[Trial]):
         ids = [trial_id for state in states for trial_id in self._by_state[state]]
         return [self._trials[trial_id] for trial_id in sorted(ids, key=self._order.__getitem__)]
 
+    def unfinished(self) -> list[Trial]:
+        """Returns the trials that wait or run, in order."""
+        return self.in_state(*(state for state in TrialState if state.is_unfinished))
+
+    def over(self) -> list[Trial]:
+        """Returns the trials that have ended, in order."""
+        return self.in_state(*(state for state in TrialState if state.is_over))
+
+    def not_over(self) -> list[Trial]:
+        """Returns the trials that wait, run or pause, in order."""
+        return self.in_state(*(state for state in TrialState if not state.is_over))
+
     def of_bracket(self, number: int) -> list[Trial]:
         """Returns the trials of one of Hyperband's brackets, in order."""
         return [self._trials[trial_id] for trial_id in self._by_bracket.get(number, {})]
@@ -79,7 +91,7 @@ class History(Sequence[Trial]):
         return len(self._by_bracket.get(number, {}))
 
     def tried(self, known: frozenset[str]) -> Tried:
-        """Returns the configurations of all trials, which from then on keeps up with `put`.
+        """Returns the configurations of all trials; later calls of `put` update them.
 
         Args:
             known: `<family>/<name>` of each hyperparameter of the space.
@@ -91,7 +103,7 @@ class History(Sequence[Trial]):
         return self._tried[known]
 
     def best_up_to(self, trial: Trial, objective: Objective, epoch: int) -> float | None:
-        """Returns the best score of a trial not after an epoch; always for one objective."""
+        """Returns the best score of a trial up to an epoch; all calls must name one objective."""
         known = self._best.setdefault(trial.trial_id, {})
         if epoch not in known:
             known[epoch] = best_epoch(trial.curve, objective, up_to=epoch)

@@ -1,37 +1,33 @@
 """The journal of a run: one append-only file of JSON lines, `event` first.
 
-It is the truth about a search: everything else in a run directory can be rebuilt from it and the
-checkpoints. Only the owner of the run writes; anybody may read, at any time.
+The journal is the truth about a search: everything else in a run directory can be rebuilt from it
+and the checkpoints. Only the owner of the run writes; any process may read, at any time.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from recsearch.errors import RunDirectoryError
-from recsearch.study.aliases import with_current_names
-from recsearch.study.events import check_event
+from recsearch.study.events import JOURNAL_SCHEMA, Event
 from recsearch.system.files import json_safe, open_in_run
 from recsearch.text.json_shapes import Mismatch, kind_of, parse_json
 
-SCHEMA = 1
 UNSYNCED = frozenset({"epoch", "note", "trial_waiting"})
-"""Events that may be lost with the power: their trial is proposed, or run, again; and what follows
-in the same file takes them to the disk."""
-
-Event = Mapping[str, Any]
+"""Events that a power failure may delete: their trial is proposed, or run, again. The next synced
+event of the file also writes them to the disk."""
 
 
 class Journal:
-    """Appends events to a journal; every event that must survive is on disk when `append` returns.
+    """Appends events to a journal; an event that must survive is on disk when `append` returns.
 
     A torn last line, left by a crash, is cut off when the journal is opened for writing.
 
     Args:
-        path: The file; made if it does not exist.
+        path: The file; created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,16 +37,16 @@ class Journal:
         self._file.truncate(self._length)
 
     def append(self, event: str, **fields: Any) -> Event:
-        """Writes one event with the time it happened; returns it as a reader will see it."""
+        """Writes one event with the current time; returns it as a reader will see it."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **json_safe(fields)})
+        parsed = Event.from_json(json.loads(line))
         self._write(line.encode() + b"\n")
         if event not in UNSYNCED:
             os.fsync(self._file.fileno())
-        parsed: Event = json.loads(line)
         return parsed
 
     def _write(self, line: bytes) -> None:
-        """Writes a line whole or not at all: the next one must not be appended to half of it."""
+        """Writes a line completely or not at all: the next one must not be appended to a half."""
         written = 0
         try:
             while written < len(line):
@@ -66,7 +62,7 @@ class Journal:
 
 
 def _complete_length(path: Path) -> int:
-    """Returns the length of the file up to the end of its last whole line."""
+    """Returns the length of the file up to the end of its last complete line."""
     try:
         with open_in_run(path, "rb") as file:
             content: bytes = file.read()
@@ -92,32 +88,26 @@ def read_events(path: Path) -> Iterator[Event]:
 
 def _parse(line: bytes, number: int, path: Path) -> Event:
     try:
-        event = parse_json(line)
-        check_event(event)
+        value = parse_json(line)
+        event = Event.from_json(value)
     except Mismatch as mismatch:
-        # The line itself is not shown: the file may be another one than a journal.
+        # The line is not shown: the file may not be a journal.
         raise RunDirectoryError(
             f"{path}, line {number}: expected JSON with an 'event', received a line that is not "
             f"an event of a journal ({mismatch})."
         ) from None
-    if event["event"] == "study" and event.get("schema") != SCHEMA:
+    schema = value.get("schema")
+    if event.kind == "study" and schema != JOURNAL_SCHEMA:
+        received = schema if schema is None or isinstance(schema, int) else kind_of(schema)
         raise RunDirectoryError(
-            f"{path}: expected journal schema {SCHEMA}, received {_version(event)}. "
+            f"{path}: expected journal schema {JOURNAL_SCHEMA}, received {received}. "
             "It was written by another version of recsearch."
         )
-    parsed: Event = event
-    if isinstance(event.get("values"), dict):
-        parsed = {**event, "values": with_current_names(event["values"])}
-    return parsed
-
-
-def _version(event: Event) -> str:
-    schema = event.get("schema")
-    return str(schema) if schema is None or isinstance(schema, int) else kind_of(schema)
+    return event
 
 
 class JournalFollower:
-    """Reads a journal while it grows, from its beginning or from where it was read last.
+    """Reads a growing journal; each call continues where the last one ended.
 
     Args:
         path: The file; it may not exist yet.
@@ -129,7 +119,7 @@ class JournalFollower:
         self._lines = 0
 
     def new_events(self) -> list[Event]:
-        """Returns the events that were appended since the last call; a torn last line waits.
+        """Returns the events appended since the last call; a torn last line is read later.
 
         Raises:
             RunDirectoryError: If the file is of a later schema, or damaged before its end.

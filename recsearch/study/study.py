@@ -1,4 +1,4 @@
-"""Ask and tell: hands out assignments, records what came of them, and knows nothing of training."""
+"""Ask and tell: gives out assignments and records their results; it does not train."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -8,8 +8,9 @@ from typing import Any
 
 from recsearch.study.checkpoints import CheckpointFolder
 from recsearch.study.decision import Driver, Finish, Promote, Propose, Wait
+from recsearch.study.events import JOURNAL_SCHEMA
 from recsearch.study.history import History
-from recsearch.study.journal import SCHEMA, Journal, read_events
+from recsearch.study.journal import Journal, read_events
 from recsearch.study.replay import SearchState, replay
 from recsearch.study.trial import (
     Assignment,
@@ -24,9 +25,9 @@ from recsearch.study.trial import (
     best_epoch,
 )
 
-MAX_CRASHES = 2  # of its worker make a trial a failure
-MAX_FRUITLESS_SESSIONS = 5  # in a row make failures of the trials that ran at the last one
-MAX_STARTS = 12  # that all ended in the death of the run make a trial a failure in any case
+MAX_CRASHES = 2  # of its worker: then a trial has failed
+MAX_FRUITLESS_SESSIONS = 5  # in a row: then the trials that ran in the last one have failed
+MAX_STARTS = 12  # that all ended with a killed run: then a trial has failed in any case
 
 
 def trial_seed(seed: int, trial_id: str) -> int:
@@ -35,7 +36,7 @@ def trial_seed(seed: int, trial_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-Reads = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
+ReadValues = Callable[[str, Mapping[str, Scalar]], Mapping[str, Scalar]]
 
 
 DEFAULT_POLICY = Policy()
@@ -44,17 +45,17 @@ DEFAULT_POLICY = Policy()
 class Study:
     """The single writer of a search's journal.
 
-    Trials wait in one queue for whatever reason: proposed or promoted by the driver, enqueued by
-    the user, or to be run again after a crash. Opening a journal that exists continues it.
+    All pending trials share one queue: proposed or promoted by the driver, enqueued by the user, or
+    waiting for another attempt after a crash. Opening an existing journal continues it.
 
     Args:
         directory: The run directory.
-        driver: Decides what to try.
-        objective: What is optimised.
+        driver: Decides what to try next.
+        objective: The metric to optimise.
         seed: Seeds every trial, together with its id.
-        policy: How long trials last and what is kept of them.
-        reads: Tells which of a configuration's values its builder reads, before it is trained. Only
-            those are recorded, so that no two trials differ in values that nobody reads.
+        policy: How long trials last, and which states are kept.
+        reads: Returns the values of a configuration that its builder reads, before it is trained.
+            Only these values are recorded, so no two trials differ only in unused values.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Study:
         driver: Driver,
         objective: Objective,
         seed: int,
-        reads: Reads = lambda space, values: values,
+        reads: ReadValues = lambda space, values: values,
         *,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
@@ -77,7 +78,7 @@ class Study:
         self.state = replay(read_events(path)) if path.exists() else SearchState()
         self._journal = Journal(path)
         self._record(
-            "study", schema=SCHEMA, objective=objective.name, direction=objective.direction
+            "study", schema=JOURNAL_SCHEMA, objective=objective.name, direction=objective.direction
         )
         self.objective = objective
         self._checkpoints = CheckpointFolder(self.directory, policy.keep_best)
@@ -104,9 +105,9 @@ class Study:
         return trial_id
 
     def look_ahead(self) -> None:
-        """Finds out what the next proposal's builder reads, as far as the next one is known.
+        """Finds the values that the next proposal's builder reads, if the next one is known.
 
-        That builds a model. Done while all workers are busy, no worker waits for it.
+        This builds a model. While all workers are busy, no worker waits for it.
         """
         proposal = self.driver.foresee(self.trials)
         if proposal is not None:
@@ -213,7 +214,7 @@ class Study:
         self._record("checkpoint", trial_id=trial.trial_id, epoch=epoch, path=str(path))
 
     def _verdict(self, trial: Trial, outcome: Outcome) -> tuple[TrialState, str]:
-        """Returns the state that the trial has earned; without a finite score it has failed."""
+        """Returns the state and the message of a trial; without a finite score it has failed."""
         best = best_epoch(trial.curve, self.objective)
         if outcome.state is TrialState.COMPLETED and best is None:
             return TrialState.FAILED, f"{self.objective.name} was never a finite number."
@@ -228,11 +229,11 @@ class Study:
         self._checkpoints.drop(self.state)
 
     def stage(self, name: str, result: dict[str, Any]) -> None:
-        """Records that an end stage is done, and what it left."""
+        """Records that an end stage is done, with its result."""
         self._record("stage", stage=name, result=result)
 
     def reopen(self) -> None:
-        """Records that the search goes on after its end stages: they will be run again."""
+        """Records that the search continues after its end stages, which will run again."""
         self._record("reopened")
 
     def test_look(self) -> None:
@@ -251,15 +252,15 @@ class Study:
         self.state.apply(self._journal.append(event, **fields))
 
     def interrupt(self) -> None:
-        """Puts the running trials back into the queue: the user stopped them, they did not fail."""
+        """Puts the running trials back into the queue: they were stopped, they have not failed."""
         for trial in self.trials.in_state(TrialState.RUNNING):
             self._wait_again(trial, fresh_rung=True)
 
     def _requeue_killed(self) -> None:
-        """Takes up the trials that were running when the last owner was killed.
+        """Puts the trials that were running when the last owner was killed into the queue again.
 
-        A kill is hardly ever their fault: workers die alone. But a trial that takes the whole
-        machine down each time must not keep the search from all others.
+        A kill is rarely their fault: usually only a worker dies. But a trial that takes the machine
+        down each time must not block all others.
         """
         fruitless = self.state.fruitless_sessions >= MAX_FRUITLESS_SESSIONS
         for trial in self.trials.in_state(TrialState.RUNNING):
@@ -270,7 +271,7 @@ class Study:
                 self.tell(trial.trial_id, Outcome(TrialState.FAILED, message=message))
 
     def _wait_again(self, trial: Trial, *, fresh_rung: bool = False, crashed: bool = False) -> None:
-        """Puts a known trial back into the queue; on a fresh rung its attempts count anew."""
+        """Puts a known trial back into the queue; a fresh rung sets its attempts to 0."""
         self._record(
             "trial_waiting",
             trial_id=trial.trial_id,
@@ -284,7 +285,7 @@ class Study:
         )
 
     def _stop_losers(self) -> None:
-        """Ends the paused trials that no decision of the driver can promote any more."""
+        """Ends the paused trials that the driver can no longer promote."""
         promotable = self.driver.promotable(self.trials)
         for trial in self.trials.in_state(TrialState.PAUSED):
             if trial.trial_id not in promotable:

@@ -1,4 +1,4 @@
-"""One configuration and what came of it: records shared by study, drivers, engines, report."""
+"""A configuration and its results: records shared by study, drivers, engines and report."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,24 +7,44 @@ from enum import StrEnum
 from typing import Any
 
 Scalar = bool | int | float | str
-"""A hyperparameter's value, as JSON holds it."""
+"""The value of a hyperparameter."""
 
 
 class TrialState(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
-    WAITING = "WAITING"  # to be started, or to be continued at a higher rung
+    WAITING = "WAITING"  # for its start, or for its continuation on a higher rung
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"  # between two rungs: may be promoted
     COMPLETED = "COMPLETED"
-    STOPPED_EARLY = "STOPPED_EARLY"  # lost its rung; its score counts all the same
+    STOPPED_EARLY = "STOPPED_EARLY"  # lost its rung; its score still counts
     FAILED = "FAILED"
     INFEASIBLE = "INFEASIBLE"  # never trained (too large); not a failure
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a result is still to come: the trial waits or runs."""
+        return self in (TrialState.WAITING, TrialState.RUNNING)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the trial has ended; a paused one has not."""
+        return not self.is_unfinished and self is not TrialState.PAUSED
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the trial has ended without a score: it failed or was infeasible."""
+        return self in (TrialState.FAILED, TrialState.INFEASIBLE)
+
+    @property
+    def text(self) -> str:
+        """The state in words: "stopped early"."""
+        return self.lower().replace("_", " ")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The metric that a search optimises, always with its direction."""
+    """The metric that a search optimises, with its direction."""
 
     name: str
     direction: str  # "min" or "max"
@@ -35,7 +55,7 @@ class Objective:
         return cls(known["name"], known["direction"])
 
     def better(self, score: float, other: float | None) -> bool:
-        """Returns whether `score` beats `other`; anything finite beats None."""
+        """Returns whether `score` is better than `other`; any score is better than None."""
         if other is None:
             return True
         return score < other if self.direction == "min" else score > other
@@ -59,7 +79,7 @@ class Epoch:
 def best_epoch(
     curve: Sequence[Epoch], objective: Objective, up_to: int | None = None
 ) -> tuple[float, int] | None:
-    """Returns (score, epoch) of the best epoch not after `up_to`; None if none is finite.
+    """Returns (score, epoch) of the best epoch up to `up_to`; None if no score is finite.
 
     The earliest of equal epochs wins. NaN and infinities never become a score.
     """
@@ -75,28 +95,28 @@ def best_epoch(
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration and its history, as replayed from the journal.
+    """A configuration and its history, replayed from the journal.
 
     Attributes:
         trial_id: Four digits or more, in the order of proposal: "0007".
         space: The family of the configuration ("neumf").
-        values: Bare name -> value; after the first training only those that the builder read.
-        epochs: How many epochs it should reach in all, by its latest start or promotion.
-        state: Where it stands.
+        values: Bare name -> value; after the first training only the values that the builder read.
+        epochs: Epochs to reach in all, by its latest start or promotion.
+        state: Its state.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
-        attempt: How often its current rung was started; 0 before the first start.
-        crashes: How often it has taken its worker down on this rung.
-        curve: One entry an epoch, in order.
+        attempt: Number of starts of its current rung; 0 before the first start.
+        crashes: Number of worker crashes on this rung.
+        curve: One entry per epoch, in order.
         score: The best finite value of the objective, or None.
-        best_epoch: Where that was, counted from 1.
+        best_epoch: The epoch of this value, counted from 1.
         seconds: Training and validation, over all rungs.
         message: Why it failed or is infeasible; empty otherwise.
         checkpoint: Path below the run directory of its last state, or None.
         num_parameters: Size of its model, or None before it was built.
         peak_memory_mb: Peak resident memory of the worker that trained it, in MiB.
         final: Whether the trial is over after `epochs`; False if it may be promoted then.
-        model: Fingerprint of its model, or "" where it is not known.
+        model: Fingerprint of its model, or "" if not known.
     """
 
     trial_id: str
@@ -122,10 +142,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Policy:
-    """How long trials last and what is kept of them.
+    """How long trials last, and which states are kept.
 
     Attributes:
-        keep_best: How many of the best trials keep the state after their last epoch on disk.
+        keep_best: Number of the best trials that keep the state after their last epoch on disk.
         patience: Epochs without a better score after which a trial ends; None for never.
     """
 
@@ -135,12 +155,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Patience:
-    """When a trial ends that improves no more.
+    """When a trial that no longer improves ends.
 
     Attributes:
-        objective: What has to improve.
+        objective: The metric that has to improve.
         limit: Epochs without a better score after which the trial ends.
-        earlier: The epochs that the trial has behind it.
+        earlier: The epochs that the trial has already trained.
     """
 
     objective: Objective
@@ -156,7 +176,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a worker needs to run one trial, or one rung of it.
+    """The input of a worker for one trial, or one rung of it.
 
     Attributes:
         trial_id: The trial.
@@ -164,12 +184,12 @@ class Assignment:
         values: Bare name -> value.
         initial_epoch: Epochs already trained; 0 for a fresh start.
         epochs: Epochs to reach in all.
-        seed: Seeds initialisation, shuffling and negatives; follows from (search seed, trial id).
+        seed: Seeds initialisation, shuffling and negatives; computed from (search seed, trial id).
         load_checkpoint: Absolute path of the state to continue from, or None.
         save_checkpoint: Absolute path to write the last state to, or None if it is not needed.
         stop_checkpoint: Absolute path with `{epoch}` in it, to write the state to if the user stops
-            the search after that epoch, or the trial itself ends there and its state is wanted;
-            None if the trial cannot be stopped midway.
+            the search after this epoch, or if the trial ends there and its state is needed;
+            None if the trial cannot be stopped early.
         attempt: 1 for the first start of this rung.
         may_continue: Whether the trial may be promoted afterwards.
         patience: When it ends before its last epoch, or None.
@@ -191,18 +211,18 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Built:
-    """News of a running trial: its builder has returned, training begins."""
+    """News of a running trial: its builder has returned, training starts."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker returns of an assignment.
+    """The result of an assignment.
 
     Attributes:
         state: COMPLETED if all epochs were trained, WAITING if the user stopped it after an epoch,
             STOPPED_EARLY if its time was over, else FAILED or INFEASIBLE.
-        curve: The epochs of this assignment alone.
-        values: Bare name -> value of the hyperparameters that the builder really read.
+        curve: Only the epochs of this assignment.
+        values: Bare name -> value of the hyperparameters that the builder read.
         seconds: Building, training and validation.
         peak_memory_mb: Peak resident memory of the worker, in MiB.
         num_parameters: Size of the model, or None if it was not built.
@@ -210,7 +230,7 @@ class Outcome:
         checkpoint_saved: Whether `save_checkpoint` (or `stop_checkpoint`) is complete on disk.
         crashed: Whether the worker died; the trial may be tried again.
         stopped_itself: Whether a callback, or patience, ended the training (state COMPLETED): the
-            score counts, and there is nothing to continue, however few epochs were trained.
+            score is final, and the trial is never continued, even after few epochs.
         model: Fingerprint of the model, or "" if it was not built.
         disk_full: Whether the trial failed because the disk has no room.
     """

@@ -1,4 +1,4 @@
-"""Trials as people read them."""
+"""Texts about trials for people."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,6 @@ def count_text(trials: Iterable[Trial]) -> str:
     """Returns the number of trials in each state: "3 trials: 2 completed, 1 failed"."""
     states = [trial.state for trial in trials]
     counts = {state: states.count(state) for state in TrialState}
-    parts = [f"{n} {state.lower().replace('_', ' ')}" for state, n in counts.items() if n]
+    parts = [f"{n} {state.text}" for state, n in counts.items() if n]
     total = f"{len(states):,} trial{'' if len(states) == 1 else 's'}"
     return f"{total}: {', '.join(parts)}" if parts else total

@@ -1,7 +1,7 @@
-"""Writing files that are either whole or absent, and the safe opening of a run's files.
+"""Writes files that are either complete or absent, and opens the files of a run safely.
 
-No link in a run directory is followed: a directory that came from elsewhere must not make the
-user's process read, overwrite or delete a file in another place.
+Links in a run directory are never followed: a run directory from an untrusted source must not make
+the user's process read, overwrite or delete files elsewhere.
 """
 
 import errno
@@ -22,38 +22,38 @@ from recsearch.errors import RunDirectoryError
 from recsearch.text.printable import printable_line
 
 DEEPEST = 16
-"""Levels of folders in a run directory; a run makes five."""
+"""Maximum depth of folders in a run directory; a run creates five levels."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Numbers of the errors that mean that there is no room."""
+"""Error numbers that mean that there is no space left."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Yields a file that gets its name when the block ends: no reader ever sees half of it.
+    """Yields a file that gets its name when the block ends: readers never see an incomplete file.
 
-    It is written beside its place, in `.<name>.<pid>.partial`, so that two processes never write
-    into one file; then it is renamed. File and name survive a loss of power. A block that fails
-    leaves nothing; a process that is killed leaves the partial file.
+    The file is written as `.<name>.<pid>.partial` in the same directory, so that two processes
+    never write to one file, and then renamed. File and name survive a loss of power. If the block
+    fails, nothing remains; if the process is killed, the partial file remains.
 
     Args:
-        path: The file; its directory is made if it does not exist.
+        path: The file; its directory is created if it does not exist.
     """
     make_directory(path.parent)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with _open_new(beside) as file:
+        with _open_new(partial) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        partial.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)  # above all on a full disk
+        partial.unlink(missing_ok=True)  # especially on a full disk
         raise
     _sync(path.parent)
 
 
 def _open_new(path: Path) -> BinaryIO:
-    """Opens a file that does not exist yet; one that a killed process has left is deleted."""
+    """Opens a new file; deletes a file that a killed process has left."""
     try:
         return path.open("xb")  # never through a link
     except FileExistsError:
@@ -62,7 +62,7 @@ def _open_new(path: Path) -> BinaryIO:
 
 
 def make_directory(directory: Path) -> None:
-    """Makes a directory, and those above it; their names survive a loss of power."""
+    """Creates a directory and its parents; their names survive a loss of power."""
     if not directory.is_dir():
         make_directory(directory.parent)
         directory.mkdir(exist_ok=True)
@@ -78,14 +78,14 @@ def make_durable(directory: Path) -> None:
 
 
 def rename_durably(old: Path, new: Path) -> None:
-    """Renames a directory; what it holds, and its new name, survive a loss of power."""
+    """Renames a directory; its contents and its new name survive a loss of power."""
     make_durable(old)
     old.rename(new)
     _sync(new.parent)
 
 
 def _sync(path: Path) -> None:
-    """Waits until a file, or the names in a directory, are on the disk."""
+    """Waits until a file, or the names in a directory, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -94,10 +94,10 @@ def _sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes a text file in UTF-8, whole or not at all; returns its path.
+    """Writes a text file in UTF-8, completely or not at all; returns its path.
 
-    Half of a surrogate pair, which has no encoding (it stands for a byte of a file name that is
-    not UTF-8), is written as Python would write it in a program.
+    Half of a surrogate pair, which has no encoding (it represents a byte of a file name that is not
+    UTF-8), is written as a Python escape sequence.
     """
     with whole_file(path) as file:
         file.write(text.encode(errors="backslashreplace"))
@@ -105,12 +105,12 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Writes strict JSON (NaN and infinities as null), readable by people; whole or not at all."""
+    """Writes indented, strict JSON (NaN and infinities as null), completely or not at all."""
     return write_text(path, json.dumps(json_safe(value), indent=2, allow_nan=False) + "\n")
 
 
 def json_safe(value: Any) -> Any:
-    """Returns the value with every NaN and infinity as None: strict JSON has neither."""
+    """Returns the value with None for every NaN and infinity, which strict JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -121,20 +121,20 @@ def json_safe(value: Any) -> Any:
 
 
 def open_in_run(path: Path, mode: str, buffering: int = -1) -> IO[Any]:
-    """Opens a file of a run directory, but neither through a link nor one that is no file.
+    """Opens a file of a run directory; refuses links and everything that is not a regular file.
 
     Args:
         path: The file.
-        mode: "rb", "ab" or "a+"; the latter two make the file.
+        mode: "rb", "ab" or "a+"; "ab" and "a+" create the file.
         buffering: As of `open`.
 
     Raises:
         RunDirectoryError: If the path is a link, a directory, a pipe, a socket or a device.
-        OSError: If it cannot be opened.
+        OSError: If the file cannot be opened.
     """
 
     def opener(name: str, flags: int) -> int:
-        # O_NONBLOCK: to open a pipe that nobody writes into would wait forever.
+        # O_NONBLOCK: opening a pipe without a writer would wait forever.
         return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
     try:
@@ -152,10 +152,10 @@ def open_in_run(path: Path, mode: str, buffering: int = -1) -> IO[Any]:
 def require_no_links(directory: Path) -> None:
     """Refuses a run directory that contains a link, a pipe, a socket or a device, at any depth.
 
-    The path of the directory itself may lead through links.
+    The path of the directory itself may contain links.
 
     Raises:
-        RunDirectoryError: That names the first one, or if the tree is deeper than a run's.
+        RunDirectoryError: Names the first one; also if the tree is too deep for a run.
     """
     pending = [(directory, 0)]
     while pending:
@@ -185,8 +185,8 @@ def unwritable(path: Path, error: OSError) -> RunDirectoryError:
     """Returns the error to raise when a file of a run cannot be written."""
     if error.errno in FULL:
         return RunDirectoryError(
-            f"{path} cannot be written: the disk is full. Nothing that was finished is lost: make "
-            "room, then repeat the command."
+            f"{path} cannot be written: the disk is full. Finished work is kept: free some "
+            "space, then repeat the command."
         )
     return RunDirectoryError(
         f"{path} cannot be written: {error.strerror or error}. Make the directory writable, or "
@@ -195,9 +195,9 @@ def unwritable(path: Path, error: OSError) -> RunDirectoryError:
 
 
 def disk_full(directory: Path) -> RunDirectoryError:
-    """Returns the error to raise when a run finds no more room on the disk."""
+    """Returns the error to raise when the disk of a run is full."""
     return RunDirectoryError(
-        f"The disk of {directory} is full. Nothing that was finished is lost: make room, then "
+        f"The disk of {directory} is full. Finished work is kept: free some space, then "
         f"continue with `recsearch resume {directory}`."
     )
 
@@ -239,12 +239,11 @@ def is_worked_on(directory: Path) -> bool:
 def lock_directory(directory: Path) -> Iterator[None]:
     """Makes this process the owner of a run directory for the duration of the block.
 
-    The file `lock` names the owner for people. What counts is the kernel's lock on it, which ends
-    with the process, however it ends: a stale one cannot be. Partial files that a killed owner has
-    left are deleted.
+    The file `lock` names the owner for people. The actual lock is the kernel's lock on this file,
+    which ends with the process and so is never stale. Partial files of a killed owner are deleted.
 
     Raises:
-        RunDirectoryError: If another process owns it, it contains a link, or it is read-only.
+        RunDirectoryError: If the directory has another owner, contains a link or is read-only.
     """
     require_no_links(directory)
     lock = directory / "lock"
@@ -260,7 +259,7 @@ def lock_directory(directory: Path) -> Iterator[None]:
             owner = printable_line(file.read(200).strip()) or "unknown"
             raise RunDirectoryError(
                 f"{directory} is in use by another recsearch process ({owner}). "
-                "Wait for it to end, or give another --out."
+                "Wait until it has ended, or pass another --out."
             ) from None
         file.truncate(0)
         file.write(_OWNER.format(os.getpid(), socket.gethostname(), datetime.now()))

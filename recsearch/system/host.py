@@ -1,4 +1,4 @@
-"""What identifies the machine that runs recsearch, so that a run says where it was made."""
+"""An identifier of this machine, which a run records."""
 
 import hashlib
 import socket
@@ -8,13 +8,13 @@ MACHINE_ID = Path("/etc/machine-id")
 
 
 def host_id(machine_id: Path = MACHINE_ID) -> str:
-    """Returns 16 hexadecimal digits that differ from machine to machine.
+    """Returns 16 hexadecimal digits that differ between machines.
 
-    They are a hash of the host name and of the number that the system drew when it was installed,
-    if it can be read; neither can be found out from them.
+    They are a hash of the host name and, if it can be read, of the machine id that was drawn when
+    the system was installed. Neither can be recovered from the hash.
 
     Args:
-        machine_id: The file that holds the number.
+        machine_id: The file that contains the machine id.
     """
     try:
         number = machine_id.read_text(encoding="utf-8", errors="replace").strip()

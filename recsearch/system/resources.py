@@ -1,15 +1,15 @@
-"""What this machine has: cores, memory; and what a process has used. Linux and macOS."""
+"""Cores and memory of this machine, and memory used by this process, on Linux and macOS."""
 
 import os
 import resource
 import sys
 
 _BYTES_PER_UNIT = {"darwin": 1}
-"""Platform -> unit of `ru_maxrss`; elsewhere it is a kilobyte."""
+"""Platform -> unit of `ru_maxrss` in bytes; on other platforms it is 1024."""
 
 
 def num_cores() -> int:
-    """Returns how many cores this process may use; on macOS, how many there are."""
+    """Returns the number of cores that this process may use; on macOS, the number of all cores."""
     available = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(available(0)) if available is not None else os.cpu_count() or 1
 

@@ -1,7 +1,7 @@
-"""Imports TensorFlow without the notes that its C++ side writes to standard error.
+"""Imports TensorFlow without the notes that its C++ code writes to standard error.
 
-The notes (which instruction sets are used, that there is no GPU) come before any log level counts,
-on every start, and help no user. Python's own errors are raised as usual.
+The notes (which instruction sets are used, that there is no GPU) appear on every start, before any
+log level applies, and do not help users. Python errors are raised as usual.
 """
 
 import os
@@ -35,12 +35,12 @@ def require_tensorflow_backend() -> None:
 
 
 def import_tensorflow(lean: bool = False) -> None:
-    """Imports TensorFlow, with standard error closed during the import.
+    """Imports TensorFlow with standard error redirected to nowhere during the import.
 
     Args:
-        lean: Also import Keras Tuner, and let Keras Tuner and Keras take scikit-learn for absent:
-            they import it for wrappers in its style and for Keras Tuner's own Bayesian search,
-            which takes a second. For processes of recsearch only, not for a user's notebook.
+        lean: Also import Keras Tuner, and hide scikit-learn from it and from Keras: they import
+            scikit-learn for wrappers and for Keras Tuner's own Bayesian search, which takes a
+            second. Only for recsearch's own processes, not for a user's notebook.
 
     Raises:
         UsageError: If Keras is set to another backend.
@@ -48,14 +48,14 @@ def import_tensorflow(lean: bool = False) -> None:
     require_tensorflow_backend()
     if "tensorflow" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it logs later
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for later log messages
     sys.stderr.flush()
     kept = os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
         with _absent("sklearn") if lean else nullcontext():
-            import keras  # noqa: F401  it loads TensorFlow's parts that write the same notes
+            import keras  # noqa: F401  it loads parts of TensorFlow that write the same notes
             import tensorflow  # noqa: F401  the import is the purpose
 
             if lean:
@@ -67,11 +67,11 @@ def import_tensorflow(lean: bool = False) -> None:
 
 
 def detach_from_terminal() -> None:
-    """Sends the output to nowhere if its terminal was closed: each write would be an error."""
+    """Redirects the output to nowhere if its terminal was closed: every write would fail."""
     sink = os.open(os.devnull, os.O_RDWR)
     for descriptor in (1, 2):
         try:
-            os.write(descriptor, b"")  # a closed terminal refuses even this
+            os.write(descriptor, b"")  # fails if the terminal is closed
         except OSError:
             os.dup2(sink, descriptor)
     os.close(sink)
@@ -84,7 +84,7 @@ def _absent(package: str) -> Iterator[None]:
         yield
         return
     modules: dict[str, Any] = sys.modules
-    modules[package] = None  # Python's own way of saying so
+    modules[package] = None  # Python then raises ImportError
     try:
         yield
     finally:

@@ -1,18 +1,19 @@
-"""The shapes that values read from JSON must have: checked once, where a file is read.
+"""Checks the shape of values read from JSON, once, where a file is read.
 
-A shape is a function that raises `Mismatch` if a value does not have it. A message names the place
-and the types, never the content: a file may hold text that is not meant for a terminal.
+A shape is a function that raises `Mismatch` if a value does not have this shape. Messages name the
+place and the types, never the content: a file may contain text that is unsafe for a terminal.
 """
 
 import json
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from recsearch.text.printable import printable_line
 
 MOST_LEVELS = 50
-"""Levels of nesting in a file; the files of a run have fewer than ten."""
+"""Maximum nesting of a file; the files of a run have fewer than ten levels."""
 LARGEST_COUNT = 2**53
 LONGEST_KEY = 60
 """Characters of a key that a message shows."""
@@ -20,11 +21,11 @@ LONGEST_KEY = 60
 Shape = Callable[[Any], None]
 
 
-class Mismatch(ValueError):  # noqa: N818  # it never reaches a user as it is
+class Mismatch(ValueError):  # noqa: N818  # users never see it directly
     """A value does not have its shape.
 
     Attributes:
-        keys: Where: the keys and positions that lead to the value, the outermost first.
+        keys: The path to the value: keys and positions, outermost first.
         expected: What was expected, in words.
         received: What the value is, in words.
     """
@@ -45,7 +46,7 @@ def parse_json(content: bytes) -> Any:
     """Returns the value of a strict JSON text in UTF-8.
 
     Raises:
-        Mismatch: If it is not JSON, holds NaN or an infinity, or is nested too deeply.
+        Mismatch: If it is not JSON, contains NaN or an infinity, or is nested too deeply.
     """
     try:
         return json.loads(content, parse_constant=_refuse_constant)
@@ -61,7 +62,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def require_flat(value: Any) -> None:
-    """Refuses a value with more than `MOST_LEVELS` levels of nesting."""
+    """Refuses a value that is nested deeper than `MOST_LEVELS`."""
     level = [value]
     for _ in range(MOST_LEVELS):
         inner = [each for each in level if isinstance(each, dict | list)]
@@ -133,7 +134,7 @@ def scalar(value: Any) -> None:
 
 
 def one_of(values: Collection[str]) -> Shape:
-    """Returns the shape of one of some texts."""
+    """Returns the shape of a text that is one of the given values."""
 
     def check(value: Any) -> None:
         text(value)
@@ -144,7 +145,7 @@ def one_of(values: Collection[str]) -> Shape:
 
 
 def optional(shape: Shape) -> Shape:
-    """Returns the shape of null, or of a value of a shape."""
+    """Returns a shape that also accepts null."""
 
     def check(value: Any) -> None:
         if value is not None:
@@ -197,6 +198,12 @@ def record(required: Mapping[str, Shape], others: Mapping[str, Shape] | None = N
                 _check(shape, value[key], key)
 
     return check
+
+
+def known_fields(cls: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a dataclass that a JSON object has; null counts as missing."""
+    names = [field.name for field in fields(cls)]
+    return {name: value[name] for name in names if value.get(name) is not None}
 
 
 def _check(shape: Shape, value: Any, key: str | int) -> None:

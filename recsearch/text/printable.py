@@ -1,29 +1,29 @@
-"""Text of unknown origin, made safe for a journal, a message and a terminal.
+"""Makes text of unknown origin safe for a journal, a message and a terminal.
 
-Messages of a user's code and ids of a data file may hold anything: bytes that were no UTF-8
-(surrogates, which no file can be written with), terminal escape sequences, a megabyte of text.
+Messages of user code and ids in a data file may contain anything: bytes that were not UTF-8
+(surrogates, which cannot be written to a file), terminal escape sequences, a megabyte of text.
 """
 
 import unicodedata
 
 MESSAGE_LIMIT = 2_000  # characters of an error message that are kept
 
-# New lines and tabs, and the two joiners that Persian, Hindi and composed emoji are written with.
+# New lines, tabs, and the two joiners that Persian, Hindi and composed emoji need.
 _KEPT = frozenset("\n\t\u200c\u200d")
 # Control characters (with the escape character), invisible formatting such as changes of the
-# direction of text, surrogates, and the two separators that some readers take for a new line.
+# direction of text, surrogates, and the two separators that some readers treat as a new line.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def printable(text: str, limit: int | None = None) -> str:
-    r"""Returns the text with everything escaped that a file or a terminal would stumble over.
+    r"""Returns the text with every character escaped that is unsafe in a file or a terminal.
 
-    New lines and tabs stay as they are.
+    New lines and tabs are kept.
 
     Args:
-        text: Any text, with surrogates too.
-        limit: Characters to keep; a longer text loses its middle, so that its beginning and its end
-            (usually the first and the last line) stay. None for no limit.
+        text: Any text, possibly with surrogates.
+        limit: Maximum number of characters; the middle of a longer text is left out, so that its
+            beginning and its end (usually the first and the last line) are kept. None: no limit.
 
     Example:
         >>> printable("caf\udce9 \x1b[31m")
@@ -42,10 +42,10 @@ def printable_line(text: str, limit: int | None = None) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Returns the type and the message of an error of user code, shortened."""
+    """Returns the type and the message of an error raised by user code, shortened."""
     try:
         text = str(error)
-    except Exception:  # user code defines it
+    except Exception:  # user code defines `__str__`
         text = "(its message cannot be read)"
     return f"{printable_line(type(error).__name__, 100)}: {printable(text, MESSAGE_LIMIT)}"
 
@@ -57,7 +57,7 @@ def _escaped(character: str) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Returns the beginning and the end of a text, cut at line ends where these are near."""
+    """Returns the beginning and the end of a text, cut at line ends where possible."""
     head, tail = text[: limit // 2], text[-(limit // 2) :]
     if "\n" in head:
         head = head[: head.rindex("\n")]

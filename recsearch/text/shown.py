@@ -1,4 +1,4 @@
-"""Values in error messages: what was received, and why a path cannot be one."""
+"""Values in error messages: the received value, and why a path is not valid."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ _MAX_SHOWN = 60
 
 
 def shown(value: Any) -> str:
-    """Returns a value for an error message: short values as Python shows them, others by type.
+    """Returns a value for an error message: the repr of a short value, the type of another.
 
     Example:
         >>> shown(2.5), shown({"a": list(range(100))})

@@ -1,7 +1,7 @@
-"""Tables for a terminal: the one place where they are printed.
+"""Formats tables for a terminal.
 
-Ids, titles and messages come from files of the user, or of somebody else: whatever a terminal would
-obey is shown as text.
+Ids, titles and messages come from files of unknown origin, so terminal control characters are
+shown as text.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ def text_table(table: "DataFrame", missing: str = "") -> str:
     """Returns a table as aligned columns of text, without its index.
 
     Args:
-        table: Its texts may hold anything; so may the names of its columns.
-        missing: What is shown for a missing value.
+        table: Its texts and column names may contain any characters.
+        missing: The text of a missing value.
     """
     shown = table.rename(columns=lambda name: printable_line(str(name)))
     for place, (_, column) in enumerate(table.items()):

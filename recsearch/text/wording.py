@@ -1,4 +1,4 @@
-"""Numbers and durations as people read them."""
+"""Formats numbers and durations for people."""
 
 
 def number_text(value: float | None) -> str:

@@ -1,1 +1,1 @@
-"""Fitting one model and measuring it: the epoch loop, checkpoints, scoring, evaluation."""
+"""Training one model: the epoch loop, callbacks and checkpoints; no scoring and no metrics."""

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from recsearch.contract.recommender import Recommender
 from recsearch.errors import RunDirectoryError, SpaceError, UsageError
 from recsearch.metrics import find_metric
-from recsearch.nn.recommender import Recommender
 
 State = dict[str, NDArray[Any]]
 
@@ -33,12 +33,12 @@ class EpochCallbacks:
     not Keras' (`as_recommender` refuses a callback that has them).
 
     Args:
-        recommender: Whose callbacks and model.
+        recommender: Its callbacks, and the model that is trained.
     """
 
     def __init__(self, recommender: Recommender) -> None:
         self._callbacks = tuple(map(_with_direction, recommender.callbacks))
-        self._model = recommender.model
+        self._model = recommender.to_train
 
     def __len__(self) -> int:
         """Returns how many there are."""

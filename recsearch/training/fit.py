@@ -12,9 +12,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from recsearch.nn.recommender import Recommender
+from recsearch.contract.kinds import Batch
+from recsearch.contract.recommender import Recommender
 from recsearch.pipeline import Pipeline, Training
-from recsearch.pipeline.examples import Batch
 from recsearch.training.callbacks import EpochCallbacks
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 from recsearch.training.graph_errors import explained
@@ -30,8 +30,7 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
     train = training_step(model)
 
     def step(batch: Batch) -> None:
-        inputs = feed.inputs(model, batch.user, batch.item, batch.cut)
-        train(inputs, batch.target)
+        train(feed.inputs(model, batch.rows, batch.replaced), batch.target)
 
     def run(order: tf.Tensor, epoch: tf.Tensor) -> None:
         training.for_each_batch(order, epoch, step)
@@ -44,7 +43,7 @@ def _epoch_function(model: keras.Model, training: Training) -> Any:
 
 
 class ModelFitter:
-    """Trains one model on one way of making examples, epoch by epoch.
+    """Trains one model on examples of one kind, epoch by epoch.
 
     Args:
         model: A compiled functional model.
@@ -113,7 +112,7 @@ class Fitter:
         self.recommender = recommender
         self.training = pipeline.training(recommender.examples, recommender.batch_size, seed)
         self.callbacks = EpochCallbacks(recommender)
-        self._fitter = ModelFitter(recommender.model, self.training)
+        self._fitter = ModelFitter(recommender.to_train, self.training)
 
     def pretrain(self) -> None:
         """Trains the parts that are to be trained before the whole, if there are any."""
@@ -132,7 +131,7 @@ class Fitter:
         return self._fitter.run_epoch(epoch)
 
     def finish(self) -> None:
-        """Ends a training whose model is kept; `fit` does the same after its last epoch."""
+        """Ends the training of a model that is kept; `fit` does the same after its last epoch."""
         self._fitter.finish()
 
     def operations(self) -> frozenset[str]:
@@ -156,7 +155,7 @@ class Fitter:
             if there are callbacks and the rate is a number that they can set.
 
         Raises:
-            SpaceError: If a callback monitors what is not measured.
+            SpaceError: If a callback monitors a metric that is not measured.
         """
         self.callbacks.begin_epoch(epoch)
         rate = self._learning_rate()
@@ -169,19 +168,19 @@ class Fitter:
 
     def _learning_rate(self) -> dict[str, float]:
         """Returns the learning rate by its name, or nothing if no callback can set it."""
-        rate = self.recommender.model.optimizer.learning_rate
+        rate = self.recommender.to_train.optimizer.learning_rate
         # A schedule of the optimizer follows its own count of steps, wherever it is trained.
         settable = len(self.callbacks) > 0 and isinstance(rate, keras.Variable)
         return {LEARNING_RATE: float(rate)} if settable else {}
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the learning rate from the next epoch on."""
-        self.recommender.model.optimizer.learning_rate = rate
+        self.recommender.to_train.optimizer.learning_rate = rate
 
     def save(self, path: Path) -> None:
-        """Writes weights, optimizer, random state and what the callbacks remember."""
-        save_checkpoint(path, self.recommender.model, self.callbacks.state())
+        """Writes weights, optimizer, random state and the state of the callbacks."""
+        save_checkpoint(path, self.recommender.to_train, self.callbacks.state())
 
     def load(self, path: Path) -> None:
-        """Continues from what `save` wrote; the callbacks must have begun before."""
-        self.callbacks.restore(load_checkpoint(path, self.recommender.model))
+        """Continues from the file that `save` wrote; the callbacks must have started before."""
+        self.callbacks.restore(load_checkpoint(path, self.recommender.to_train))

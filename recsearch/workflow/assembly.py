@@ -1,4 +1,4 @@
-"""Puts a search together as the settings say: space, driver, engine, description."""
+"""Creates the parts of a search from the settings: space, driver, engine, description."""
 
 import importlib.metadata
 import platform
@@ -14,8 +14,10 @@ from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation.protocol import trial_protocol
+from recsearch.results.run_description import RUN_SCHEMA, Hyperparameter, RunDescription
 from recsearch.study.decision import Driver
 from recsearch.study.trial import Objective
+from recsearch.system.files import json_safe
 from recsearch.system.host import host_id
 from recsearch.system.resources import memory_gb, num_cores
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
@@ -34,30 +36,30 @@ from recsearch.tuning.space.families import family_names
 from recsearch.tuning.space.overrides import Override
 from recsearch.workflow.dataset import Dataset
 
-DEFAULT_MAX_TRIALS = 20  # of random and bayesian; Hyperband's own plan says how many it needs
+DEFAULT_MAX_TRIALS = 20  # of random and bayesian; the plan of Hyperband has its own number
 
 
 def require_families(config: RunConfig) -> None:
-    """Refuses references that name no builder, without importing one.
+    """Refuses references that name no builder, without importing a builder.
 
     Raises:
-        SpaceError: If there is no such space or file, or two families have one name.
+        SpaceError: If a space or file does not exist, or two families have the same name.
     """
     family_names(config.spaces)
 
 
 @contextmanager
 def open_builders(config: RunConfig, say: Callable[[str], None]) -> Iterator[Builders]:
-    """Yields the builders that the settings name; they run in a process that ends with the block.
+    """Yields the builders of the settings; their process ends with the block.
 
     Args:
         config: The settings.
-        say: Gets the warning of `--engine inline`, where they run in this process.
+        say: Receives the warning of `--engine inline`, with which builders run in this process.
     """
     setup = space_setup(config)
     if config.engine == "inline":
-        say("builders run inside this process: one that crashes or blocks takes the run with it")
-        loaded.cache_clear()  # a file may have been edited since an earlier run of this process
+        say("builders run in this process: if a builder crashes or blocks, the run ends or hangs")
+        loaded.cache_clear()  # the file may have been edited since an earlier run in this process
         yield Builders(setup, InlineHelper())
         return
     seconds = BUILD_SECONDS if config.trial_minutes is None else 60 * config.trial_minutes
@@ -66,7 +68,7 @@ def open_builders(config: RunConfig, say: Callable[[str], None]) -> Iterator[Bui
 
 
 def space_setup(config: RunConfig) -> SpaceSetup:
-    """Returns the search space that the settings name."""
+    """Returns the search space of the settings."""
     return SpaceSetup(config.spaces, tuple(Override.parse(text) for text in config.set))
 
 
@@ -85,14 +87,14 @@ def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -
     settings = (hyperparameters, objective, config.seed, max_trials, config.max_epochs)
     if config.tuner == "random":
         return RandomDriver(*settings)
-    # Here, because its Gaussian process imports scikit-learn: a second that others need not wait.
+    # Imported here: its Gaussian process imports scikit-learn, which takes a second.
     from recsearch.tuning.drivers.bayesian import BayesianDriver
 
     return BayesianDriver(*settings)
 
 
 def require_engine(config: RunConfig) -> None:
-    """Refuses what shows itself before the engine starts: that its cluster does not answer.
+    """Refuses the address of a Ray cluster that does not answer, before the engine starts.
 
     Raises:
         UsageError: If nothing answers at the address.
@@ -102,7 +104,7 @@ def require_engine(config: RunConfig) -> None:
 
 
 def make_engine(config: RunConfig, data_dir: Path, metrics: tuple[str, ...]) -> Engine:
-    """Returns the engine, its workers starting."""
+    """Returns the engine and starts its workers."""
     setup = RunnerSetup(
         spaces=config.spaces,
         overrides=space_setup(config).overrides,
@@ -125,14 +127,15 @@ def describe_run(
     command: Sequence[str],
     dataset: Dataset,
     searched: PreparedData,
+    builders: Builders,
     hyperparameters: Any,
-) -> dict[str, Any]:
-    """Returns what run.json says of a run."""
+) -> RunDescription:
+    """Returns the content of run.json."""
     objective = make_objective(config.objective, dataset.task)
     metrics = trial_metrics(objective, dataset.task)
     protocol = trial_protocol(searched, metrics, config.seed, config.validation_users)
-    return {
-        "schema": 1,
+    described = {
+        "schema": RUN_SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(command),
         "config": config.to_json(),
@@ -143,11 +146,19 @@ def describe_run(
         "plan": describe_plan(config, hyperparameters, dataset.task),
         "validation_protocol": protocol.description,
         "space": describe_space(hyperparameters),
+        "builders": builders.sources(),
     }
+    return RunDescription.from_json(json_safe(described))
+
+
+def described_space(hyperparameters: Any) -> tuple[Hyperparameter, ...]:
+    """Returns the hyperparameters as run.json describes them."""
+    entries: list[dict[str, Any]] = json_safe(describe_space(hyperparameters))
+    return tuple(map(Hyperparameter.from_json, entries))
 
 
 def describe_plan(config: RunConfig, hyperparameters: Any, task: Task) -> dict[str, Any]:
-    """Returns what run.json says of the search to come."""
+    """Returns the plan of the search for run.json."""
     objective = make_objective(config.objective, task)
     return asdict(make_driver(config, hyperparameters, objective).plan())
 

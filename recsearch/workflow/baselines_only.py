@@ -1,4 +1,4 @@
-"""The baselines alone, without a search: what a model has to beat on these data."""
+"""Tunes and evaluates the baselines without a search: the scores that a model must beat."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from recsearch.workflow.final.test_once import TestLook
 def measure_baselines(
     dataset: Dataset, objective: Objective, seed: int, announce: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Returns what `recsearch baselines` prints, JSON-able.
+    """Tunes and evaluates the baselines; returns the results as a JSON object.
 
     Args:
-        dataset: The data, split.
-        objective: What the baselines are tuned by, on the validation part.
+        dataset: The split data.
+        objective: The metric that is optimised on the validation part.
         seed: Seeds the intervals.
-        announce: Is told each baseline as it is done.
+        announce: Receives one line per finished baseline.
 
     Returns:
         `protocol`, and `baselines`: name -> `parameters`, `validation`, `test` (metric -> value),
@@ -33,7 +33,7 @@ def measure_baselines(
     announce("tuning the baselines on the validation part")
     searched, _ = prepare_search(dataset)
     found = tune_baselines(searched, objective, announce)
-    announce("looking at the test part")
+    announce("evaluating on the test part")
     names = tuple(dict.fromkeys([objective.name, *metrics_for(dataset.task)]))
     look = TestLook.of(prepare_final(dataset)[0], names, objective, seed)
     for name, baseline in fitted_baselines(look.data, found):
@@ -53,7 +53,7 @@ def measure_baselines(
 
 
 def baselines_table(found: Mapping[str, Any], objective: Objective) -> pd.DataFrame:
-    """Returns a row a baseline, the best on the test part first."""
+    """Returns one row per baseline, the best on the test part first."""
     rows = []
     for name, entry in found["baselines"].items():
         if "skipped" in entry:
@@ -79,4 +79,4 @@ def baselines_table(found: Mapping[str, Any], objective: Objective) -> pd.DataFr
 
 
 SHOWN = ("rmse", "mae", "auc", "log_loss", "hr@10", "ndcg@10", "recall@20", "ndcg@20")
-"""Metrics that a table has room for."""
+"""The metrics that the table shows."""

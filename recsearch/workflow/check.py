@@ -1,4 +1,4 @@
-"""`recsearch check`: proves on small generated data that a search space keeps its contract."""
+"""`recsearch check`: builds, trains, saves, exports and reloads a search space on small data."""
 
 import re
 import tempfile
@@ -32,13 +32,13 @@ from recsearch.tuning.space.sampling import sample
 from recsearch.tuning.space.search_space import SearchSpace
 
 NUM_SAMPLES = 5
-CHECK_SECONDS = 600.0  # for one of its steps
+CHECK_SECONDS = 600.0  # time limit per step
 
 
 def generated_data(task: Task) -> tuple[PreparedData, Vocabularies]:
     """Returns small generated data (60 users, 40 items, 900 ratings, with tables) for a task.
 
-    They are smaller than the tables of any builder that has their sizes as constants.
+    They are smaller than the tables of a builder that contains fixed sizes.
     """
     made = generate(num_users=60, num_items=40, num_ratings=900, seed=0)
     labels = made.interactions.label
@@ -53,10 +53,10 @@ def generated_data(task: Task) -> tuple[PreparedData, Vocabularies]:
 
 
 def check_space(space: SearchSpace, task: Task, say: Callable[[str], None]) -> None:
-    """Builds, trains, saves, exports and reloads every family; tells each step as it passes.
+    """Builds, trains, saves, exports and reloads every family; reports each step that passes.
 
     Raises:
-        RecsearchError: At the first step that fails, with the values at which it did.
+        RecsearchError: At the first step that fails, with the hyperparameters.
     """
     use_one_thread()
     data, vocabularies = generated_data(task)
@@ -67,23 +67,23 @@ def check_space(space: SearchSpace, task: Task, say: Callable[[str], None]) -> N
         for number in range(NUM_SAMPLES + 1):
             values = _sampled(hyperparameters, family, number) if number else {}
             _train(space, family, values, pipeline)
-        say(f"{family}: builds and trains at its defaults and at {NUM_SAMPLES} sampled points")
+        say(f"{family}: builds and trains with defaults and {NUM_SAMPLES} random configurations")
         scorer = _train(space, family, {}, pipeline)
         say(f"{family}: {_check_reload(scorer, data)}")
         with tempfile.TemporaryDirectory() as folder:
             path = save_recommender(Path(folder), scorer, data, vocabularies)
             verification = verify_export(path, scorer, data, vocabularies)
         say(
-            f"{family}: the SavedModel, in a process without recsearch, gives the same scores "
-            f"(largest difference {verification.max_difference:.1e}) and no seen item"
+            f"{family}: in a process without recsearch, the SavedModel gives the same scores "
+            f"(largest difference {verification.max_difference:.1e}) and recommends no seen item"
         )
 
 
 def check_elsewhere(reference: str, task: Task, say: Callable[[str], None]) -> None:
-    """Checks a space in another process: a builder may crash or block.
+    """Checks a space in another process, because a builder may crash or block.
 
     Raises:
-        RecsearchError: As `check_space`, or if the process dies.
+        RecsearchError: As in `check_space`, or if the process dies.
     """
     setup = SpaceSetup((reference,))
     family_names(setup.spaces)
@@ -93,7 +93,7 @@ def check_elsewhere(reference: str, task: Task, say: Callable[[str], None]) -> N
                 _check, setup, task, seconds=CHECK_SECONDS, say=lambda t: say(t) if t else None
             )
         except CallError as error:
-            raise SpaceError(f"The check of {reference} ended early: {error}.") from error
+            raise SpaceError(f"The check of {reference} did not finish: {error}.") from error
 
 
 def _check(say: Say, setup: SpaceSetup, task: Task) -> None:
@@ -101,7 +101,7 @@ def _check(say: Say, setup: SpaceSetup, task: Task) -> None:
 
 
 def _sampled(hyperparameters: object, family: str, seed: int) -> dict[str, Scalar]:
-    """Returns the values of the first sample that is of the family."""
+    """Returns the values of the first random configuration of the family."""
     rng = np.random.default_rng(seed)
     while True:
         drawn, values = sample(hyperparameters, rng)
@@ -112,7 +112,7 @@ def _sampled(hyperparameters: object, family: str, seed: int) -> dict[str, Scala
 def _train(
     space: SearchSpace, family: str, values: dict[str, Scalar], pipeline: Pipeline
 ) -> ModelScorer:
-    """Trains one configuration for an epoch and measures it; returns its scorer."""
+    """Trains and evaluates one configuration for an epoch; returns its scorer."""
     data = pipeline.data
     try:
         keras.utils.set_random_seed(0)
@@ -128,31 +128,35 @@ def _train(
         fitter.callbacks.end()
     except RecsearchError:
         raise
-    except Exception as error:  # a builder's model may fail in any way
+    except Exception as error:  # the model of a builder may raise anything
         shown = ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
-        raise SpaceError(f"{family} fails at {shown}: {type(error).__name__}: {error}") from error
+        raise SpaceError(f"{family} fails with {shown}: {type(error).__name__}: {error}") from error
     if not np.isfinite(logs["train_loss"]):
-        raise SpaceError(f"{family}: the loss is {logs['train_loss']} after one epoch at {values}.")
+        raise SpaceError(
+            f"{family}: the loss is {logs['train_loss']} after one epoch with {values}."
+        )
     return scorer
 
 
 def _check_reload(scorer: ModelScorer, data: PreparedData) -> str:
-    """Returns what a saved .keras file is good for without the builder."""
+    """Returns whether a saved .keras file can be loaded without the builder, in words."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         scorer.model.save(path)
         try:
             model = keras.models.load_model(path, compile=False)
-        except (TypeError, ValueError) as error:  # classes or functions that Keras does not know
+        except (TypeError, ValueError) as error:  # classes or functions that are not registered
             missing = re.search(r"Could not locate \w+ '\w+'", str(error))
             reason = missing[0] if missing else type(error).__name__
             return (
-                f"a saved .keras file loads only where Keras is told of your classes ({reason}). "
-                "Decorate them with @keras.saving.register_keras_serializable() to mend that; "
-                "a run and its SavedModel do not need it"
+                "a saved .keras file loads only in programs that register your custom classes "
+                f"({reason}). To load it elsewhere, decorate the classes with "
+                "@keras.saving.register_keras_serializable(). Runs and SavedModels do not need it"
             )
     reloaded = ModelScorer(model, Feed(data), data.spec)
     pairs = data.holdout.user, data.holdout.item
     if not np.allclose(scorer.score_pairs(*pairs), reloaded.score_pairs(*pairs), atol=1e-5):
-        raise SpaceError(f"{scorer.model.name}: reloaded from a .keras file, it scores otherwise.")
+        raise SpaceError(
+            f"{scorer.model.name}: after reloading from a .keras file, its scores differ."
+        )
     return "a saved .keras file gives the same scores"

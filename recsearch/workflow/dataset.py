@@ -1,4 +1,4 @@
-"""From settings to a split data set: everything that is read of the user's files, in one value."""
+"""Reads, checks and splits the data that the settings name."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -23,17 +23,17 @@ from recsearch.errors import UsageError
 
 @dataclass(frozen=True)
 class Dataset:
-    """Data that are ready to be prepared for models.
+    """Split data, before they are prepared for models.
 
     Attributes:
-        task: What is to be learned.
+        task: The prediction task.
         split: Train, validation and test.
         users: User table, or None.
         items: Item table, or None.
-        columns: Role -> name of the column that it was found in.
-        notes: What was decided and dropped on the way, for people.
-        fingerprint: SHA-256 of the files' bytes, or of the tables' values: other data have another.
-        seed: Of the run; what is drawn while data are prepared follows from it.
+        columns: Role -> name of the column that has this role.
+        notes: Decisions and dropped rows, for people.
+        fingerprint: SHA-256 of the bytes of the files, or of the values of the tables.
+        seed: Seed of the run, also used for random draws while the data are prepared.
     """
 
     task: Task
@@ -51,11 +51,11 @@ def load_dataset(config: RunConfig, frames: Mapping[str, Frame] | None = None) -
 
     Args:
         config: The settings.
-        frames: Setting -> table, for those tables that are in memory and not in a file.
+        frames: Setting -> table, for tables in memory.
 
     Raises:
-        DataError: If a file cannot be used; all its faults together.
-        UsageError: If the settings do not suit the data.
+        DataError: If a file cannot be used; reports all faults of the file together.
+        UsageError: If the settings are not compatible with the data.
     """
     if config.data is None:
         return _generated(config)
@@ -88,13 +88,13 @@ def _task(config: RunConfig) -> Task | None:
 
 
 def _generated(config: RunConfig) -> Dataset:
-    """Returns the embedded data set, for the task that was asked for, or ratings."""
+    """Returns the built-in data set, for the given task or for ratings."""
     made = generate()
-    loaded = Loaded(made.interactions, {}, True, (), source="the embedded data set")
+    loaded = Loaded(made.interactions, {}, True, (), source="the built-in data set")
     data = prepare_task(loaded, _task(config) or Task.RATING, config.positive_from, None)
     split = split_interactions(data.interactions, config.split, data.task, config.seed)
-    told = "No --data was given: these are the embedded data, generated with seed 0."
-    notes = (told, *data.notes, *split.notes)
+    note = "No --data was given: using the built-in data set, generated with seed 0."
+    notes = (note, *data.notes, *split.notes)
     digest = hashlib.sha256(made.interactions.label.tobytes()).hexdigest()
     return Dataset(data.task, split, made.users, made.items, {}, notes, digest, config.seed)
 
@@ -128,27 +128,26 @@ def _split(
 
 
 def _cold_notes(config: RunConfig) -> tuple[str, ...]:
-    """Returns a note if held-out users (items) have no columns to be told apart by."""
+    """Returns a note if held-out users (items) have no feature columns."""
     tables = {"cold-users": ("users", config.users), "cold-items": ("items", config.items)}
-    what, path = tables.get(config.split or "", ("", ""))
+    side, path = tables.get(config.split or "", ("", ""))
     if path is not None:
         return ()
     return (
-        f"Without --{what} no model can tell the held-out {what} of a {config.split} split apart: "
-        "it scores them all alike.",
+        f"Without --{side}, all held-out {side} of a {config.split} split get the same scores.",
     )
 
 
 def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
-    """Returns how to split; an error about times begins with why the file's times are not used."""
+    """Returns the split method; an error explains why the timestamps in the file are not used."""
     has_timestamp = data.interactions.timestamp is not None
     if not loaded.time_fault or has_timestamp:
         return resolve_split_method(config.split, data.task, has_timestamp)
     method = resolve_split_method(config.split, data.task, has_timestamp=True)
     if needs_timestamps(method):
         raise UsageError(
-            f"{loaded.time_fault} A {method} split needs these times; "
-            "to split without them, pass --split random."
+            f"{loaded.time_fault} A {method} split needs timestamps; "
+            "to split without timestamps, pass --split random."
         )
     return method
 
@@ -156,7 +155,7 @@ def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
 def _part(
     config: RunConfig, source: Source, data: TaskData, names: ColumnNames
 ) -> tuple[Interactions, tuple[str, ...]]:
-    """Reads a given test or validation part, as the training part was read."""
+    """Reads a given test or validation part in the same way as the training part."""
     loaded = load_interactions(source, names, like=data.interactions)
     part = prepare_task(loaded, data.task, config.positive_from, config.missing_label, is_part=True)
     own = [note for note in part.notes if note not in data.notes]
@@ -164,7 +163,7 @@ def _part(
 
 
 def _sources(config: RunConfig, frames: Mapping[str, Frame]) -> dict[str, Source]:
-    """Returns setting -> where its table is, for the settings that name one."""
+    """Returns setting -> source of its table, for the settings that name a table."""
     named = {name: getattr(config, name) for name in PATHS if name != "out"}
     return {n: source_of(n, text, frames) for n, text in named.items() if text is not None}
 
@@ -183,7 +182,7 @@ def _fingerprint(sources: Iterable[Source]) -> str:
 
 
 def item_titles(items: Features | None) -> pa.Table | None:
-    """Returns a table of `id` and `title` to show items by, or None if there are no titles."""
+    """Returns a table of `id` and `title` of the items, or None if there are no titles."""
     name = title_column(items) if items is not None else None
     if items is None or name is None:
         return None

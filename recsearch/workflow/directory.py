@@ -1,4 +1,4 @@
-"""A run directory: making it, filling data/, and settings that hold from anywhere."""
+"""A run directory: creating it, writing data/, and making paths absolute."""
 
 import shutil
 from collections.abc import Collection
@@ -20,14 +20,14 @@ from recsearch.system.files import make_directory, rename_durably
 from recsearch.workflow.dataset import Dataset, item_titles
 
 MAX_NAME = 100
-"""Characters of the spaces' names in the name of a run directory; a file system takes 255 bytes."""
+"""Maximum characters of the space names in a directory name; file systems allow 255 bytes."""
 
 
 def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
-    """Returns what the search may see: the training part, and validation held out.
+    """Returns the data of the search: the training part, with the validation part held out.
 
-    Where the test part is ranked in given lists, so is the validation part, in lists of the same
-    length that are drawn here.
+    If the test part is ranked in given candidate lists, the validation part is ranked in random
+    lists of the same length.
     """
     split = dataset.split
     data, vocabularies = prepare(
@@ -42,15 +42,15 @@ def prepare_search(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
 def write_data(
     directory: Path, dataset: Dataset, searched: tuple[PreparedData, Vocabularies]
 ) -> None:
-    """Writes data/: `search` without the test part, `final` with it; whole or not at all."""
-    beside = directory / "data.partial"
-    shutil.rmtree(beside, ignore_errors=True)  # what a killed process left half-written
-    write_prepared(beside / "search", *searched)
-    write_prepared(beside / "final", *prepare_final(dataset))
+    """Writes data/: `search` without the test part, `final` with it; completely or not at all."""
+    partial = directory / "data.partial"
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
+    write_prepared(partial / "search", *searched)
+    write_prepared(partial / "final", *prepare_final(dataset))
     titles = item_titles(dataset.items)
     if titles is not None:
-        pq.write_table(titles, beside / "titles.parquet")
-    rename_durably(beside, directory / "data")
+        pq.write_table(titles, partial / "titles.parquet")
+    rename_durably(partial, directory / "data")
 
 
 def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
@@ -67,17 +67,17 @@ def prepare_final(dataset: Dataset) -> tuple[PreparedData, Vocabularies]:
 
 
 def new_directory(config: RunConfig) -> Path:
-    """Makes the directory of a new run and returns it.
+    """Creates the directory of a new run and returns it.
 
     Raises:
-        UsageError: If `--out` names one that holds something, or that cannot be made.
+        UsageError: If `--out` names a directory that is not empty or cannot be created.
     """
     if config.out is not None:
         directory = Path(config.out)
         if directory.is_dir() and not _is_unused(directory):
             raise UsageError(
-                f"{directory} exists and is not empty; nothing is ever overwritten. Continue it "
-                f"with `recsearch resume {directory}`, or give another --out."
+                f"{directory} exists and is not empty; recsearch never overwrites a run. Continue "
+                f"it with `recsearch resume {directory}`, or pass another --out."
             )
     else:
         names = "-".join(Path(space.partition(":")[0]).stem for space in config.spaces)
@@ -86,17 +86,17 @@ def new_directory(config: RunConfig) -> Path:
     try:
         make_directory(directory)
     except OSError as error:
-        raise UsageError(f"{directory} cannot be made: {error}. Give another --out.") from error
+        raise UsageError(f"{directory} cannot be created: {error}. Pass another --out.") from error
     return directory
 
 
 def _is_unused(directory: Path) -> bool:
-    """Returns whether nothing is there but what a run leaves that is killed before its run.json."""
+    """Returns whether there are only files of a run that was killed before writing run.json."""
     return all(path.name == "lock" or path.suffix == ".partial" for path in directory.iterdir())
 
 
 def _unused(path: Path) -> Path:
-    """Returns the path, or the first one of path-2, path-3, ... that does not exist."""
+    """Returns the first of path, path-2, path-3, ... that does not exist."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1
@@ -105,11 +105,11 @@ def _unused(path: Path) -> Path:
 
 
 def absolute_paths(config: RunConfig, in_memory: Collection[str] = ()) -> RunConfig:
-    """Returns the settings with absolute paths, so that a resume may start anywhere.
+    """Returns the settings with absolute paths, so that `resume` works from any directory.
 
     Args:
         config: The settings.
-        in_memory: Settings that name no path, but a table of the calling process.
+        in_memory: Settings whose table is in memory; they have no path.
     """
     paths = {n: getattr(config, n) for n in PATHS if n != "out" and n not in in_memory}
     found: dict[str, Any] = {n: str(Path(p).resolve()) for n, p in paths.items() if p is not None}

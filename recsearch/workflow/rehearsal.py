@@ -1,4 +1,4 @@
-"""Exports a tiny model of each family of the user before the search, so that no run fails late."""
+"""Exports a tiny model of each user-defined family before the search, to find errors early."""
 
 import logging
 import tempfile
@@ -21,14 +21,14 @@ from recsearch.workflow.final.retraining import restore
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 600.0  # for the export of a tiny model
+SECONDS = 600.0  # time limit per family
 
 
 def rehearse_exports(builders: Builders, task: Task) -> None:
-    """Exports the default model of each family of the user; built-in families are tested.
+    """Exports the default model of each user-defined family; built-in families are tested.
 
     Raises:
-        SpaceError: If an export fails, with the layer or the cause.
+        SpaceError: If an export fails; names the layer or the cause.
     """
     for family, reference in builders.references.items():
         if reference in builtin_names():
@@ -45,12 +45,13 @@ def _rehearse(say: Say, setup: SpaceSetup, family: str, task: Task) -> None:
     try:
         model = loaded(setup).build(family, {}, data.spec).recommender.model
         scorer = ModelScorer(model, Feed(data), data.spec)
-    except Exception:  # it may need the columns or the sizes of the user's data
+    except Exception:  # it may need columns or sizes of the user's data
         logger.debug("%s does not build on generated data", family, exc_info=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            model.optimizer.build(model.trainable_variables)  # as after training
+            if getattr(model, "optimizer", None) is not None:
+                model.optimizer.build(model.trainable_variables)  # as after training
             saved = Path(folder) / "model.keras"
             model.save(saved)
             restore(loaded(setup).build(family, {}, data.spec).recommender.model, saved)
@@ -61,6 +62,6 @@ def _rehearse(say: Say, setup: SpaceSetup, family: str, task: Task) -> None:
         except Exception as error:
             raise SpaceError(
                 f"A model of {family} cannot be saved and exported: {error_text(error)}. "
-                "The search was not started. Layers need a get_config that works, and those that "
-                "hold a tf.Variable or a table must be attributes of the model."
+                "The search was not started. Each layer needs a working get_config, and layers "
+                "that contain a tf.Variable or a table must be attributes of the model."
             ) from error

@@ -1,11 +1,11 @@
-"""What takes seconds before a run can begin, done side by side."""
+"""Slow imports at the start of a run, done in parallel."""
 
 from recsearch.system.tensorflow_import import import_tensorflow, require_tensorflow_backend
 from recsearch.tuning.engines.process import start_fork_server
 
 
 def import_tensorflow_for(engine: str, lean: bool = False) -> None:
-    """Imports TensorFlow in this process, and meanwhile where the workers will be forked from.
+    """Imports TensorFlow in this process and, in parallel, in the fork server of the workers.
 
     Args:
         engine: As in the settings.

@@ -1,12 +1,12 @@
-"""The plots of a run, drawn: each function turns one value of `figures` into a Plotly figure."""
+"""The plots of a run: each function draws one value of `figures` with Plotly, nothing else."""
 
+from recsearch.report.drawing.curves import draw_curves, draw_history
 from recsearch.report.drawing.hyperparameters import (
     draw_contour,
     draw_importance,
     draw_parallel,
     draw_slices,
 )
-from recsearch.report.drawing.progress import draw_curves, draw_history
 from recsearch.report.drawing.schedule import ENDINGS, draw_brackets, draw_timeline
 from recsearch.report.drawing.tested import draw_comparison, draw_popularity, draw_predictions
 

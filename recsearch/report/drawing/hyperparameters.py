@@ -17,7 +17,7 @@ from recsearch.report.drawing.style import (
     plain,
     style,
 )
-from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, Slice
+from recsearch.report.figures import Axis, Contour, Importances, Line, Parallel, SlicePlot
 from recsearch.text.wording import number_text
 
 MISSING_PLACE = -0.14
@@ -29,11 +29,11 @@ LONGEST_TICK = 12
 """Letters of a choice that fit between two axes of parallel coordinates."""
 
 MOST_DECADES = 2
-"""A longer logarithmic axis has ticks at powers of ten alone."""
+"""A longer logarithmic axis has ticks only at powers of ten."""
 
 
-def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
-    """Returns one plot a hyperparameter, side by side in so many columns."""
+def draw_slices(data: Sequence[SlicePlot], columns: int = 3) -> go.Figure:
+    """Returns one plot per hyperparameter, side by side in `columns` columns."""
     columns = min(columns, max(1, len(data)))
     rows = max(1, math.ceil(len(data) / columns))
     figure = make_subplots(rows, columns, shared_yaxes=True, vertical_spacing=0.3 / rows)
@@ -55,7 +55,7 @@ def draw_slices(data: Sequence[Slice], columns: int = 3) -> go.Figure:
     return or_empty(figure, data)
 
 
-def _log_axis(data: Slice) -> dict[str, Any]:
+def _log_axis(data: SlicePlot) -> dict[str, Any]:
     """Returns a logarithmic axis with round numbers: 1, 2 and 5 of each decade, if two of them fit.
 
     Plotly's own ticks there leave out the exponent of all but the powers of ten.
@@ -70,7 +70,7 @@ def _log_axis(data: Slice) -> dict[str, Any]:
 
 
 def draw_parallel(data: Parallel) -> go.Figure:
-    """Returns one line a trial across the axes; the better it stands, the stronger its colour.
+    """Returns one line per trial across the axes; the better the trial, the stronger its colour.
 
     Tenths of the trials share a trace with gaps between its lines, so that hundreds stay quick. A
     trial that lacks a hyperparameter crosses its axis below, at a dash.
@@ -175,12 +175,12 @@ def draw_importance(data: Importances) -> go.Figure:
     figure.update_yaxes(autorange="reversed", type="category", ticklabelstandoff=8)
     # Room for the text after the longest bar.
     figure.update_xaxes(tickformat=".0%", range=[0, 1.12 * max(shares, default=1)])
-    few = f"{data.num_trials} trials with a score are too few to tell"
+    few = f"{data.num_trials} trials with a score are too few for importances"
     return or_empty(figure, data.shares, few if data.num_trials else "nothing to show yet")
 
 
 def draw_contour(data: Contour) -> go.Figure:
-    """Returns a surface of scores over two hyperparameters, with a dot a trial."""
+    """Returns a surface of scores over two hyperparameters, with one dot per trial."""
     if data.x is None or data.y is None:
         remark = "no two hyperparameters varied together"
         return or_empty(new_figure("", ""), (), remark)

@@ -23,7 +23,7 @@ BAR_HEIGHT = 34
 
 
 def draw_brackets(data: Brackets) -> go.Figure:
-    """Returns a column a rung with a dot a trial: filled if it went on to the next rung."""
+    """Returns one column per rung with one dot per trial, filled if it went on to the next rung."""
     figure = new_figure("", data.objective, height=420)
     for went_on, name in ((False, "ended here"), (True, "went on")):
         figure.add_trace(_rung_dots(data, went_on, name))
@@ -66,11 +66,11 @@ def _column(rung: RungResult) -> str:
 
 def _counts(rung: RungResult) -> dict[str, Any]:
     """Returns how many trials a rung had, as a text above its column."""
-    told = f"{len(rung.trials)} trial{'' if len(rung.trials) == 1 else 's'}"
+    text = f"{len(rung.trials)} trial{'' if len(rung.trials) == 1 else 's'}"
     if rung.num_promoted:
-        told += f",<br>{rung.num_promoted} went on"
+        text += f",<br>{rung.num_promoted} went on"
     place = {"x": _column(rung), "y": 1, "yref": "paper", "yanchor": "bottom"}
-    return {**place, "text": told, "showarrow": False, "font": {"size": 11}}
+    return {**place, "text": text, "showarrow": False, "font": {"size": 11}}
 
 
 def draw_timeline(data: Timeline) -> go.Figure:

@@ -89,7 +89,7 @@ def dots(
 
 
 def colour_bar(title: str, **changes: Any) -> dict[str, Any]:
-    """Returns a bar that tells colours, with its title along it."""
+    """Returns a colour bar with its title along it."""
     text = {"text": plain(title), "side": "right", "font": {"size": TITLE_SIZE}}
     return {"title": text, "thickness": 14, **changes}
 

@@ -17,18 +17,18 @@ from recsearch.report.drawing.style import (
     plain,
     style,
 )
-from recsearch.report.figures import Comparison, Predictions
+from recsearch.report.figures import Contenders, Predictions
 from recsearch.text.wording import number_text
 
 TITLE_LETTERS = 36
-"""Of a line of a title, so that it fits the plot on a phone."""
+"""Per line of a title, so that it fits the plot on a phone."""
 
 GAP = 100
 """CSS pixels from one plot to the next: ticks, and three lines of a title."""
 
 
-def draw_comparison(data: Comparison) -> go.Figure:
-    """Returns one dot a row, the best on top; dots, as a bar from zero would hide differences."""
+def draw_comparison(data: Contenders) -> go.Figure:
+    """Returns one dot per row, the best on top; bars from zero would hide the differences."""
     names = [_label(name) for name, _ in data.rows]
     values = [value for _, value in data.rows]
     is_winner = [name == data.winner for name, _ in data.rows]
@@ -55,8 +55,8 @@ def draw_comparison(data: Comparison) -> go.Figure:
     return or_empty(figure, data.rows)
 
 
-def draw_popularity(data: Sequence[Comparison]) -> go.Figure:
-    """Returns one plot a metric of the recommended lists, with a dot a contender."""
+def draw_popularity(data: Sequence[Contenders]) -> go.Figure:
+    """Returns one plot per metric of the recommended lists, with one dot per contender."""
     rows = max(1, len(data))
     names = max((len(each.rows) for each in data), default=0)
     titles = ["<br>".join(map(plain, wrap(each.objective, TITLE_LETTERS))) for each in data]
@@ -88,7 +88,7 @@ def draw_popularity(data: Sequence[Comparison]) -> go.Figure:
 
 
 def _label(name: str) -> str:
-    """Returns the name of a contender, that of its trial on a line of its own."""
+    """Returns the name of a contender, with its trial on a separate line."""
     return plain(name.replace(", trial ", ",\ntrial "))
 
 

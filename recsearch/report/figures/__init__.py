@@ -1,20 +1,26 @@
-"""What the plots of a run show: pure functions from records to numbers, drawn by `drawing`."""
+"""The numbers of a run's plots: pure functions of records; no Plotly (see `drawing`)."""
 
-from recsearch.report.figures.axes import Axis, Range
-from recsearch.report.figures.hyperparameters import Line, Parallel, Slice, parallel, slices
-from recsearch.report.figures.importance import Importances, importances
-from recsearch.report.figures.points import Point, winner_name
-from recsearch.report.figures.progress import (
+from recsearch.report.figures.axes import Axis
+from recsearch.report.figures.curves import (
     Curve,
-    History,
     LearningCurves,
+    ScoreHistory,
     history,
     learning_curves,
 )
+from recsearch.report.figures.hyperparameters import (
+    Line,
+    Parallel,
+    SlicePlot,
+    parallel,
+    slice_plots,
+)
+from recsearch.report.figures.importance import Importances, importances
+from recsearch.report.figures.points import Point
 from recsearch.report.figures.rungs import Brackets, RungResult, RungTrial, brackets
 from recsearch.report.figures.surface import Contour, Spot, contour
 from recsearch.report.figures.tested import (
-    Comparison,
+    Contenders,
     Predictions,
     comparison,
     popularity,
@@ -26,20 +32,19 @@ __all__ = [
     "Axis",
     "Bar",
     "Brackets",
-    "Comparison",
+    "Contenders",
     "Contour",
     "Curve",
-    "History",
     "Importances",
     "LearningCurves",
     "Line",
     "Parallel",
     "Point",
     "Predictions",
-    "Range",
     "RungResult",
     "RungTrial",
-    "Slice",
+    "ScoreHistory",
+    "SlicePlot",
     "Spot",
     "Timeline",
     "brackets",
@@ -51,7 +56,6 @@ __all__ = [
     "parallel",
     "popularity",
     "predictions",
-    "slices",
+    "slice_plots",
     "timeline",
-    "winner_name",
 ]

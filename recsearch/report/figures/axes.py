@@ -1,18 +1,15 @@
-"""Axes of hyperparameters: what a range or a list of choices looks like on a plot."""
+"""Axes of hyperparameters: a range or a list of choices on a plot."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from recsearch.errors import UsageError
-from recsearch.study.full_name import SPACE, FullName
+from recsearch.results.run_description import Hyperparameter
+from recsearch.study.full_name import SPACE
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Scalar, Trial
 from recsearch.text.wording import number_text
-
-Range = Mapping[str, Any]
-"""A hyperparameter of run.json: its full name, kind, sampling and values."""
 
 NUM_TICKS = 5
 
@@ -44,7 +41,7 @@ class Axis:
         return (at - low) / (high - low) if high > low else 0.5
 
     def ticks(self) -> tuple[tuple[float, str], ...]:
-        """Returns (where between 0 and 1, text) of what is written on the axis."""
+        """Returns (place between 0 and 1, text) of each tick."""
         if self.categories is not None:
             return tuple((self.unit(text), text) for text in self.categories)
         low, high = self._scaled(self.low), self._scaled(self.high)
@@ -78,7 +75,7 @@ def varied_names(trials: Iterable[Trial]) -> tuple[str, ...]:
 
 
 def require_varied(name: str, names: Sequence[str]) -> None:
-    """Refuses a name that no plot can be made of.
+    """Refuses a name that cannot be plotted.
 
     Raises:
         UsageError: If `name` is not among the `names`.
@@ -90,24 +87,23 @@ def require_varied(name: str, names: Sequence[str]) -> None:
         )
 
 
-def axis_of(name: str, trials: Sequence[Trial], space: Sequence[Range]) -> Axis:
+def axis_of(name: str, trials: Sequence[Trial], space: Sequence[Hyperparameter]) -> Axis:
     """Returns the axis of a hyperparameter, from the trials that have it."""
-    full_names = [(FullName.parse(each["name"]), each) for each in space]
-    ranges = [each for full, each in full_names if full.family and full.bare == name]
+    ranges = [each for each in space if each.family and each.bare == name]
     values = [value for trial in trials if (value := value_of(trial, name)) is not None]
     categories = _categories(values, ranges)
     if categories is not None:
         return Axis(name, False, categories, 0.0, float(len(categories) - 1))
     numbers = [float(value) for value in values]
-    log = any(each.get("sampling") == "log" for each in ranges) and min(numbers) > 0
+    log = any(each.sampling == "log" for each in ranges) and min(numbers) > 0
     whole = all(number.is_integer() for number in numbers)
     return Axis(name, log, None, min(numbers), max(numbers), whole)
 
 
-def _categories(values: list[Scalar], ranges: list[Range]) -> tuple[str, ...] | None:
+def _categories(values: list[Scalar], ranges: list[Hyperparameter]) -> tuple[str, ...] | None:
     """Returns the texts of choices as they were defined; None for numbers of a range."""
-    chosen = any(each.get("kind") in ("Choice", "Boolean") for each in ranges)
+    chosen = any(each.kind in ("Choice", "Boolean") for each in ranges)
     if not chosen and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         return None
-    defined = [value for each in ranges for value in each.get("values") or ()]
+    defined = [value for each in ranges for value in each.values]
     return tuple(dict.fromkeys(map(str, [*defined, *sorted(values, key=str)])))

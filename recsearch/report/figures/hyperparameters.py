@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from recsearch.report.figures.axes import (
     Axis,
-    Range,
     axis_of,
     require_varied,
     scored_trials,
@@ -20,24 +19,25 @@ from recsearch.report.figures.points import (
     score_title,
     trial_label,
 )
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 
 MOST_AXES = 9
-"""Hyperparameters in parallel coordinates: more cannot be told apart."""
+"""Hyperparameters in parallel coordinates: more cannot be distinguished."""
 
 
 @dataclass(frozen=True)
-class Slice:
+class SlicePlot:
     """The score against one hyperparameter.
 
     Attributes:
         name: Bare name of the hyperparameter.
         objective: What is optimised, with the direction.
-        families: Of the whole run.
+        families: All families of the run.
         log: Whether the range is sampled by its logarithm.
         categories: The texts on the axis in order, or None where it is an axis of numbers.
-        points: One a trial that has a score and the hyperparameter.
+        points: One per trial that has a score and the hyperparameter.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Parallel:
         objective: What is optimised, with the direction.
         axes: At most `MOST_AXES` that vary and that two trials or more share, the most important
             first; then the score.
-        lines: One a trial with a score, the best first.
+        lines: One per trial with a score, the best first.
     """
 
     objective: str
@@ -81,9 +81,9 @@ class Parallel:
     lines: tuple[Line, ...]
 
 
-def slices(
-    state: SearchState, space: Sequence[Range], name: str | None = None
-) -> tuple[Slice, ...]:
+def slice_plots(
+    state: SearchState, space: Sequence[Hyperparameter], name: str | None = None
+) -> tuple[SlicePlot, ...]:
     """Returns one slice for each hyperparameter that took two values or more.
 
     Args:
@@ -103,7 +103,9 @@ def slices(
     return tuple(_slice(each, scored, state, space) for each in hyperparameters if each in names)
 
 
-def _slice(name: str, scored: list[Trial], state: SearchState, space: Sequence[Range]) -> Slice:
+def _slice(
+    name: str, scored: list[Trial], state: SearchState, space: Sequence[Hyperparameter]
+) -> SlicePlot:
     axis = axis_of(name, scored, space)
     points = []
     for trial in scored:
@@ -113,13 +115,13 @@ def _slice(name: str, scored: list[Trial], state: SearchState, space: Sequence[R
             x = str(value) if axis.categories is not None else float(value)
             points.append(Point(x, score_of(trial), trial.space, label))
     title = score_title(state.objective)
-    return Slice(name, title, families(state), axis.log, axis.categories, tuple(points))
+    return SlicePlot(name, title, families(state), axis.log, axis.categories, tuple(points))
 
 
-def parallel(state: SearchState, space: Sequence[Range]) -> Parallel:
+def parallel(state: SearchState, space: Sequence[Hyperparameter]) -> Parallel:
     """Returns every trial with a score as a line through its values.
 
-    A hyperparameter that one trial alone has, or that never varied, has no axis.
+    A hyperparameter that only one trial has, or that never varied, has no axis.
     """
     ranked = state.ranked()
     by_importance = [name for name, _ in importances(state, space).shares]

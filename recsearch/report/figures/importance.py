@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.report.figures import ped_anova
-from recsearch.report.figures.axes import Range, scored_trials, value_of, varied_names
+from recsearch.report.figures.axes import scored_trials, value_of, varied_names
 from recsearch.report.figures.points import score_of
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Objective, Scalar, Trial
@@ -34,13 +35,13 @@ class Importances:
     shares: tuple[tuple[str, float], ...]
 
 
-def importances(state: SearchState, space: Sequence[Range]) -> Importances:
+def importances(state: SearchState, space: Sequence[Hyperparameter]) -> Importances:
     """Returns how much each hyperparameter matters for being among the best tenth of the trials.
 
-    All trials with a score count, those that were stopped early too. The choice of a family is
-    judged like a hyperparameter, under the name "space"; one that only some trials have is judged
-    among them, and weighs as much as the best trials use it. If nothing matters all shares are
-    equal.
+    All trials with a score count, also trials that were stopped early. The choice of a family
+    counts as a hyperparameter, under the name "space". A hyperparameter that only some trials have
+    is judged among these trials, and weighted by the share of the best trials that use it. If
+    nothing matters, all shares are equal.
 
     Args:
         state: The trials.
@@ -66,18 +67,18 @@ def _losses(trials: Sequence[Trial], objective: Objective) -> NDArray[np.float64
 
 
 def _regimes(
-    name: str, trials: Sequence[Trial], is_best: NDArray[np.bool_], space: Sequence[Range]
+    name: str, trials: Sequence[Trial], is_best: NDArray[np.bool_], space: Sequence[Hyperparameter]
 ) -> list[ped_anova.Regime]:
     """Returns the trials that have a hyperparameter, grouped by its range in their families."""
-    ranges = {each["name"]: each for each in space}
+    ranges = {each.name: each for each in space}
     members: dict[str, list[int]] = {}
-    described: dict[str, Range | None] = {}
+    described: dict[str, Hyperparameter] = {}
     for number, trial in enumerate(trials):
         if value_of(trial, name) is None:
             continue
         full = name if name == SPACE else str(FullName(trial.space, name))
-        each = ranges.get(full)
-        key = str({k: v for k, v in each.items() if k in _RANGE_KEYS} if each else None)
+        each = replace(ranges.get(full, _UNKNOWN), name="", default=None, conditions=())
+        key = str(each)  # in a text, True and 1 are two values
         members.setdefault(key, []).append(number)
         described[key] = each
     found = []
@@ -89,22 +90,21 @@ def _regimes(
 
 
 _Cells = NDArray[np.int64]
-_RANGE_KEYS = ("kind", "values", "min_value", "max_value", "step", "sampling")
+_UNKNOWN = Hyperparameter("")
 
 
-def _cells(values: Sequence[Scalar], described: Range | None) -> tuple[_Cells, int, bool]:
+def _cells(values: Sequence[Scalar], described: Hyperparameter) -> tuple[_Cells, int, bool]:
     """Returns (the cell of each value, how many cells, whether they are ordered)."""
-    known = described or {}
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if known.get("kind") in ("Choice", "Boolean") or not is_number:
-        boolean = (False, True) if known.get("kind") == "Boolean" else ()
-        texts = list(dict.fromkeys(map(str, [*(known.get("values") or boolean), *values])))
+    if described.kind in ("Choice", "Boolean") or not is_number:
+        boolean = (False, True) if described.kind == "Boolean" else ()
+        texts = list(dict.fromkeys(map(str, [*(described.values or boolean), *values])))
         return np.array([texts.index(str(value)) for value in values]), len(texts), False
     numbers = np.array(values, dtype=np.float64)
-    low, high, log = _bounds(numbers, known)
+    low, high, log = _bounds(numbers, described)
     if high <= low:
         return np.zeros(len(numbers), dtype=np.int64), 1, True
-    num_cells = _num_cells(low, high, log, known)
+    num_cells = _num_cells(low, high, log, described)
     if log:
         numbers, low, high = np.log(numbers), math.log(low), math.log(high)
     step = (high - low) / (num_cells - 1)
@@ -112,21 +112,21 @@ def _cells(values: Sequence[Scalar], described: Range | None) -> tuple[_Cells, i
     return np.clip(cells, 0, num_cells - 1), num_cells, True
 
 
-def _bounds(numbers: NDArray[np.float64], described: Range) -> tuple[float, float, bool]:
-    """Returns (lowest, highest, whether by logarithm) of a range, or of what was tried of it."""
-    low, high = described.get("min_value"), described.get("max_value")
+def _bounds(numbers: NDArray[np.float64], described: Hyperparameter) -> tuple[float, float, bool]:
+    """Returns (lowest, highest, whether by logarithm) of a range, or of its tried values."""
+    low, high = described.min_value, described.max_value
     lowest = float(numbers.min() if low is None else low)
     highest = float(numbers.max() if high is None else high)
-    log = described.get("sampling") == "log" and min(lowest, float(numbers.min())) > 0
+    log = described.sampling == "log" and min(lowest, float(numbers.min())) > 0
     return lowest, highest, log
 
 
-def _num_cells(low: float, high: float, log: bool, described: Range) -> int:
-    """Returns the size of the grid: a cell a step where there are few."""
-    step = described.get("step")
-    whole = described.get("kind") == "Int"
+def _num_cells(low: float, high: float, log: bool, described: Hyperparameter) -> int:
+    """Returns the size of the grid: one cell per step if there are few steps."""
+    step = described.step
+    whole = described.kind == "Int"
     if log and whole:
-        # Optuna's rule for whole numbers: a cell each doubling.
+        # Optuna's rule for whole numbers: one cell per doubling.
         return min(math.ceil(math.log2(high - low + 1)) + 1, ped_anova.MAX_CELLS)
     if log or not (step or whole):
         return ped_anova.MAX_CELLS

@@ -1,7 +1,6 @@
-"""What the data of all plots are made of: points, titles of axes, labels of trials."""
+"""Parts that all plots share: points, titles of axes, labels of trials."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from recsearch.study.replay import SearchState
@@ -17,7 +16,7 @@ class Point:
     """One dot.
 
     Attributes:
-        x: Where it lies: a number, or the text of a category.
+        x: Its place: a number, or the text of a category.
         score: The objective.
         family: The search space of its trial.
         label: Lines of plain text that name the trial and its values.
@@ -68,13 +67,6 @@ def time_unit(longest: float) -> tuple[float, str]:
     if longest >= 2 * 3600:
         return 3600.0, "hours"
     return (60.0, "minutes") if longest >= 2 * 60 else (1.0, "seconds")
-
-
-def winner_name(metrics: Mapping[str, object]) -> str:
-    """Returns what the winner of best/metrics.json is called: "neumf, trial 0007"."""
-    winner = metrics.get("winner")
-    known = winner if isinstance(winner, Mapping) else {}
-    return f"{known.get('space', 'winner')}, trial {known.get('trial_id', '?')}"
 
 
 def _value_text(value: Scalar) -> str:

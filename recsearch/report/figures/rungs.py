@@ -1,10 +1,10 @@
-"""Hyperband's brackets: who was tried on which rung, and who went on."""
+"""Hyperband's brackets: the trials on each rung, and the trials that went on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recsearch.report.figures.points import score_title, short_label
-from recsearch.results import Training
+from recsearch.results import Stay
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial, best_epoch
 
@@ -30,8 +30,8 @@ class RungResult:
 
     Attributes:
         bracket: Number of the bracket; the highest one starts with the fewest epochs.
-        epochs: What its trials had trained in all, at its end.
-        trials: Those that were started on it, in the order of proposal.
+        epochs: Epochs that its trials had trained in all at its end.
+        trials: The trials that were started on it, in the order of proposal.
     """
 
     bracket: int
@@ -52,7 +52,7 @@ class Brackets:
     rungs: tuple[RungResult, ...]
 
 
-def brackets(trainings: Sequence[Training], state: SearchState) -> Brackets:
+def brackets(trainings: Sequence[Stay], state: SearchState) -> Brackets:
     """Returns the rungs of all brackets, the brackets as they began, rung 0 first."""
     started: dict[tuple[int, int], dict[str, int]] = {}
     for training in sorted(trainings, key=lambda training: training.start):

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from recsearch.errors import UsageError
 from recsearch.report.figures.axes import (
     Axis,
-    Range,
     axis_of,
     require_varied,
     scored_trials,
@@ -19,6 +18,7 @@ from recsearch.report.figures.axes import (
 )
 from recsearch.report.figures.importance import importances
 from recsearch.report.figures.points import score_of, score_title, trial_label
+from recsearch.results.run_description import Hyperparameter
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import Trial
 
@@ -51,7 +51,7 @@ class Contour:
         lower_is_better: Its direction.
         x: The horizontal axis; None if no two hyperparameters varied together.
         y: The vertical axis, likewise.
-        spots: One a trial that has both.
+        spots: One per trial that has both hyperparameters.
         grid_x: [GX] places along the horizontal axis.
         grid_y: [GY] places along the vertical axis.
         surface: [GY, GX] mean score of the trials near each place, weighted by a normal kernel;
@@ -69,14 +69,14 @@ class Contour:
 
 
 def contour(
-    state: SearchState, space: Sequence[Range], x: str | None = None, y: str | None = None
+    state: SearchState, space: Sequence[Hyperparameter], x: str | None = None, y: str | None = None
 ) -> Contour:
-    """Returns the score over two hyperparameters: those named, else the most important.
+    """Returns the score over two hyperparameters: the given ones, else the most important.
 
     Args:
         state: The trials.
         space: The hyperparameters of run.json, under their full names (family/name).
-        x: Bare name of a hyperparameter, or "space"; None for the most important that goes with y.
+        x: Bare name of a hyperparameter, or "space"; None for the most important one.
         y: Likewise, for the other axis.
 
     Raises:

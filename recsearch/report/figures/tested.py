@@ -1,26 +1,24 @@
-"""What was measured on the test part, as plots show it: contenders, predictions, lists."""
+"""Numbers of the plots about the test part: contenders, predictions, recommended lists."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.report.figures.points import score_title, winner_name
-from recsearch.study.trial import Objective
+from recsearch.report.figures.points import score_title
+from recsearch.results.run_metrics import PredictionCounts, RunMetrics
 
 LIST_TITLES = {
-    "coverage": "coverage: share of the catalogue that is recommended to anybody",
-    "gini": "Gini: 0 if all items are recommended alike, 1 if one item alone is",
+    "coverage": "coverage: share of the catalogue that is recommended at all",
+    "gini": "Gini: 0 if all items are recommended equally often, 1 if only one item is",
     "novelty": "novelty: bits of surprise of a recommended item",
     "popularity": "popularity: share of users that have a recommended item",
-    "diversity": "diversity: how unlike the items of one list are",
+    "diversity": "diversity: how different the items of one list are",
 }
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contenders:
     """The winner beside the baselines.
 
     Attributes:
@@ -46,7 +44,7 @@ class Predictions:
         error_edges: [E + 1] edges of the bins of errors, prediction minus actual.
         error_counts: [E] rows.
         mean_error: Prediction minus actual, over all rows.
-        num_rows: How many rows were predicted; 0 if the run kept no predictions.
+        num_rows: Number of predicted rows; 0 if the run kept no predictions.
     """
 
     labels: NDArray[np.float64]
@@ -59,52 +57,48 @@ class Predictions:
     num_rows: int
 
 
-def comparison(metrics: Mapping[str, Any]) -> Comparison:
-    """Returns the winner and the baselines on the objective, from best/metrics.json.
+def comparison(metrics: RunMetrics) -> Contenders:
+    """Returns the winner and the baselines on the objective.
 
     Baselines that were skipped, or do not have the objective, are left out.
     """
-    objective = Objective.from_json(metrics["objective"])
-    winner = winner_name(metrics)
-    entries = {winner: metrics.get("test", {}), **metrics.get("baselines", {})}
+    objective, winner = metrics.objective, metrics.winner.title
+    entries = {winner: metrics.test, **metrics.compared}
     values = {name: entry.get(objective.name) for name, entry in entries.items()}
     rows = [(name, float(value)) for name, value in values.items() if value is not None]
     rows.sort(key=lambda row: objective.sort_key(row[1]))
-    return Comparison(score_title(objective, "test"), winner, tuple(rows))
+    return Contenders(score_title(objective, "test"), winner, tuple(rows))
 
 
-def popularity(metrics: Mapping[str, Any]) -> tuple[Comparison, ...]:
-    """Returns what the recommended lists are like, of the winner and of the baselines.
+def popularity(metrics: RunMetrics) -> tuple[Contenders, ...]:
+    """Returns the metrics of the recommended lists, of the winner and of the baselines.
 
-    One comparison a metric of lists, contenders in the order of metrics.json; none but for
-    rankings. No direction is told: what is wanted of a list is for people to say.
+    One value per metric of lists, contenders in the order of metrics.json; none except for
+    rankings. The titles name no direction: which lists are good is for people to say.
     """
-    own = metrics.get("lists") or {}
-    winner = winner_name(metrics)
-    every = {winner: own, **(metrics.get("baseline_lists") or {})}
+    winner = metrics.winner.title
+    every = {winner: metrics.lists, **metrics.baseline_lists}
     found = []
-    for name in own:
-        values = {who: told.get(name) for who, told in every.items()}
-        rows = tuple((who, float(value)) for who, value in values.items() if value is not None)
+    for name in metrics.lists:
+        values = {contender: lists.get(name) for contender, lists in every.items()}
+        rows = tuple((key, float(value)) for key, value in values.items() if value is not None)
         family, _, cutoff = name.partition("@")
         title = f"{LIST_TITLES.get(family, family)} (@{cutoff})"
-        found.append(Comparison(title, winner, rows))
+        found.append(Contenders(title, winner, rows))
     return tuple(found)
 
 
-def predictions(metrics: Mapping[str, Any]) -> Predictions:
-    """Returns predicted against actual ratings, from `predictions` in best/metrics.json.
-
-    It holds what `recsearch.evaluation.predictions.binned_predictions` returns.
-    """
-    told = metrics.get("predictions") or {}
-    arrays = {
-        name: np.array(told.get(name) or [], dtype=np.float64)
-        for name in ("labels", "score_edges", "means", "error_edges", "error_counts")
-    }
-    counts = np.array(told.get("counts") or np.zeros((0, 0)), dtype=np.float64)
-    shares = counts / np.maximum(counts.sum(axis=0, keepdims=True), 1)
-    rows, error = int(told.get("num_rows", 0)), told.get("mean_error")
+def predictions(counted: PredictionCounts) -> Predictions:
+    """Returns predicted against actual ratings as shares of the rows of each actual rating."""
+    counts = np.array(counted.counts or np.zeros((0, 0)), dtype=np.float64)
+    error = counted.mean_error
     return Predictions(
-        **arrays, shares=shares, mean_error=np.nan if error is None else error, num_rows=rows
+        labels=np.array(counted.labels, dtype=np.float64),
+        score_edges=np.array(counted.score_edges, dtype=np.float64),
+        shares=counts / np.maximum(counts.sum(axis=0, keepdims=True), 1),
+        means=np.array(counted.means, dtype=np.float64),
+        error_edges=np.array(counted.error_edges, dtype=np.float64),
+        error_counts=np.array(counted.error_counts, dtype=np.float64),
+        mean_error=np.nan if error is None else error,
+        num_rows=counted.num_rows,
     )

@@ -1,10 +1,10 @@
-"""What ran when: the trainings of a search on lanes of time."""
+"""The trainings of a search over time, on lanes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsearch.report.figures.points import time_unit
-from recsearch.results import Training
+from recsearch.results import Stay
 from recsearch.study.replay import SearchState
 from recsearch.study.trial import TrialState
 from recsearch.text.wording import duration_text
@@ -36,9 +36,9 @@ class Timeline:
     Attributes:
         unit: Of the time: "seconds", "minutes" or "hours" of the run.
         num_lanes: The most trainings that ran at one time.
-        bars: One a training, as they began. The journal does not name the worker: a training is
-            put on the first lane that is free, so that lanes stand for workers, but need not be
-            the same ones all the time.
+        bars: One per training, in the order of their starts. The journal does not name the worker:
+            a training is put on the first free lane, so a lane may represent different workers
+            over time.
     """
 
     unit: str
@@ -46,7 +46,7 @@ class Timeline:
     bars: tuple[Bar, ...]
 
 
-def timeline(trainings: Sequence[Training], state: SearchState) -> Timeline:
+def timeline(trainings: Sequence[Stay], state: SearchState) -> Timeline:
     """Returns the trainings on as many lanes as ran at one time."""
     divisor, unit = time_unit(max((training.end for training in trainings), default=0.0))
     last = {training.trial_id: training for training in trainings}
@@ -66,17 +66,17 @@ def _first_free(free_from: Sequence[float], start: float) -> int:
     return next(free, len(free_from))
 
 
-def _ending(training: Training, last: Training, state: SearchState) -> str:
-    """Returns how a training ended; a pause is told by what came of it."""
+def _ending(training: Stay, last: Stay, state: SearchState) -> str:
+    """Returns how a training ended; a pause is named by its outcome."""
     if training.state != TrialState.PAUSED:
-        return training.state.lower().replace("_", " ")
+        return training.state.lower().replace("_", " ")  # INTERRUPTED is no state of a trial
     if training is not last:
         return "promoted"
     now = state.trials[training.trial_id].state
     return "stopped early" if now is TrialState.STOPPED_EARLY else "paused"
 
 
-def _label(training: Training, ending: str, state: SearchState) -> str:
+def _label(training: Stay, ending: str, state: SearchState) -> str:
     space = state.trials[training.trial_id].space
     duration = duration_text(training.end - training.start)
     epochs = f"to epoch {training.epochs}"

@@ -31,9 +31,9 @@ from threadpoolctl import threadpool_limits
 
 from recsearch.study.decision import Decision, Plan, Propose
 from recsearch.study.seen_configurations import Configuration
-from recsearch.study.trial import Objective, Trial, TrialState
+from recsearch.study.trial import Objective, Trial
 from recsearch.tuning.drivers.encoding import encode, neighbour, tunable
-from recsearch.tuning.drivers.random import UNFINISHED, RandomDriver
+from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.space.sampling import (
     enumerate_configurations,
     sample,
@@ -44,7 +44,6 @@ from recsearch.tuning.space.sampling import (
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-_LOST = frozenset({TrialState.FAILED, TrialState.INFEASIBLE})
 _MIN_SCORES = 3  # fewer points are not enough for a Gaussian process
 _SMALL_SPACE = 1000  # in a space of at most this many configurations, all are candidates
 _NUM_RANDOM = 600  # candidates in a larger space, before refinement
@@ -161,7 +160,8 @@ class BayesianDriver:
         if listed is not None:
             return listed, surrogate.expected_improvement(encode(self.space, listed))
         rng = np.random.default_rng([self.seed, len(trials)])
-        scored = [t for t in trials if t.score is not None and t.state not in UNFINISHED | _LOST]
+        ended = [t for t in trials if not t.state.is_unfinished and not t.state.is_lost]
+        scored = [trial for trial in ended if trial.score is not None]
         scored.sort(key=lambda trial: self.objective.sort_key(trial.score))
         best_trials = [(trial.space, dict(trial.values)) for trial in scored[:_NUM_CENTRES]]
         wide = [sample(self.space, rng) for _ in range(_NUM_RANDOM)]
@@ -200,10 +200,10 @@ def observe(
     space: "HyperParameters", objective: Objective, trials: Sequence[Trial]
 ) -> Observations | None:
     """Returns the points and scores of the trials; None with fewer than 3 finite scores."""
-    finished = [trial for trial in trials if trial.state not in UNFINISHED]
-    running = [trial for trial in trials if trial.state in UNFINISHED]
+    finished = [trial for trial in trials if not trial.state.is_unfinished]
+    running = [trial for trial in trials if trial.state.is_unfinished]
     scores = np.array(
-        [objective.sort_key(None if t.state in _LOST else t.score) for t in finished],
+        [objective.sort_key(None if t.state.is_lost else t.score) for t in finished],
         dtype=np.float64,
     )
     if np.isfinite(scores).sum() < _MIN_SCORES:

@@ -25,8 +25,6 @@ from recsearch.tuning.space.sampling import (
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-_UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
-
 
 @dataclass(frozen=True)
 class Rung:
@@ -142,7 +140,7 @@ class HyperbandDriver:
         )
         if decision is not None:
             return decision
-        if history.in_state(*_UNFINISHED):
+        if history.unfinished():
             return Wait()
         return Finish(self._reason(history))
 
@@ -258,7 +256,7 @@ def _rank(
     num_ended = 0
     for trial in history.of_bracket(bracket.number):
         reached = _rung_of(trial, bracket)
-        if reached < index or (reached == index and trial.state in _UNFINISHED):
+        if reached < index or (reached == index and trial.state.is_unfinished):
             continue
         best = history.best_up_to(trial, objective, bracket.rungs[index].epochs)
         if reached == index and (best is None or trial.state is not TrialState.PAUSED):

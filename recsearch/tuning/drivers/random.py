@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsearch.errors import ConfigError
 from recsearch.study.decision import Decision, Finish, Plan, Propose, Wait
 from recsearch.study.history import History
-from recsearch.study.trial import Objective, Trial, TrialState
+from recsearch.study.trial import Objective, Trial
 from recsearch.tuning.space.sampling import (
     count_configurations,
     next_configuration,
@@ -16,9 +16,6 @@ from recsearch.tuning.space.sampling import (
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-UNFINISHED = frozenset({TrialState.WAITING, TrialState.RUNNING})
-"""States of a trial that has no result yet."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,11 @@ class RandomDriver:
             configuration = next_configuration(self.space, self.seed, trials)
             if configuration is not None:
                 return Propose(*configuration, epochs=self.max_epochs)
-        if History.of(trials).in_state(*UNFINISHED):
+        if History.of(trials).unfinished():
             return Wait()
         if all_proposed:
-            return Finish(f"all {len(trials)} trials have been run")
+            unit = "trial" if len(trials) == 1 else "trials"
+            return Finish(f"the limit of {len(trials)} {unit} was reached")
         tried = tried_configurations(self.space, trials)
         return Finish(f"all {len(tried)} configurations have been tried")
 

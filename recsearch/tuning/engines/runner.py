@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 
 from recsearch.data.store import open_prepared
-from recsearch.evaluation.protocol import Protocol, evaluate, trial_protocol
+from recsearch.evaluation.protocol import EvaluationProtocol, evaluate, trial_protocol
 from recsearch.pipeline import Pipeline
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.study.trial import Assignment, Built, Epoch, Outcome, TrialState
@@ -77,7 +77,7 @@ class TrialRunner:
         self,
         space: SearchSpace,
         pipeline: Pipeline,
-        protocol: Protocol,
+        protocol: EvaluationProtocol,
         max_parameters: int | None = None,
     ) -> None:
         self.space = space
@@ -167,7 +167,7 @@ class TrialRunner:
         data = self.pipeline.data
         built = self.space.build(assignment.space, assignment.values, data.spec)
         # Before training: callbacks may change the learning rate, and layers their state.
-        fingerprint = model_fingerprint(built.recommender.model)
+        fingerprint = model_fingerprint(built.recommender.to_train)
         fitter = Fitter(built.recommender, self.pipeline, assignment.seed)
         scorer = ModelScorer(built.recommender.model, self.pipeline.feed, data.spec)
         return LiveModel(built, fitter, scorer, fingerprint)

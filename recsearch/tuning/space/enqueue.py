@@ -96,5 +96,5 @@ def _unknown(name: str, family: str, space: Any) -> str:
     names = [name.bare for name in parsed if name.family == family]
     close = difflib.get_close_matches(name, names)
     listing = ", ".join(sorted(set(names)))
-    hint = f" Did you mean {close[0]}?" if close else f" Available: {listing}."
+    hint = f" Did you mean {close[0]}?" if close else f" There are: {listing}."
     return f"--enqueue: {family} has no hyperparameter called {name!r}.{hint}"

@@ -14,9 +14,10 @@ from typing import Any
 import keras_tuner
 import tensorflow as tf
 
+from recsearch.contract.checks.builder_result import as_recommender
+from recsearch.contract.recommender import Recommender
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import BuildError, SpaceError
-from recsearch.nn.recommender import Recommender, as_recommender
 from recsearch.study.full_name import SPACE, FullName
 from recsearch.study.trial import Scalar
 from recsearch.text.printable import error_text

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The stages after a search: baselines, retraining, test, export; nothing of the search itself."""

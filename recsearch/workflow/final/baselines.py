@@ -1,4 +1,4 @@
-"""The baselines of a run: tuned on the validation part, then fitted on all but the test part."""
+"""Baselines: tuned on the validation part, then fitted on train + validation."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from recsearch.study.trial import Objective
 def tune_baselines(
     data: PreparedData, objective: Objective, announce: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """Returns name -> the best configuration on the validation part, and what the search took.
+    """Returns name -> the best configuration on the validation part, and its cost.
 
-    A baseline that the data are too large for has its reason under `skipped`.
+    If the data are too large for a baseline, `skipped` contains the reason.
 
     Args:
         data: Train, with the validation part held out.
-        objective: What is optimised, for all users: few would be noise.
-        announce: Is told each baseline as it is done.
+        objective: The metric to optimise, over all users, because samples are noisy.
+        announce: Receives one line per finished baseline.
     """
     protocol = make_protocol(data, [objective.name])
     sign = 1.0 if objective.direction == "max" else -1.0
@@ -55,7 +55,7 @@ def fitted_baselines(
     """Yields (name, the baseline fitted on `data.train`), or the reason why it was skipped.
 
     Args:
-        data: What is fitted.
+        data: The data to fit.
         tuning: From `tune_baselines`.
     """
     for name, tuned in tuning.items():
@@ -64,5 +64,5 @@ def fitted_baselines(
             continue
         try:
             yield name, fit(name, data, tuned["parameters"])
-        except TooLargeError as error:  # the data of the end are a little larger
+        except TooLargeError as error:  # train + validation are larger
             yield name, str(error)

@@ -1,6 +1,6 @@
-"""Recommendations for a few users, for people to look at: best/examples.json.
+"""Example recommendations for a few users, written to best/examples.json.
 
-The form is that of `recsearch.report.examples`.
+`recsearch.report.examples` shows them.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ NUM_ITEMS = 10
 
 @dataclass(frozen=True)
 class ExampleMaker:
-    """Makes the examples of a run.
+    """Creates the examples of a run.
 
     Attributes:
-        data: What the model was trained on, with the test part held out.
+        data: The training data of the model, with the test part held out.
         vocabularies: The raw ids.
-        titles: Raw item id -> title, of those that have one.
+        titles: Raw item id -> title, for items with a title.
     """
 
     data: PreparedData
@@ -38,7 +38,7 @@ class ExampleMaker:
 
     @classmethod
     def of(cls, data: PreparedData, vocabularies: Vocabularies, titles: Path) -> "ExampleMaker":
-        """Returns the maker; `titles` is the Parquet file of titles, which need not exist."""
+        """Creates the maker; `titles` is the Parquet file of titles, which may be absent."""
         found: dict[Any, str] = {}
         if titles.exists():
             table = pq.read_table(titles)
@@ -47,7 +47,7 @@ class ExampleMaker:
         return cls(data, vocabularies, found)
 
     def examples(self, scorer: Scorer, seed: int) -> dict[str, Any]:
-        """Returns what is recommended to a few users with held-out items, drawn by `seed`."""
+        """Returns recommendations for a few random users with held-out items."""
         known = self.data.holdout.user[
             ~is_unknown(self.data.holdout.user, self.data.spec.num_users)
         ]
@@ -75,7 +75,7 @@ class ExampleMaker:
         }
 
     def _wanted(self, user: int) -> set[int]:
-        """Returns a user's held-out items; of clicks those that were clicked."""
+        """Returns a user's held-out items; for clicks, only the clicked items."""
         holdout = self.data.holdout
         mine = holdout.user == user
         if self.data.spec.task is Task.CLICK:
@@ -83,7 +83,7 @@ class ExampleMaker:
         return set(holdout.item[mine].tolist())
 
     def _rows(self, part: Encoded, user: int) -> list[dict[str, Any]]:
-        """Returns a user's items in a part, those of the highest labels first."""
+        """Returns a user's items in a part, highest labels first."""
         rows = np.flatnonzero(part.user == user)
         rows = rows[~is_unknown(part.item[rows], self.data.spec.num_items)]
         rows = rows[np.argsort(-part.label[rows], kind="stable")][:NUM_ITEMS]

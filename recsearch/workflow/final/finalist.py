@@ -1,4 +1,4 @@
-"""What the end stages work on: plain values, so that they can run in another process."""
+"""The input of the final stages: plain values, so that a stage can run in another process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ from recsearch.tuning.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True)
-class Finale:
-    """What the end stages work on.
+class Finalist:
+    """The best trial and everything that the final stages need.
 
     Attributes:
-        directory: The run directory, as an absolute path: user code may change the current one.
+        directory: Absolute path of the run directory; user code may change the current directory.
         setup: The families.
         objective: What the search optimised.
         seed: The seed of the run.
         winner: The best trial by validation.
-        metrics: What is measured on the test part.
-        split: How the parts were made, in words.
-        validation: How the epochs of the search were measured, in words.
-        num_seeds: How often the winner is retrained, each time with another seed.
-        stages: Name of a stage that is done -> its result.
-        announce: Gets a line for people, or None as a sign of life.
+        metrics: The metrics of the test part.
+        split: The split, in words.
+        validation: The validation protocol of the search, in words.
+        num_seeds: Number of retrainings, each with another seed.
+        stages: Name of a finished stage -> its result.
+        announce: Receives lines for people, and None as a sign of life.
     """
 
     directory: Path
@@ -50,35 +50,35 @@ class Finale:
 
     @property
     def space(self) -> SearchSpace:
-        """The families, with their builders: user code."""
+        """The families with their builders, which are user code."""
         return loaded(self.setup)
 
     def require_same_builder(self) -> None:
-        """Refuses a builder that builds another model of the winner than it did for the search.
+        """Refuses a builder that now builds a different model for the winning trial.
 
         Raises:
             RunDirectoryError: If its layers, weights, optimizer or loss differ.
         """
         winner = self.winner
         if not winner.model:
-            return  # the run is of an earlier version
+            return  # the run was created by an earlier version
         spec = read_spec(self.directory / "data" / "search")
-        keras.utils.set_random_seed(trial_seed(self.seed, winner.trial_id))  # it may draw numbers
+        keras.utils.set_random_seed(trial_seed(self.seed, winner.trial_id))  # builders may draw
         built = self.space.build(winner.space, winner.values, spec)
-        if model_fingerprint(built.recommender.model) != winner.model:
+        if model_fingerprint(built.recommender.to_train) != winner.model:
             raise RunDirectoryError(
-                f"The builder of {winner.space} now builds another model for trial "
-                f"{winner.trial_id} than the search has trained: its source was edited. Restore "
+                f"The builder of {winner.space} now builds a different model for trial "
+                f"{winner.trial_id} than during the search: its source was edited. Restore "
                 "the builder and resume, or start a new run."
             )
 
     @property
     def best_dir(self) -> Path:
-        """Where the results of the finalist are."""
+        """The directory of the results of the finalist."""
         return self.directory / "best"
 
     def model_path(self, number: int) -> Path:
-        """Returns where the model of a retraining is; the first one (0) is exported."""
+        """Returns the path of the model of a retraining; the first (0) is exported."""
         return self.best_dir / ("model.keras" if number == 0 else f"model-seed-{number}.keras")
 
     def final_data(self) -> PreparedData:

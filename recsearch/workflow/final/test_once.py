@@ -1,6 +1,6 @@
-"""A look at a test part: every contender is measured in the same way.
+"""Evaluates models and baselines on the test part in the same way.
 
-No TensorFlow here: `recsearch baselines` looks with it too.
+This module does not import TensorFlow, because `recsearch baselines` uses it too.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from recsearch.baselines import item_vectors
 from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
 from recsearch.evaluation.protocol import (
+    EvaluationProtocol,
     HeldOut,
-    Protocol,
     headline,
     make_protocol,
     measure,
@@ -30,24 +30,24 @@ LIST_METRICS = tuple(
     f"{family}@10" for family in ("coverage", "gini", "novelty", "popularity", "diversity")
 )
 LIST_LENGTH = 10
-MAX_LIST_USERS = 5_000  # lists of more users would say the same of the catalogue
+MAX_LIST_USERS = 5_000  # more users would not change the metrics of lists
 
 
 @dataclass(frozen=True)
 class TestLook:
-    """Measures contenders on the test part.
+    """Evaluates scorers on the test part.
 
     Attributes:
         data: Train + validation, with the test part held out.
-        protocol: What is measured and on whom, users that training does not know among them.
-        objective: What the search optimised.
-        seed: Seeds the resamples of users.
+        protocol: Metrics and users, including users that are unknown in training.
+        objective: The objective of the search.
+        seed: Seed of the resampling of users.
     """
 
-    __test__ = False  # it is not a test of pytest's
+    __test__ = False  # not a test class of pytest
 
     data: PreparedData
-    protocol: Protocol
+    protocol: EvaluationProtocol
     objective: Objective
     seed: int
 
@@ -55,16 +55,16 @@ class TestLook:
     def of(
         cls, data: PreparedData, metrics: tuple[str, ...], objective: Objective, seed: int
     ) -> "TestLook":
-        """Returns the look at the held-out part of `data`."""
+        """Creates the evaluation on the held-out part of `data`."""
         return cls(data, make_protocol(data, metrics, unknown_users=True), objective, seed)
 
     @property
     def description(self) -> str:
-        """What the headline numbers are told of, in words."""
+        """The users and items of the headline metrics, in words."""
         return make_protocol(self.data, self.protocol.metrics).description
 
     def measure(self, scorer: Scorer) -> HeldOut:
-        """Returns what a contender says of each held-out row."""
+        """Returns the predictions of a scorer for the held-out part."""
         return measure(scorer, self.data, self.protocol)
 
     def metrics(self, results: HeldOut) -> dict[str, float]:
@@ -72,13 +72,13 @@ class TestLook:
         return headline(results, self.data).metrics(self.protocol.metrics)
 
     def slices(self, results: HeldOut) -> list[dict[str, object]]:
-        """Returns the metrics by kinds of users and items."""
+        """Returns the metrics per slice of users and items."""
         found = slice_results(results, self.protocol.metrics, *self._training_counts)
         return [each.to_json() for each in found]
 
     @cached_property
     def _training_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Training interactions of each user, [U], and of each item, [N]."""
+        """Number of training interactions per user, [U], and per item, [N]."""
         spec, train = self.data.spec, self.data.train
         return (
             np.bincount(train.user, minlength=spec.num_users),
@@ -86,23 +86,24 @@ class TestLook:
         )
 
     def intervals(self, results: HeldOut, names: Sequence[str] = ()) -> dict[str, Any]:
-        """Returns metric -> its interval over resampled users; of all metrics by default."""
-        told = headline(results, self.data)
+        """Returns metric -> interval over resampled users; for all metrics by default."""
+        known = headline(results, self.data)
         return {
-            name: bootstrap_interval(told, name, np.random.default_rng(self.seed)).to_json()
+            name: bootstrap_interval(known, name, np.random.default_rng(self.seed)).to_json()
             for name in names or self.protocol.metrics
         }
 
     def comparison(self, own: HeldOut, other: HeldOut) -> dict[str, Any]:
-        """Returns whether one contender is better than another, user by user."""
+        """Returns the paired comparison of two scorers over users."""
         rng = np.random.default_rng(self.seed)
         first, second = headline(own, self.data), headline(other, self.data)
         return compare_results(first, second, self.objective.name, rng).to_json()
 
     def lists(self, scorer: Scorer) -> dict[str, float] | None:
-        """Returns what the recommended lists are like; None but for implicit data.
+        """Returns the metrics of the recommended lists; None except for implicit data.
 
-        The lists hold the best of the whole catalogue, whatever candidates the protocol names.
+        The lists contain the best items of the complete catalogue, even if the protocol ranks
+        candidates.
         """
         if self.data.spec.task is not Task.IMPLICIT:
             return None
@@ -116,5 +117,5 @@ class TestLook:
 
     @cached_property
     def _item_vectors(self) -> NDArray[np.float32] | None:
-        """What items are told by, the same for every contender."""
+        """Vectors that measure the similarity of items, the same for every scorer."""
         return item_vectors(self.data)

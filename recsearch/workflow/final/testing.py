@@ -1,4 +1,4 @@
-"""The one look at the test part: the finalist beside the tuned baselines, with its uncertainty."""
+"""Evaluates the finalist and the tuned baselines on the test part, once, with intervals."""
 
 import time
 from collections.abc import Mapping
@@ -17,34 +17,34 @@ from recsearch.metrics import PairResults
 from recsearch.system.files import write_json
 from recsearch.workflow.final.baselines import fitted_baselines
 from recsearch.workflow.final.examples import ExampleMaker
-from recsearch.workflow.final.finalist import Finale
+from recsearch.workflow.final.finalist import Finalist
 from recsearch.workflow.final.retraining import load_scorer
 from recsearch.workflow.final.test_once import TestLook
 
 
-def test(finale: Finale) -> dict[str, Any]:
-    """Looks at the test part, once, with the finalist and with every baseline.
+def test(finalist: Finalist) -> dict[str, Any]:
+    """Evaluates the finalist and every baseline on the test part.
 
-    The caller has journaled the look before.
+    The caller has recorded this look at the test part in the journal before.
     """
-    look = TestLook.of(finale.final_data(), finale.metrics, finale.objective, finale.seed)
+    look = TestLook.of(finalist.final_data(), finalist.metrics, finalist.objective, finalist.seed)
     started = time.perf_counter()
-    scorer = load_scorer(finale, look.data)
+    scorer = load_scorer(finalist, look.data)
     try:
         own = look.measure(scorer)
     except ValueError as error:
         raise SearchError(f"The retrained model cannot be evaluated: {error}") from error
     seconds = round(time.perf_counter() - started, 3)
-    _write_examples(finale, look, scorer)
-    others = _measure_baselines(look, finale.stages["baselines_tuned"]["baselines"])
+    _write_examples(finalist, look, scorer)
+    others = _measure_baselines(look, finalist.stages["baselines_tuned"]["baselines"])
     return {
         "test": look.metrics(own),
         "intervals": look.intervals(own),
         "slices": look.slices(own),
         "lists": look.lists(scorer),
-        "seeds": _measure_seeds(finale, look, own),
+        "seeds": _measure_seeds(finalist, look, own),
         "model_seconds": seconds,
-        "baselines": {name: other.told for name, other in others.items()},
+        "baselines": {name: other.metrics for name, other in others.items()},
         "baseline_slices": {k: v.slices for k, v in others.items() if v.results is not None},
         "baseline_lists": {k: v.lists for k, v in others.items() if v.lists is not None},
         "comparison": _compare_with_best(look, own, others),
@@ -54,25 +54,25 @@ def test(finale: Finale) -> dict[str, Any]:
 
 
 def _predictions(look: TestLook, own: HeldOut) -> dict[str, Any] | None:
-    """Returns how predicted ratings lie against the actual ones; None but for ratings."""
+    """Returns predicted against actual ratings, binned; None except for ratings."""
     if look.data.spec.task is not Task.RATING or not isinstance(own, PairResults):
         return None
     return binned_predictions(own.label, own.score)
 
 
-def _write_examples(finale: Finale, look: TestLook, scorer: Scorer) -> None:
+def _write_examples(finalist: Finalist, look: TestLook, scorer: Scorer) -> None:
     """Writes best/examples.json."""
-    folder = finale.directory / "data"
+    folder = finalist.directory / "data"
     vocabularies = read_vocabularies(folder / "final")
     maker = ExampleMaker.of(look.data, vocabularies, folder / "titles.parquet")
-    write_json(finale.best_dir / "examples.json", maker.examples(scorer, finale.seed))
+    write_json(finalist.best_dir / "examples.json", maker.examples(scorer, finalist.seed))
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """A baseline on the test part: `told` holds its metrics, or why it was skipped."""
+    """Results of a baseline: `metrics`, or under `skipped` the reason why there are none."""
 
-    told: dict[str, Any]
+    metrics: dict[str, Any]
     results: HeldOut | None = None
     slices: list[dict[str, object]] | None = None
     lists: dict[str, float] | None = None
@@ -91,11 +91,11 @@ def _measure_baselines(look: TestLook, tuning: Mapping[str, Any]) -> dict[str, _
     return measured
 
 
-def _measure_seeds(finale: Finale, look: TestLook, first: HeldOut) -> dict[str, Any] | None:
+def _measure_seeds(finalist: Finalist, look: TestLook, first: HeldOut) -> dict[str, Any] | None:
     """Returns the metrics of every retraining, their mean and standard deviation."""
-    if finale.num_seeds == 1:
+    if finalist.num_seeds == 1:
         return None
-    scorers = (load_scorer(finale, look.data, n) for n in range(1, finale.num_seeds))
+    scorers = (load_scorer(finalist, look.data, n) for n in range(1, finalist.num_seeds))
     every = [look.metrics(first), *(look.metrics(look.measure(scorer)) for scorer in scorers)]
     values = {name: np.array([metrics[name] for metrics in every]) for name in every[0]}
     return {
@@ -108,10 +108,10 @@ def _measure_seeds(finale: Finale, look: TestLook, first: HeldOut) -> dict[str, 
 def _compare_with_best(
     look: TestLook, own: HeldOut, others: Mapping[str, _Measured]
 ) -> dict[str, Any] | None:
-    """Returns the comparison with the baseline that is best on the test part: the hardest one."""
+    """Returns the comparison with the best baseline on the test part."""
     known = {name: each for name, each in others.items() if each.results is not None}
     name = look.objective.name
-    finite = {k: v.told[name] for k, v in known.items() if np.isfinite(v.told[name])}
+    finite = {k: v.metrics[name] for k, v in known.items() if np.isfinite(v.metrics[name])}
     if not finite:
         return None
     best = min(finite, key=lambda k: look.objective.sort_key(finite[k]))

@@ -16,15 +16,15 @@ def verdict(
 ) -> str:
     """Returns in words whether the finalist beats the best baseline on the objective.
 
-    It does so only if the interval of the difference leaves 0 out.
+    It does only if the interval of the difference does not contain 0.
 
     Args:
-        space: The finalist's.
-        objective: What counts.
+        space: Space of the finalist.
+        objective: The metric to compare.
         test: Metric -> value of the finalist on the test part; None where it is not finite.
-        baselines: Name -> likewise.
-        comparison: The finalist against the best baseline, as `recsearch.metrics.compare` tells it
-            together with the `baseline`; None if there is none.
+        baselines: Name -> metrics of the baseline, in the same form.
+        comparison: Comparison with the best baseline, from `recsearch.metrics.compare`, with the
+            name under `baseline`; None if there is no baseline.
     """
     name = find_metric(objective.name).name
     own = test[name]

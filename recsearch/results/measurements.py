@@ -1,14 +1,14 @@
-"""What the journal tells beside the state of a search: when a score became known, what ran when."""
+"""When the scores of a search became known, and when each trial was trained, from its journal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from recsearch.study.journal import Event
+from recsearch.study.events import Event, TrialOver, TrialStarted, TrialWaiting
 from recsearch.study.replay import SearchState
 
 INTERRUPTED = "INTERRUPTED"
-"""How a training ended that did not reach its last epoch and began anew later: its worker died, or
-the run was stopped."""
+"""The state of a training that did not reach its last epoch and was started again later: its worker
+died, or the run was stopped."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Measurement:
     """A trial's score at the moment it became known.
 
     Attributes:
-        trial_id: The trial. A Hyperband trial is measured once a rung.
+        trial_id: The trial. A Hyperband trial is measured once per rung.
         score: The best value of the objective so far in this trial.
-        epochs: How many epochs it had trained.
+        epochs: Epochs that it had trained.
         seconds: Time that the run had been worked on; pauses between sessions do not count.
     """
 
@@ -29,14 +29,14 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Training:
-    """One stay of a trial on a worker: a whole training, or that of one rung.
+class Stay:
+    """One stay of a trial on a worker: its complete training, or the training of one rung.
 
     Attributes:
         trial_id: The trial.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
-        epochs: How many epochs the trial was to reach in all.
+        epochs: Epochs that the trial should reach in all.
         start: Time that the run had been worked on, in seconds; pauses do not count.
         end: Likewise; for one that still runs the time of the last event.
         state: A `TrialState`, or `INTERRUPTED`.
@@ -51,17 +51,17 @@ class Training:
     state: str
 
 
-def measure(
+def search_record(
     events: Iterable[Event],
-) -> tuple[SearchState, tuple[Measurement, ...], tuple[Training, ...]]:
+) -> tuple[SearchState, tuple[Measurement, ...], tuple[Stay, ...]]:
     """Returns (the state after all events, every score, every training).
 
-    Scores come in the order in which they became known, trainings as they ended; those that still
-    run come last.
+    Scores are in the order in which they became known, trainings in the order in which they ended;
+    running trainings come last.
     """
     state, measured, trained = SearchState(), _Measured(), _Trained()
     for event in events:
-        if event["event"] == "study":  # whatever ran before it was killed
+        if event.kind == "study":  # trials that ran before were killed
             trained.interrupt_all(state)
         state.apply(event)
         measured.apply(event, state)
@@ -74,9 +74,9 @@ class _Measured:
     found: dict[tuple[str, int], Measurement] = field(default_factory=dict)
 
     def apply(self, event: Event, state: SearchState) -> None:
-        if event["event"] not in ("trial_paused", "trial_ended"):
+        if not isinstance(event, TrialOver):
             return
-        trial = state.trials[event["trial_id"]]
+        trial = state.trials[event.trial_id]
         epochs = len(trial.curve)
         if trial.score is not None and (trial.trial_id, epochs) not in self.found:
             point = Measurement(trial.trial_id, trial.score, epochs, state.seconds)
@@ -85,29 +85,28 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Trained:
-    running: dict[str, Training] = field(default_factory=dict)
-    ended: list[Training] = field(default_factory=list)
+    running: dict[str, Stay] = field(default_factory=dict)
+    ended: list[Stay] = field(default_factory=list)
 
     def apply(self, event: Event, state: SearchState) -> None:
-        kind = event["event"]
-        if kind == "trial_started":
-            self._start(event["trial_id"], state)
-        elif kind == "trial_waiting":
-            self._end(event["trial_id"], INTERRUPTED, state)
-        elif kind in ("trial_paused", "trial_ended"):
-            self._end(event["trial_id"], state.trials[event["trial_id"]].state, state)
+        if isinstance(event, TrialStarted):
+            self._start(event.trial_id, state)
+        elif isinstance(event, TrialWaiting):
+            self._end(event.trial_id, INTERRUPTED, state)
+        elif isinstance(event, TrialOver):
+            self._end(event.trial_id, state.trials[event.trial_id].state, state)
 
     def interrupt_all(self, state: SearchState) -> None:
         for trial_id in list(self.running):
             self._end(trial_id, INTERRUPTED, state)
 
-    def all(self, state: SearchState) -> tuple[Training, ...]:
+    def all(self, state: SearchState) -> tuple[Stay, ...]:
         still = [replace(each, end=state.seconds) for each in self.running.values()]
         return (*self.ended, *still)
 
     def _start(self, trial_id: str, state: SearchState) -> None:
         trial, now = state.trials[trial_id], state.seconds
-        self.running[trial_id] = Training(
+        self.running[trial_id] = Stay(
             trial_id, trial.bracket, trial.rung, trial.epochs, now, now, trial.state
         )
 

@@ -21,7 +21,7 @@ class Drawn(NamedTuple):
 
     Attributes:
         item: [C, k] int32.
-        expected: [C, k] float32: how often each is expected among k draws, k q(item).
+        expected: [C, k] float32: the expected number of each among k draws, k q(item).
     """
 
     item: tf.Tensor
@@ -30,13 +30,13 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class NegativeSampler:
-    """Draws items in proportion to weights, from those that a user has not seen, exactly.
+    """Draws items in proportion to weights, exactly, from the items that a user has not seen.
 
     Nothing is rejected. Lay the unseen items of a user side by side, each as long as its weight,
     and draw a point r on that line. The j-th seen item s_j (ascending) has g_j, the weights of the
     unseen items below it, to its left; g_j never falls with j. So the seen items below the one
-    drawn are those with g_j <= r, which one binary search over the keys user * total + g_j tells
-    for all users. Their weights, added to r, give the point on the line of all items.
+    drawn are those with g_j <= r, and one binary search over the keys user * total + g_j finds
+    them for all users. Their weights, added to r, give the point on the line of all items.
 
     Attributes:
         keys: [n] int64, ascending: user * total + g_j.

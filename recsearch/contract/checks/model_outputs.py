@@ -1,14 +1,13 @@
-"""What a model must have so that its scores can be read and its tables hold every index."""
+"""Checks of a model: its output is a score, and its tables have a row for every index."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from recsearch.data.vocabulary import DataSpec
+from recsearch.contract.kinds import InputSpec
 from recsearch.errors import SpaceError
-from recsearch.nn.embedding import Embedding
-from recsearch.nn.inputs import side_of
 
 
 def check_output(model: keras.Model, pairs: bool) -> None:
@@ -52,34 +51,35 @@ def _shown(output: Any) -> str:
     return f"{output.dtype} [{', '.join(sizes)}]"
 
 
-def check_tables(model: keras.Model, spec: DataSpec) -> None:
+def check_tables(model: keras.Model, inputs: Mapping[str, InputSpec]) -> None:
     """Refuses an embedding table that is too short for the indices of the input that it looks up.
 
-    A table behind another layer, or inside a nested model, is not seen here.
+    A table behind another layer, or inside a nested model, is not found here.
+
+    Args:
+        model: Functional.
+        inputs: The inputs that the data can feed, by name.
 
     Raises:
         SpaceError: With the name of the layer.
     """
-    sizes = {"user_id": (spec.num_users, "data.num_users")}
-    sizes["item_id"] = (spec.num_items, "data.num_items")
-    for column in spec.columns:
-        if column.size:
-            sizes[column.name] = (column.size, "the column's size in data.columns")
     for layer in model.layers:
-        name = _looked_up(layer)
-        if name in sizes and layer.input_dim < sizes[name][0]:
-            needed, source = sizes[name]
-            kind = "item" if side_of(name) == "item" else "user"
+        spec = inputs.get(_looked_up(layer))
+        if spec is None or spec.indices is None:
+            continue
+        size, source, zero = spec.indices
+        if layer.input_dim < size:
             raise SpaceError(
-                f"The table of the layer {layer.name!r} has too few rows for the input {name}: "
-                f"expected at least {needed:,} ({source}, which counts index 0, the unknown "
-                f"{kind if name.endswith('_id') else 'value'}). Received: {layer.input_dim:,}."
+                f"The table of the layer {layer.name!r} has too few rows for the input "
+                f"{spec.name}: expected at least {size:,} ({source}, which counts index 0, {zero})."
+                f" Received: {layer.input_dim:,}."
             )
 
 
 def _looked_up(layer: keras.layers.Layer) -> str:
     """Returns the name of the tensor that an embedding layer looks up; "" for another layer."""
-    if not isinstance(layer, keras.layers.Embedding | Embedding):
+    # The layers Embedding of Keras and of recsearch.nn have these attributes.
+    if not hasattr(layer, "embeddings_initializer") or not hasattr(layer, "input_dim"):
         return ""
     try:
         return str(layer.input.name)

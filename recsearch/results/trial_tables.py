@@ -24,7 +24,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Trial], Any]]] = {
 
 
 def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Returns one row a trial; columns as in `RunRecord.trials`."""
+    """Returns one row per trial; columns as in `RunRecord.trials`."""
     columns = {
         name: pd.Series([_stored(value(trial)) for trial in trials], dtype=dtype)
         for name, (dtype, value) in _COLUMNS.items()
@@ -36,7 +36,7 @@ def trials_table(trials: Sequence[Trial]) -> pd.DataFrame:
 
 
 def curves_table(trials: Sequence[Trial]) -> pd.DataFrame:
-    """Returns one row an epoch of a trial; columns as in `RunRecord.curves`."""
+    """Returns one row per epoch of a trial; columns as in `RunRecord.curves`."""
     rows = [(trial, point) for trial in trials for point in trial.curve]
     columns = {
         "trial_id": pd.Series([trial.trial_id for trial, _ in rows], dtype="string"),

@@ -1,8 +1,8 @@
-"""What the report page says of cost: time, parameters, memory, size."""
+"""The cost of a run: time, parameters, memory, size."""
 
 from statistics import median
 
-from recsearch.report.cells import Facts
+from recsearch.report.sections.cells import Facts
 from recsearch.results import RunRecord
 from recsearch.text.wording import duration_text, number_text
 
@@ -14,8 +14,8 @@ STAGES = {
 }
 
 
-def cost(run: RunRecord) -> Facts:
-    """Returns what the search and its winner cost, as far as it is known."""
+def cost_facts(run: RunRecord) -> Facts:
+    """Returns the cost of the search and of its winner, as far as known."""
     return (*_search_cost(run), *_winner_cost(run))
 
 
@@ -32,8 +32,8 @@ def _search_cost(run: RunRecord) -> Facts:
             f"{duration_text(run.state.seconds)} for {len(trials):,} trials and {epochs:,} epochs",
         ),
         (
-            "training in it",
-            f"{duration_text(seconds)} on all workers together; median of a trial "
+            "training",
+            f"{duration_text(seconds)} on all workers together; median per trial "
             f"{duration_text(typical)}",
         ),
     ]
@@ -44,15 +44,14 @@ def _search_cost(run: RunRecord) -> Facts:
 
 
 def _winner_cost(run: RunRecord) -> Facts:
-    if run.metrics is None:
+    if run.tested is None:
         return ()
-    seconds, winner = run.metrics.get("seconds", {}), run.metrics.get("winner", {})
-    export = run.metrics.get("export", {})
+    seconds, export = run.tested.seconds, run.tested.export
     facts = [
         (text, duration_text(seconds[name])) for name, text in STAGES.items() if name in seconds
     ]
-    if winner.get("num_parameters") is not None:
-        facts.append(("parameters of the winner", number_text(winner["num_parameters"])))
-    if export.get("bytes"):
-        facts.append(("size of the export", f"{number_text(export['bytes'] / 2**20)} MiB"))
+    if run.tested.winner.num_parameters is not None:
+        facts.append(("parameters of the winner", number_text(run.tested.winner.num_parameters)))
+    if export.bytes:
+        facts.append(("size of the export", f"{number_text(export.bytes / 2**20)} MiB"))
     return tuple(facts)

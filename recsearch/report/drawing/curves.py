@@ -6,10 +6,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from recsearch.report.drawing.style import NEUTRAL, colour, dots, new_figure, or_empty, plain
-from recsearch.report.figures import Curve, History, LearningCurves
+from recsearch.report.figures import Curve, LearningCurves, ScoreHistory
 
 
-def draw_history(data: History) -> go.Figure:
+def draw_history(data: ScoreHistory) -> go.Figure:
     """Returns the scores over time as dots, and the best so far as a step line."""
     figure = new_figure(f"{data.unit} since the start of the run", data.objective)
     figure.add_trace(

@@ -1,11 +1,11 @@
-"""The shapes of run.json, best/metrics.json and best/examples.json, of all versions of schema 1.
+"""The shape of best/metrics.json, of all versions of its schema.
 
-Keys that some version did not write may be missing; whoever needs one asks `Run.needed`.
+Keys that some version did not write may be missing.
 """
 
-from datetime import datetime
 from typing import Any
 
+from recsearch.results.run_description import OBJECTIVE
 from recsearch.text.json_shapes import (
     Mismatch,
     anything,
@@ -14,7 +14,6 @@ from recsearch.text.json_shapes import (
     list_of,
     map_of,
     number,
-    one_of,
     optional,
     record,
     scalar,
@@ -23,70 +22,6 @@ from recsearch.text.json_shapes import (
 )
 
 _MEASURED = map_of(optional(number))
-_OBJECTIVE = record({"name": text, "direction": one_of(("min", "max"))})
-
-
-def _iso_time(value: Any) -> None:
-    text(value)
-    try:
-        datetime.fromisoformat(value).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise Mismatch("a time such as 2026-01-01T12:00:00+00:00", "another text") from None
-
-
-def _setting(value: Any) -> None:
-    if isinstance(value, list):
-        list_of(scalar)(value)
-    else:
-        optional(scalar)(value)
-
-
-_HYPERPARAMETER = record(
-    {"name": text},
-    {
-        "kind": text,
-        **dict.fromkeys(("min_value", "max_value", "step"), optional(number)),
-        "sampling": optional(text),
-        "values": optional(list_of(scalar)),
-        "default": optional(scalar),
-        "conditions": optional(list_of(record({"name": text, "values": list_of(scalar)}))),
-    },
-)
-_DATA = record(
-    {},
-    {
-        **dict.fromkeys(("fingerprint", "task", "split"), text),
-        **dict.fromkeys(("num_interactions", "num_users", "num_items"), count),
-        **dict.fromkeys(("train", "validation", "test"), count),
-        **dict.fromkeys(("label_mean", "label_min", "label_max"), optional(number)),
-        "path": optional(text),
-        "columns": optional(map_of(anything)),
-        "features": optional(list_of(text)),
-        "notes": list_of(text),
-    },
-)
-RUN = record(
-    {},
-    {
-        "created": _iso_time,
-        "command": list_of(text),
-        "config": map_of(_setting),
-        "versions": optional(map_of(text)),
-        "machine": optional(
-            record(
-                {},
-                {"cores": count, "memory_gb": optional(number), "platform": text, "host": text},
-            )
-        ),
-        "data": _DATA,
-        "space": list_of(_HYPERPARAMETER),
-        "builders": map_of(optional(text)),
-        "plan": record({"configurations": count, "epochs": count, "lines": list_of(text)}),
-        "objective": _OBJECTIVE,
-        "validation_protocol": text,
-    },
-)
-
 _ENDS = {"value": optional(number), "low": optional(number), "high": optional(number)}
 _INTERVAL = record(_ENDS)
 _SURE = {"level": number, "num_resamples": count, "num_users": count, "note": optional(text)}
@@ -132,7 +67,7 @@ _PREDICTED = record(
 )
 
 
-def _predictions(value: Any) -> None:
+def _predicted(value: Any) -> None:
     """Checks lengths as well: L labels, S bins of scores, E bins of errors."""
     _PREDICTED(value)
     if not value["num_rows"]:
@@ -148,8 +83,8 @@ def _predictions(value: Any) -> None:
         raise Mismatch("rows of 'counts' as long as 'labels'", "others")
 
 
-METRICS = record(
-    {"objective": _OBJECTIVE, "test": _MEASURED, "verdict": text},
+require_metrics = record(
+    {"objective": OBJECTIVE, "test": _MEASURED, "verdict": text},
     {
         "winner": record(
             {},
@@ -179,37 +114,6 @@ METRICS = record(
             record({"metrics": list_of(_MEASURED), "mean": _MEASURED, "deviation": _MEASURED})
         ),
         "baseline_tuning": optional(map_of(_tuned)),
-        "predictions": optional(_predictions),
-    },
-)
-
-_ITEMS = optional(
-    list_of(
-        record(
-            {},
-            {
-                "item_id": optional(scalar),
-                "title": optional(scalar),
-                "label": optional(number),
-                "score": optional(number),
-                "held_out": optional(boolean),
-            },
-        )
-    )
-)
-EXAMPLES = record(
-    {},
-    {
-        "users": optional(
-            list_of(
-                record(
-                    {},
-                    {
-                        "user_id": optional(scalar),
-                        **dict.fromkeys(("history", "recommended", "held_out"), _ITEMS),
-                    },
-                )
-            )
-        )
+        "predictions": optional(_predicted),
     },
 )

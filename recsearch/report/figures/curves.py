@@ -1,4 +1,4 @@
-"""How the search came on: scores over time, and the learning curves."""
+"""The progress of the search: scores over time, and the learning curves."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from recsearch.study.trial import Objective, Trial, TrialState
 
 
 @dataclass(frozen=True)
-class History:
+class ScoreHistory:
     """Scores over time.
 
     Attributes:
@@ -38,7 +38,7 @@ class History:
 
 @dataclass(frozen=True)
 class Curve:
-    """The learning curve of a trial: one point a finite epoch, counted from 1."""
+    """The learning curve of a trial: one point per epoch with a finite score, counted from 1."""
 
     family: str
     stopped: bool
@@ -55,7 +55,7 @@ class LearningCurves:
     curves: tuple[Curve, ...]
 
 
-def history(measurements: Sequence[Measurement], state: SearchState) -> History:
+def history(measurements: Sequence[Measurement], state: SearchState) -> ScoreHistory:
     """Returns the scores over time; `measurements` in the order in which they became known."""
     longest = measurements[-1].seconds if measurements else 0.0
     divisor, unit = time_unit(longest)
@@ -71,7 +71,9 @@ def history(measurements: Sequence[Measurement], state: SearchState) -> History:
             best.append((time, measured.score))
     if best:
         best.append((longest / divisor, best[-1][1]))
-    return History(score_title(state.objective), families(state), unit, tuple(points), tuple(best))
+    return ScoreHistory(
+        score_title(state.objective), families(state), unit, tuple(points), tuple(best)
+    )
 
 
 def learning_curves(state: SearchState) -> LearningCurves:
@@ -88,7 +90,7 @@ def learning_curves(state: SearchState) -> LearningCurves:
 
 
 def _curve_points(trial: Trial, objective: Objective | None) -> tuple[Point, ...]:
-    """Returns one point an epoch; their labels are short, as there are so many."""
+    """Returns one point per epoch; the labels are short because there are many."""
     if objective is None:
         return ()
     measured = ((p.epoch, p.metrics.get(objective.name, math.nan)) for p in trial.curve)
