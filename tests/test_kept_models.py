@@ -15,10 +15,13 @@ from recsearch.data.interactions import Task
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Embedding, Pairs, Recommender
 from recsearch.study.trial import Assignment, Outcome
+from recsearch.training.fit import Fitter
 from recsearch.tuning.engines import kept_models
+from recsearch.tuning.engines.repeatable import is_repeatable
 from recsearch.tuning.engines.runner import TrialRunner
+from recsearch.tuning.space.builtin import builtin_names
 from recsearch.tuning.space.families import Family
-from recsearch.tuning.space.search_space import SearchSpace
+from recsearch.tuning.space.search_space import SearchSpace, load_space
 
 
 class Noise(keras.layers.Layer):
@@ -26,6 +29,14 @@ class Noise(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         return inputs + tf.random.normal(tf.shape(inputs), stddev=0.1)
+
+
+class Called(keras.layers.Layer):
+    """Runs Python code in each step."""
+
+    def call(self, inputs: Any) -> Any:
+        doubled = tf.numpy_function(lambda values: 1.0 * values, [inputs], tf.float32)
+        return inputs + tf.stop_gradient(tf.ensure_shape(doubled, inputs.shape) - inputs)
 
 
 class Builder:
@@ -117,9 +128,10 @@ def test_trials_between_the_rungs_change_nothing(tmp_path: Path) -> None:
     "builder",
     [
         Builder(extra=Noise),
+        Builder(extra=Called),
         Builder(callbacks=(keras.callbacks.EarlyStopping("val_rmse", patience=9),)),
     ],
-    ids=["random numbers of TensorFlow", "callbacks"],
+    ids=["random numbers of TensorFlow", "Python code", "callbacks"],
 )
 def test_model_that_remembers_more_than_a_checkpoint_is_built_anew(
     tmp_path: Path, builder: Builder
@@ -153,3 +165,19 @@ def test_model_that_was_kept_first_makes_room(
     assert builder.count == 3
     run(runner, second_rung(first_rung(tmp_path, "0000")))
     assert builder.count == 4
+
+
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("name", builtin_names())
+def test_models_of_builtin_spaces_are_kept(name: str, task: Task) -> None:
+    built = load_space([name]).build(name, {}, prepared(task).spec)
+    assert is_repeatable(Fitter(built.recommender, pipeline(task), 0).operations())
+
+
+@pytest.mark.parametrize(
+    "kind", ["RandomUniform", "StatefulUniform", "RngReadAndSkip", "EagerPyFunc", "NewOperation"]
+)
+def test_operation_with_a_state_of_its_own_or_unknown_is_not_repeatable(kind: str) -> None:
+    assert is_repeatable(["MatMul", "AddV2"])
+    assert not is_repeatable(["MatMul", kind])
+    assert not is_repeatable([])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.training.fit import Fitter
+from recsearch.tuning.engines.repeatable import is_repeatable
 from recsearch.tuning.space.search_space import BuiltModel
 
 MAX_MODELS = 8
@@ -68,10 +69,10 @@ class KeptModels:
 
 
 def _remembers_more_than_a_checkpoint(fitter: Fitter) -> bool:
-    """Returns whether there are callbacks, or random numbers that do not come from Keras.
+    """Returns whether there are callbacks, or operations that may keep a state of their own.
 
     In a kept graph, `tf.random` and its generators continue; in a graph that is traced again they
-    start again. Keras draws its random numbers from variables, which checkpoints contain.
+    start again. Keras draws its random numbers from variables, which checkpoints contain. The
+    operations of a model with `run_eagerly` are not known.
     """
-    drawn = ("Random", "Stateful", "Rng", "Multinomial", "TruncatedNormal", "Parameterized")
-    return len(fitter.callbacks) > 0 or any(kind.startswith(drawn) for kind in fitter.operations())
+    return len(fitter.callbacks) > 0 or not is_repeatable(fitter.operations())
