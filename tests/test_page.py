@@ -89,7 +89,7 @@ SECTIONS = (
 
 
 def test_page_has_its_sections_from_top_to_bottom(run: Run) -> None:
-    full = replace(run, tested=planted_metrics(**TOLD_OF_TEST), shown=SHOWN)
+    full = replace(run, tested=planted_metrics(**TOLD_OF_TEST), user_examples=SHOWN)
     page = Page(render_report(full))
     assert tuple(each for each in page.ids if each in SECTIONS) == SECTIONS
     assert tuple(page.anchors) == SECTIONS
@@ -170,7 +170,7 @@ def test_page_of_three_hundred_trials_is_small(tmp_path: Path) -> None:
 
 
 def test_examples_stand_on_the_page_as_text(run: Run) -> None:
-    source = render_report(replace(run, shown=SHOWN))
+    source = render_report(replace(run, user_examples=SHOWN))
     page = Page(source)
     assert "<script>alert(1)" not in source
     assert f"User {HOSTILE}" in page.text

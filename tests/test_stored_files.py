@@ -103,9 +103,9 @@ def test_journal_of_a_stored_run_is_read(stored: RunRecord) -> None:
 
 
 def test_examples_of_a_stored_run_are_read(stored: RunRecord) -> None:
-    assert stored.shown is not None
-    user = stored.shown.users[0]
-    assert len(stored.shown.users) == 5
+    assert stored.user_examples is not None
+    user = stored.user_examples.users[0]
+    assert len(stored.user_examples.users) == 5
     assert user.recommended[0].title == f"Title {user.recommended[0].item_id}"
     assert all(item.label is not None for item in user.history)
 
@@ -164,3 +164,11 @@ def test_each_field_of_a_record_is_in_a_file() -> None:
 def test_keys_of_a_later_version_are_ignored_and_kept(from_json: Any, file: str) -> None:
     value = json.loads((STORED / "current" / file).read_text())
     assert from_json({**value, "later": 1}).json["later"] == 1
+
+
+def test_sections_and_figures_of_the_report_get_typed_records_only() -> None:
+    report = Path(recsearch.__file__).parent / "report"
+    modules = [*report.glob("sections/*.py"), *report.glob("figures/*.py"), *report.glob("*.py")]
+    assert len(modules) > 20
+    for path in modules:
+        assert "[str, Any]" not in path.read_text(), path

@@ -53,7 +53,7 @@ def render_report(run: RunRecord) -> str:
         ranges=ranges,
         reproduction=reproduction,
         cost=cost_facts(run),
-        examples=recommendations(run.shown, run.description.data.task),
+        examples=recommendations(run.user_examples, run.description.data.task),
         plots=plots,
     )
 

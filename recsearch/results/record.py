@@ -33,7 +33,7 @@ class RunRecord:
         measurements: Every score in the order in which it became known.
         tested: best/metrics.json, or None if the run has not ended.
         trainings: Every stay of a trial on a worker.
-        shown: best/examples.json, or None if the run left none.
+        user_examples: best/examples.json, or None if the run left none.
     """
 
     directory: Path
@@ -42,7 +42,7 @@ class RunRecord:
     measurements: tuple[Measurement, ...]
     tested: RunMetrics | None
     trainings: tuple[Stay, ...] = ()
-    shown: UserExamples | None = None
+    user_examples: UserExamples | None = None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ class RunRecord:
     @property
     def examples(self) -> Mapping[str, Any] | None:
         """best/examples.json as a mapping, or None if the run left none."""
-        return None if self.shown is None else self.shown.json
+        return None if self.user_examples is None else self.user_examples.json
 
     def lacks(self, key: str) -> RunDirectoryError:
         """Returns the error of a command that needs a key which run.json does not have."""
