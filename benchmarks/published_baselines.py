@@ -23,8 +23,9 @@ import pandas as pd
 import pyarrow as pa
 
 from recsearch.baselines import applicable, fit, tune
-from recsearch.data.interactions import Candidates, Interactions, Task
+from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.preparation import PreparedData, prepare
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol
 
 RANKING = ("hr@10", "ndcg@10")

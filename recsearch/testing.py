@@ -45,7 +45,7 @@ def check_space(
     reference = reference_of(build)
     require_references([reference])
     import_tensorflow()
-    from recsearch.data.interactions import Task
+    from recsearch.data.task import Task
     from recsearch.workflow.check import check_elsewhere
 
     for task in named:

@@ -18,7 +18,7 @@ from typing import Any
 from keras import Input, Model, initializers, layers, regularizers
 from keras_tuner import HyperParameters
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     BAG_LABELS,

@@ -4,8 +4,9 @@ from itertools import product
 
 import numpy as np
 
-from recsearch.data.interactions import ColumnKind, Encoded, Task
+from recsearch.data.interactions import ColumnKind, Encoded
 from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 

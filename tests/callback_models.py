@@ -6,7 +6,7 @@ import keras
 from keras import callbacks as kc
 from prepared import prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Embedding, Pairs, Recommender
 
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import (
     PreparedData,
     SeenItems,
@@ -14,6 +14,7 @@ from recsearch.data.preparation import (
     prepare,
 )
 from recsearch.data.synthetic import generate
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.pipeline import Pipeline
 

@@ -6,8 +6,8 @@ from prepared import prepared
 from small_run import write_builder, write_ratings
 
 from recsearch.config.run_config import RunConfig, make_config
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError, UsageError
 from recsearch.results.run_description import RUN_SCHEMA
 from recsearch.study.trial import Objective

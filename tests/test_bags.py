@@ -7,7 +7,7 @@ from prepared import with_train
 
 from recsearch.contract.inputs.bag_input import BagTable
 from recsearch.contract.kinds import Request, Rows
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 
 # User 1 has the items 3 and 1, user 3 the item 2 twice; user 2 has none.
 PAIRS = [(3, 2), (1, 3), (3, 2), (1, 1)]

@@ -13,8 +13,9 @@ from baseline_data import (
 
 from recsearch.baselines import TooLargeError, applicable, fit
 from recsearch.baselines.registry import BASELINES
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import ColumnSpec
 from recsearch.errors import RecsearchError, UsageError
 

@@ -13,7 +13,7 @@ from recsearch.baselines.ease import DEFAULT_L2, ease_from_gram, gram_matrix
 from recsearch.baselines.factors import Factors
 from recsearch.baselines.ials import IalsSettings, fit_ials, solve_rows
 from recsearch.baselines.matrices import interaction_matrix
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 
 # EASE
 

@@ -19,7 +19,8 @@ from recsearch.baselines.matrices import (
     paired_sums,
 )
 from recsearch.baselines.neighbours import weighted_columns
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
+from recsearch.data.task import Task
 
 # Item neighbours, implicit
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from recsearch.baselines import fit
-from recsearch.data.interactions import Candidates, Interactions, Task
+from recsearch.data.interactions import Candidates, Interactions
 from recsearch.data.preparation import PreparedData, prepare
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol
 
 

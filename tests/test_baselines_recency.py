@@ -8,8 +8,8 @@ from recsearch.baselines import fit, tune
 from recsearch.baselines.ials import IalsSettings, solve_rows
 from recsearch.baselines.matrices import by_recency, interaction_matrix
 from recsearch.baselines.registry import BASELINES, HALF_LIVES
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 
 WEIGHING = ("item_knn", "ease", "pure_svd", "ials", "content")

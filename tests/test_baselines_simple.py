@@ -10,7 +10,8 @@ from recsearch.baselines import fit
 from recsearch.baselines.bias import fit_bias
 from recsearch.baselines.popularity import fit_popularity
 from recsearch.baselines.tfidf import term_counts
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import ColumnSpec
 
 # Popularity

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recsearch.baselines import TooLargeError, fit, tune
 from recsearch.baselines.parameters import Parameters
 from recsearch.baselines.registry import BASELINES
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 
 EVERY = [(name, task) for task in Task for name in BASELINES[task]]

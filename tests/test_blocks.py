@@ -5,7 +5,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn import column_vectors, id_inputs, mlp, task_output
 

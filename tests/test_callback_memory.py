@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from keras import callbacks as kc
 from prepared import pipeline
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import RunDirectoryError
 from recsearch.nn import Pairs, Recommender
 from recsearch.training.callbacks import EpochCallbacks

@@ -11,8 +11,8 @@ from keras import callbacks as kc
 from prepared import pipeline, prepared, prepared_with_ids
 
 from recsearch.contract.checks.builder_result import as_recommender
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Recommender, make_optimizer

@@ -4,7 +4,7 @@ import pytest
 from small_run import write_builder
 
 from recsearch.cli.parser import main
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.workflow.check import generated_data
 
 MODEL = """

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from recsearch.data.cleaning import detect_task, prepare_task
 from recsearch.data.columns import ColumnNames
 from recsearch.data.duplicates import last_of_each_pair
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.readers import Loaded, load_interactions
+from recsearch.data.task import Task
 from recsearch.errors import ConfigError, DataError
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

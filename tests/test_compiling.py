@@ -5,7 +5,7 @@ import keras
 import keras_tuner
 import pytest
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.nn import (
     BPR,

@@ -9,7 +9,7 @@ from prepared import pipeline, prepared
 
 from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.recommender import Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding

@@ -14,8 +14,9 @@ from recsearch.config.run_config import make_config
 from recsearch.data.cleaning import prepare_task
 from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
 from recsearch.data.readers import Loaded, load_interactions
+from recsearch.data.task import Task
 from recsearch.errors import DataError, UsageError
 from recsearch.workflow.dataset import load_dataset
 

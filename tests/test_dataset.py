@@ -5,7 +5,8 @@ import pytest
 from small_run import NUM_ITEMS, NUM_ROWS, write_item_titles, write_ratings
 
 from recsearch.config.run_config import RunConfig, make_config
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
+from recsearch.data.task import Task
 from recsearch.errors import DataError, UsageError
 from recsearch.workflow.dataset import Dataset, item_titles, load_dataset
 

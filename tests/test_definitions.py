@@ -11,7 +11,7 @@ from prepared import prepared
 from simulation import LOSS, run_search
 from test_space import linear_model, space_of
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.encoding import encode, neighbour

@@ -20,8 +20,8 @@ from small_run import write_builder, write_ratings
 from test_engines import assignment, is_running, numbers, run_all, until_outcome
 
 import recsearch
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 from recsearch.study.study import Study
 from recsearch.study.trial import Epoch, Objective, Outcome, Trial, TrialState

@@ -11,8 +11,8 @@ import pytest
 from prepared import prepared_with_ids
 from scripted_driver import ScriptedDriver
 
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.study.decision import Propose
 from recsearch.study.study import Study
 from recsearch.study.trial import Assignment, Epoch, Objective, Outcome, TrialState

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import EncodedCandidates, PreparedData, SeenItems
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation import protocol as module
 from recsearch.evaluation.protocol import (

@@ -5,7 +5,7 @@ import tensorflow as tf
 from prepared import with_train
 
 from recsearch.contract.examples.negative_sampler import popularity_weights
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Bags, Multinomial, Negatives, Pairs, Recommender
 from recsearch.pipeline import Pipeline, Training
 from recsearch.training.fit import Fitter

@@ -11,8 +11,9 @@ from keras import layers
 from planted_run import METRICS
 from prepared import prepared_with_ids
 
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.preparation import PreparedData, SeenItems, Vocabularies, prepare
+from recsearch.data.task import Task
 from recsearch.errors import ExportError
 from recsearch.nn import bag_inputs
 from recsearch.pipeline import Feed

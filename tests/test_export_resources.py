@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline, prepared_with_ids
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import ExportError
 from recsearch.scoring.model_scorer import ModelScorer
 from recsearch.serving.saved_model import save_recommender

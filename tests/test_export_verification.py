@@ -12,7 +12,7 @@ from keras import layers
 from prepared import prepared_with_ids
 from test_export import Exported, with_text_ids
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import ExportError
 from recsearch.pipeline import Feed
 from recsearch.scoring.model_scorer import ModelScorer

@@ -13,8 +13,8 @@ import recsearch
 from recsearch.api.run import Run
 from recsearch.baselines import fit
 from recsearch.cli.parser import main
-from recsearch.data.interactions import Task
 from recsearch.data.store import open_prepared
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.workflow.final.examples import ExampleMaker
 

@@ -15,8 +15,8 @@ from small_run import write_ratings
 
 from recsearch.baselines import fit
 from recsearch.config.run_config import RunConfig
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol, recommend
 from recsearch.metrics import list_metrics
 from recsearch.study.trial import Epoch, Objective, Trial, TrialState

@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 from prepared import pipeline, prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import (
     BPR,
     Embedding,

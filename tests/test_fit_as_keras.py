@@ -10,7 +10,7 @@ import tensorflow as tf
 from prepared import pipeline
 
 from recsearch.contract.recommender import Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
 from recsearch.nn.optimizers import SparseAdam, SparseRMSprop

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 from prepared import pipeline, prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Bags, GaussianCode, Multinomial, Recommender
 from recsearch.training.checkpoint import load_checkpoint, save_checkpoint
 from recsearch.training.fit import Fitter

@@ -11,7 +11,8 @@ from interaction_tables import ids, pairs, rows, same_parts, table
 from numpy.typing import NDArray
 
 from recsearch.data.given_parts import split_given
-from recsearch.data.interactions import Candidates, Interactions, Task
+from recsearch.data.interactions import Candidates, Interactions
+from recsearch.data.task import Task
 from recsearch.errors import DataError
 
 

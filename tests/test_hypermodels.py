@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prepared import prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.tuning.space.search_space import load_space
 

@@ -15,7 +15,7 @@ from recsearch.contract.examples import EXAMPLE_KINDS
 from recsearch.contract.inputs import INPUT_KINDS, input_specs, inputs_table, kind_of, side_of
 from recsearch.contract.kinds import Arrays, Batch, Request, Rows
 from recsearch.contract.recommender import ExampleKind, Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.pipeline import Feed, Pipeline
 from recsearch.training.fit import Fitter

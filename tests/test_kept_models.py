@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from prepared import pipeline, prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Embedding, Pairs, Recommender
 from recsearch.study.trial import Assignment, Outcome

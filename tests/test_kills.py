@@ -18,8 +18,8 @@ from small_run import run_settings
 from test_run import command, cut_after, events, same_results
 
 from recsearch.console.progress import Silent
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.study.study import MAX_CRASHES, Study
 from recsearch.study.trial import Objective, Outcome, Trial, TrialState
 from recsearch.tuning.drivers.hyperband import HyperbandDriver

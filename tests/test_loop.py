@@ -9,8 +9,8 @@ import pytest
 from prepared import pipeline, prepared, prepared_with_ids
 from scripted_driver import ScriptedDriver
 
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.errors import SearchError
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Pairs, Pretraining, Recommender

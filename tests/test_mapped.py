@@ -8,7 +8,8 @@ import tensorflow as tf
 from prepared import prepared
 
 from recsearch.contract.mapped import as_tensor
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
+from recsearch.data.task import Task
 from recsearch.nn import Pairs
 from recsearch.pipeline import Pipeline
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 from recsearch.metrics import deepest_cutoff, default_objective, find_metric, metrics_for
 

@@ -19,8 +19,9 @@ from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.examples import NextItem
 from recsearch.contract.inputs.history_input import HISTORY, Histories, HistoryInput
 from recsearch.contract.kinds import Batch, Request, Rows
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.preparation import PreparedData, Vocabularies, prepare
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn import Bags, Recommender

@@ -8,7 +8,7 @@ from prepared import pipeline, prepared, with_train
 
 from recsearch.contract.inputs import bag_input
 from recsearch.contract.kinds import Batch, Rows
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Bags, Negatives, Pairs
 from recsearch.pipeline import Feed, Pipeline, Training
 from recsearch.pipeline import training as training_module

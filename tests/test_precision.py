@@ -9,7 +9,7 @@ import pytest
 from prepared import pipeline, prepared_with_ids
 
 from recsearch.contract.recommender import Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.nn import Pairs
 from recsearch.nn.embedding import Embedding
 from recsearch.scoring.model_scorer import ModelScorer

@@ -14,9 +14,9 @@ from recsearch.data.interactions import (
     FeatureColumn,
     Features,
     Interactions,
-    Task,
 )
 from recsearch.data.preparation import SeenItems, concatenate, prepare
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec
 

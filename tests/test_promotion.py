@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from prepared import pipeline, prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Embedding, Pairs, Recommender, make_optimizer
 from recsearch.study.study import Study, trial_seed

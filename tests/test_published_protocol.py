@@ -6,8 +6,8 @@ import pytest
 
 from recsearch.baselines import fit
 from recsearch.config.run_config import make_config
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import concatenate, prepare
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.workflow.dataset import load_dataset
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from prepared import prepared, with_train
 
 from recsearch.contract.inputs.bag_input import recency_weight
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.nn import Bags, RecentBag, mean_target
 from recsearch.pipeline import Pipeline
 from recsearch.scoring.model_scorer import ModelScorer

@@ -6,7 +6,8 @@ import pytest
 from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.inputs import input_names, scores_pairs, side_of
 from recsearch.contract.list_loss import ListLoss
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn import (

@@ -9,7 +9,7 @@ from prepared import pipeline, prepared
 
 from recsearch.contract.inputs import scores_pairs
 from recsearch.contract.kinds import Rows
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.scoring import model_scorer as scoring
 from recsearch.scoring.by_side import split_by_side
 from recsearch.scoring.model_scorer import ModelScorer

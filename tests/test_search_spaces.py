@@ -10,7 +10,7 @@ from prepared import pipeline, prepared
 
 from recsearch.contract.inputs import scores_pairs
 from recsearch.contract.kinds import Rows
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import make_protocol
 from recsearch.nn import Bags, Negatives
 from recsearch.scoring.model_scorer import ModelScorer

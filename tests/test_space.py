@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from prepared import prepared
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SpaceError
 from recsearch.nn import Negatives, Pairs, Recommender
 from recsearch.tuning.space import builtin

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interaction_tables import pairs, rows, same_parts, table
 
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.splitting import (
     default_split,
     resolve_split_method,
     split_interactions,
 )
-from recsearch.data.task import SPLIT_METHODS
+from recsearch.data.task import SPLIT_METHODS, Task
 from recsearch.errors import DataError, UsageError
 
 BY_ROW = ("random", "leave-last-out", "temporal")  # the others hold out whole users or items

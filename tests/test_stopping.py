@@ -13,8 +13,8 @@ from small_run import run_settings, write_builder
 
 from recsearch import search as search_for_the_best
 from recsearch.console.progress import Silent
-from recsearch.data.interactions import Task
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.errors import RunDirectoryError
 from recsearch.study.decision import Propose
 from recsearch.study.study import Study

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from prepared import prepared_with_ids
 
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import EncodedCandidates, PreparedData
 from recsearch.data.store import open_prepared, read_spec, read_vocabularies, write_prepared
+from recsearch.data.task import Task
 
 
 def arrays(data: PreparedData) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import ColumnKind, Interactions, Task
+from recsearch.data.interactions import ColumnKind, Interactions
 from recsearch.data.splitting import split_interactions
 from recsearch.data.synthetic import (
     FIRST_SECOND,
@@ -17,6 +17,7 @@ from recsearch.data.synthetic import (
     _label_moments,
     generate,
 )
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 
 

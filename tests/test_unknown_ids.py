@@ -11,8 +11,9 @@ from keras import layers
 
 from recsearch.baselines.popularity import fit_popularity
 from recsearch.contract.kinds import Rows
-from recsearch.data.interactions import ColumnKind, FeatureColumn, Features, Interactions, Task
+from recsearch.data.interactions import ColumnKind, FeatureColumn, Features, Interactions
 from recsearch.data.preparation import PreparedData, prepare
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.pipeline import Feed
 from recsearch.scoring.model_scorer import ModelScorer

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.preparation import PreparedData, prepare
+from recsearch.data.task import Task
 from recsearch.data.validation_lists import draw_distinct, draw_lists
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.baselines.parameters import FitFunction, Parameters
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 
 GRID: tuple[Parameters, ...] = ({},)
 """There are no parameters."""

@@ -15,8 +15,8 @@ from recsearch.baselines import (
     tfidf,
 )
 from recsearch.baselines.parameters import FitFunction, Parameters
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import UsageError
 

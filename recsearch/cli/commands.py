@@ -147,7 +147,7 @@ def spaces(arguments: argparse.Namespace) -> None:
         print("\nYour own space: ./file.py:build or package.module:build (see `recsearch check`).")
         return
     import_tensorflow_for("local")
-    from recsearch.data.interactions import Task
+    from recsearch.data.task import Task
     from recsearch.tuning.engines.builders import Builders, SpaceSetup
     from recsearch.tuning.engines.helper import HelperProcess
     from recsearch.tuning.space.description import describe_hyperparameter
@@ -163,7 +163,7 @@ def spaces(arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Checks a search space on small generated data."""
     import_tensorflow_for("local")
-    from recsearch.data.interactions import Task
+    from recsearch.data.task import Task
     from recsearch.workflow.check import check_elsewhere
 
     task = Task(arguments.task or "rating")

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from recsearch.data.arrow import count_distinct
 from recsearch.data.duplicates import last_of_each_pair
-from recsearch.data.interactions import Interactions, Task
+from recsearch.data.interactions import Interactions
 from recsearch.data.readers import Loaded
 from recsearch.data.splitting import MIN_INTERACTIONS, MIN_ITEMS, MIN_USERS
+from recsearch.data.task import Task
 from recsearch.data.validated import carried
 from recsearch.errors import ConfigError, DataError
 

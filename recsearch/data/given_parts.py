@@ -10,8 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recsearch.data.arrow import codes
-from recsearch.data.interactions import Candidates, Interactions, Split, Task
+from recsearch.data.interactions import Candidates, Interactions, Split
 from recsearch.data.splitting import HELD_OUT_PERCENT, MIN_INTERACTIONS
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.errors import DataError
 

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recsearch.data.task import Task as Task
-
 
 @dataclass(frozen=True)
 class Interactions:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recsearch.data.feature_arrays import encode_features
-from recsearch.data.interactions import Candidates, Encoded, Features, Interactions, Task
+from recsearch.data.interactions import Candidates, Encoded, Features, Interactions
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import DataSpec, HeldOutVocabulary, Vocabulary, encode, is_unknown
 

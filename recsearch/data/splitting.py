@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.data.arrow import codes
-from recsearch.data.interactions import Interactions, Split, Task
-from recsearch.data.task import SPLIT_METHODS
+from recsearch.data.interactions import Interactions, Split
+from recsearch.data.task import SPLIT_METHODS, Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.errors import DataError, UsageError
 

@@ -21,13 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import ColumnKind, Encoded, Task
+from recsearch.data.interactions import ColumnKind, Encoded
 from recsearch.data.preparation import (
     EncodedCandidates,
     PreparedData,
     SeenItems,
     Vocabularies,
 )
+from recsearch.data.task import Task
 from recsearch.data.time_order import TimeOrder
 from recsearch.data.vocabulary import ColumnSpec, DataSpec, Vocabulary
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import ColumnKind, Encoded, Interactions, Task
+from recsearch.data.interactions import ColumnKind, Encoded, Interactions
+from recsearch.data.task import Task
 
 
 @dataclass(frozen=True)

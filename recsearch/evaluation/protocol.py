@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import EncodedCandidates, PreparedData
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import is_unknown
 from recsearch.evaluation.scorer import Scorer, for_held_out
 from recsearch.metrics import (

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 from recsearch.metrics.lists import LIST_FAMILIES
 from recsearch.metrics.metric import Kind, Metric, MetricFamily

@@ -12,7 +12,8 @@ import keras
 import keras_tuner
 
 from recsearch.contract.inputs.bag_input import BAG, BAG_AGE
-from recsearch.data.interactions import ColumnKind, Task
+from recsearch.data.interactions import ColumnKind
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import ColumnSpec, DataSpec
 from recsearch.nn.byte_dropout import ByteDropout
 from recsearch.nn.embedding import Embedding, MeanEmbedding

@@ -11,7 +11,7 @@ import keras_tuner
 
 from recsearch.contract.examples import Bags, Negatives, Pairs
 from recsearch.contract.recommender import ExampleKind, Pretraining, Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.errors import SpaceError
 from recsearch.nn.losses import (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsearch.contract.inputs import input_specs, scores_pairs, side_of
 from recsearch.contract.kinds import Request, Rows
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.pipeline import Feed
 from recsearch.scoring.by_side import SplitModel, split_by_side

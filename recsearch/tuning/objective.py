@@ -1,6 +1,6 @@
 """The objective of a search: the validation metric that it optimises."""
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import UsageError
 from recsearch.metrics import default_objective, find_metric, metrics_for
 from recsearch.study.trial import Objective

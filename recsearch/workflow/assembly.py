@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recsearch.config.run_config import RunConfig
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 from recsearch.evaluation.protocol import trial_protocol
 from recsearch.results.run_description import RUN_SCHEMA, Hyperparameter, RunDescription

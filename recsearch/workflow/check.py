@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from recsearch.data.cleaning import prepare_task
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData, Vocabularies, prepare
 from recsearch.data.readers import Loaded
 from recsearch.data.splitting import split_interactions
 from recsearch.data.synthetic import generate
+from recsearch.data.task import Task
 from recsearch.errors import RecsearchError, SpaceError
 from recsearch.evaluation.protocol import evaluate, make_protocol
 from recsearch.metrics import metrics_for

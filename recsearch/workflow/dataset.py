@@ -13,10 +13,11 @@ from recsearch.data.columns import ColumnNames
 from recsearch.data.features import load_features, title_column
 from recsearch.data.frames import Frame, Source, source_of
 from recsearch.data.given_parts import split_given
-from recsearch.data.interactions import Features, Interactions, Split, Task
+from recsearch.data.interactions import Features, Interactions, Split
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
 from recsearch.data.splitting import needs_timestamps, resolve_split_method, split_interactions
 from recsearch.data.synthetic import generate
+from recsearch.data.task import Task
 from recsearch.data.validated import carried
 from recsearch.errors import UsageError
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from recsearch.config.arguments import PATHS
 from recsearch.config.run_config import RunConfig
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData, Vocabularies, concatenate, prepare
 from recsearch.data.store import write_prepared
+from recsearch.data.task import Task
 from recsearch.data.validation_lists import draw_lists
 from recsearch.errors import UsageError
 from recsearch.system.files import make_directory, rename_durably

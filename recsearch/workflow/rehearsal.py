@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import RecsearchError, SpaceError
 from recsearch.pipeline import Feed
 from recsearch.scoring.model_scorer import ModelScorer

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recsearch.contract.inputs import scores_pairs
 from recsearch.contract.kinds import Arrays, Batch, Rows
 from recsearch.contract.recommender import ExampleKind, Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 
 

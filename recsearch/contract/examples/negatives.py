@@ -17,7 +17,7 @@ from recsearch.contract.examples.negative_sampler import NegativeSampler, popula
 from recsearch.contract.inputs import scores_pairs
 from recsearch.contract.kinds import Arrays, Batch, Rows
 from recsearch.contract.recommender import Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 
 DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best

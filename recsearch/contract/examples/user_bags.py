@@ -16,7 +16,7 @@ from recsearch.contract.inputs import input_names, scores_pairs
 from recsearch.contract.inputs.bag_input import BAG, BAG_LABELS, BagTable
 from recsearch.contract.kinds import Arrays, Batch, Rows
 from recsearch.contract.recommender import Recommender
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import DataSpec
 
 

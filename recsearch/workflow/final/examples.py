@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recsearch.data.interactions import Encoded, Task
+from recsearch.data.interactions import Encoded
 from recsearch.data.preparation import PreparedData, Vocabularies
+from recsearch.data.task import Task
 from recsearch.data.vocabulary import is_unknown
 from recsearch.evaluation.protocol import recommend
 from recsearch.evaluation.scorer import Scorer

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from recsearch.data.interactions import Task
+from recsearch.data.task import Task
 from recsearch.errors import SearchError
 from recsearch.results.run_metrics import METRICS_SCHEMA, RunMetrics
 from recsearch.serving.card import write_card

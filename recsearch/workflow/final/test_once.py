@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsearch.baselines import item_vectors
-from recsearch.data.interactions import Task
 from recsearch.data.preparation import PreparedData
+from recsearch.data.task import Task
 from recsearch.evaluation.protocol import (
     EvaluationProtocol,
     HeldOut,

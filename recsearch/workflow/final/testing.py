@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from recsearch.data.interactions import Task
 from recsearch.data.store import read_vocabularies
+from recsearch.data.task import Task
 from recsearch.errors import SearchError
 from recsearch.evaluation.predictions import binned_predictions
 from recsearch.evaluation.protocol import HeldOut
