@@ -13,13 +13,12 @@ from recsearch.results.run_description import RUN_SCHEMA
 from recsearch.study.trial import Objective
 from recsearch.tuning.drivers.bayesian import BayesianDriver
 from recsearch.tuning.drivers.hyperband import HyperbandDriver
-from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.drivers.random import DEFAULT_MAX_TRIALS, RandomDriver
 from recsearch.tuning.engines.builders import Builders, loaded
 from recsearch.tuning.engines.helper import InlineHelper
 from recsearch.tuning.engines.inline import InlineEngine
 from recsearch.tuning.objective import make_objective, trial_metrics
 from recsearch.workflow.assembly import (
-    DEFAULT_MAX_TRIALS,
     describe_run,
     make_driver,
     make_engine,

@@ -1,5 +1,6 @@
 """Creates the parts of a search from the settings: space, driver, engine, description."""
 
+import importlib
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,6 @@ from recsearch.study.trial import Objective
 from recsearch.system.files import json_safe
 from recsearch.system.host import host_id
 from recsearch.system.resources import memory_gb, num_cores
-from recsearch.tuning.drivers.hyperband import HyperbandDriver
-from recsearch.tuning.drivers.random import RandomDriver
 from recsearch.tuning.engines.builders import Builders, SpaceSetup, loaded
 from recsearch.tuning.engines.cluster import Cluster, require_answer
 from recsearch.tuning.engines.engine import BUILD_SECONDS, Engine
@@ -35,8 +34,6 @@ from recsearch.tuning.space.description import describe_space
 from recsearch.tuning.space.families import family_names
 from recsearch.tuning.space.overrides import Override
 from recsearch.workflow.dataset import Dataset
-
-DEFAULT_MAX_TRIALS = 20  # of random and bayesian; the plan of Hyperband has its own number
 
 
 def require_families(config: RunConfig) -> None:
@@ -73,24 +70,14 @@ def space_setup(config: RunConfig) -> SpaceSetup:
 
 
 def make_driver(config: RunConfig, hyperparameters: Any, objective: Objective) -> Driver:
-    """Returns the driver over the discovered hyperparameters."""
-    if config.tuner == "hyperband":
-        return HyperbandDriver(
-            hyperparameters,
-            objective,
-            config.seed,
-            config.max_epochs,
-            min_epochs=config.min_epochs,
-            max_trials=config.max_trials,
-        )
-    max_trials = config.max_trials or DEFAULT_MAX_TRIALS
-    settings = (hyperparameters, objective, config.seed, max_trials, config.max_epochs)
-    if config.tuner == "random":
-        return RandomDriver(*settings)
-    # Imported here: its Gaussian process imports scikit-learn, which takes a second.
-    from recsearch.tuning.drivers.bayesian import BayesianDriver
+    """Returns the driver over the discovered hyperparameters.
 
-    return BayesianDriver(*settings)
+    The driver NAME is `from_settings` of `recsearch/tuning/drivers/NAME.py`. Only this module is
+    imported, because the Gaussian process of one driver imports scikit-learn, which takes a second.
+    """
+    module = importlib.import_module(f"recsearch.tuning.drivers.{config.tuner}")
+    driver: Driver = module.from_settings(config, hyperparameters, objective)
+    return driver
 
 
 def require_engine(config: RunConfig) -> None:

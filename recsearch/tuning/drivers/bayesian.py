@@ -29,11 +29,12 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
+from recsearch.config.run_config import RunConfig
 from recsearch.study.decision import Decision, Plan, Propose
 from recsearch.study.seen_configurations import Configuration
 from recsearch.study.trial import Objective, Trial
 from recsearch.tuning.drivers.encoding import encode, neighbour, tunable
-from recsearch.tuning.drivers.random import RandomDriver
+from recsearch.tuning.drivers.random import DEFAULT_MAX_TRIALS, RandomDriver
 from recsearch.tuning.space.sampling import (
     enumerate_configurations,
     sample,
@@ -301,3 +302,11 @@ class Surrogate:
         z = (self.best - mean) / deviation
         improvement = (self.best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
         return np.asarray(improvement, dtype=np.float64)
+
+
+def from_settings(
+    config: RunConfig, hyperparameters: "HyperParameters", objective: Objective
+) -> BayesianDriver:
+    """Returns the driver of a run."""
+    max_trials = config.max_trials or DEFAULT_MAX_TRIALS
+    return BayesianDriver(hyperparameters, objective, config.seed, max_trials, config.max_epochs)

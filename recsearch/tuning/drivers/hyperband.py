@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from recsearch.config.run_config import RunConfig
 from recsearch.errors import ConfigError
 from recsearch.study.decision import Decision, Finish, Plan, Promote, Propose, Wait
 from recsearch.study.history import History
@@ -319,3 +320,17 @@ def _describe(bracket: Bracket) -> str:
     steps = [f"{first.size} {noun} x {first.epochs} {unit}"]
     steps += [f"{rung.size} x {rung.epochs}" for rung in others]
     return f"bracket {bracket.number}: {' -> '.join(steps)}"
+
+
+def from_settings(
+    config: RunConfig, hyperparameters: "HyperParameters", objective: Objective
+) -> HyperbandDriver:
+    """Returns the driver of a run."""
+    return HyperbandDriver(
+        hyperparameters,
+        objective,
+        config.seed,
+        config.max_epochs,
+        min_epochs=config.min_epochs,
+        max_trials=config.max_trials,
+    )

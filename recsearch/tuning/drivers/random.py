@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recsearch.config.run_config import RunConfig
 from recsearch.errors import ConfigError
 from recsearch.study.decision import Decision, Finish, Plan, Propose, Wait
 from recsearch.study.history import History
@@ -16,6 +17,9 @@ from recsearch.tuning.space.sampling import (
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
+
+DEFAULT_MAX_TRIALS = 20
+"""Configurations to try without --max-trials; the plan of Hyperband has its own number."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,11 @@ class RandomDriver:
         """Returns the next configuration, which depends only on the number of trials."""
         decision = self.propose(trials)
         return decision if isinstance(decision, Propose) else None
+
+
+def from_settings(
+    config: RunConfig, hyperparameters: "HyperParameters", objective: Objective
+) -> RandomDriver:
+    """Returns the driver of a run."""
+    max_trials = config.max_trials or DEFAULT_MAX_TRIALS
+    return RandomDriver(hyperparameters, objective, config.seed, max_trials, config.max_epochs)
