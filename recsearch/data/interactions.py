@@ -99,9 +99,9 @@ class Split:
         train: Models are fitted on it.
         validation: Trials are compared on it.
         test: Used once, for the finalist and the baselines.
-        description: How the split was made, for people ("random 80/10/10, seed 0").
+        description: How the split was made, in words ("random 80/10/10, seed 0").
         candidates: Test lists of a published protocol, or None to rank the whole catalogue.
-        notes: Notes for people, such as rows that were moved or dropped, and why.
+        notes: Notes for the user, such as rows that were moved or dropped, and why.
     """
 
     train: Interactions

@@ -15,7 +15,7 @@ class Embedding(keras.layers.Layer):
 
     `keras.layers.Embedding` converts the table to a tensor before it looks up, and TensorFlow
     copies the table at each such read after a sparse update. This layer gathers from the variable
-    itself. Its L2 penalty falls on the rows of the batch alone, so that a step never touches the
+    itself. Its L2 penalty applies only to the rows of the batch, so that a step never touches the
     whole table: `l2 * mean over the batch of |row|^2`, as matrix factorisation regularises (Koren,
     Bell, Volinsky 2009, per observed rating; their lambda is `l2`).
 
@@ -84,7 +84,7 @@ def _squared_length(rows: Any) -> Any:
 class MeanEmbedding(Embedding):
     """The mean vector of a multi-valued column: indices [B, L], padded with 0 -> [B, D].
 
-    Padding counts neither in the mean nor in the L2 penalty; padding alone gives zeros.
+    Padding counts neither in the mean nor in the L2 penalty; only padding gives zeros.
     """
 
     def call(self, indices: Any) -> Any:

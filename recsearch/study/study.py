@@ -241,7 +241,7 @@ class Study:
         self._record("test_look")
 
     def note(self, text: str) -> None:
-        """Records a remark for people."""
+        """Records a remark for the user."""
         self._record("note", text=text)
 
     def close(self) -> None:
