@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from prepared import prepared, with_train
 
-from recsearch.contract.checks import as_recommender
+from recsearch.contract.checks.builder_result import as_recommender
 from recsearch.contract.examples import EXAMPLE_KINDS
 from recsearch.contract.inputs import INPUT_KINDS, input_specs, inputs_table, kind_of, side_of
 from recsearch.contract.kinds import Arrays, Batch, Request, Rows
