@@ -118,7 +118,7 @@ def test_layer_that_keras_does_not_know_is_told_and_is_no_fault(
         (model(user="user_mood"), "rating", "inputs that the data cannot feed: user_mood"),
         (USER_ALONE, "rating", "A model without an item input must score the whole catalogue"),
         (SUBCLASSED, "rating", "The model must be functional"),
-        (model(), "click", "End the model in a sigmoid"),
+        (model(), "click", "End the model with a sigmoid"),
         ("def build(hp, data):\n    return 3\n", "rating", "Received"),
         ("def build(hp, data):\n    return 1 / 0\n", "rating", "ZeroDivisionError"),
         ("def build(hp, data:\n", "rating", "cannot be imported: SyntaxError"),

@@ -53,7 +53,7 @@ def test_search_data_hold_no_row_of_the_test_part(tmp_path: Path, dataset: Datas
     assert not (train | holdout) & raw_pairs(dataset, "test")
     assert len(data.seen.items) == 720
     names = sorted(path.stem.partition(".")[0] for path in folder.iterdir())
-    assert set(names) == {"feature", "holdout", "items", "seen", "spec", "train", "users"}
+    assert set(names) == {"feature", "holdout", "items", "order", "seen", "spec", "train", "users"}
 
 
 def test_final_data_train_on_all_but_the_test_part(tmp_path: Path, dataset: Dataset) -> None:

@@ -359,7 +359,7 @@ def test_clicks_that_are_no_probabilities_raise(break_it: Callable) -> None:
     data = pair_case(Task.CLICK, [1.0, 0.0, 0.0])
     table = break_it(np.full((2, 3), 0.75, np.float32))
     with pytest.raises(
-        ValueError, match=r"must be a probability in \[0, 1\].*End the model in a sigm"
+        ValueError, match=r"must be a probability in \[0, 1\].*End the model with a sigm"
     ):
         evaluate(TableScorer(table), data, make_protocol(data, ("auc",)))
 

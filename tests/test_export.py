@@ -376,7 +376,7 @@ def test_verification_refuses_an_export_that_recommends_seen_items(tmp_path: Pat
 
 
 def test_verification_refuses_what_cannot_be_loaded(tmp_path: Path, text: Exported) -> None:
-    with pytest.raises(ExportError, match=r"cannot be used by itself:(.|\n)*does not exist"):
+    with pytest.raises(ExportError, match=r"cannot be used on its own:(.|\n)*does not exist"):
         verify_export(tmp_path / "none", text.scorer, text.data, text.vocabularies)
 
 

@@ -168,8 +168,8 @@ def test_validation_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     finalist = Finalist(tmp_path, SpaceSetup(()), RMSE, 0, winner, ("rmse",), "", "")
     finalist.best_dir.mkdir()
     tested = {
-        "test": {"rmse": 1.0}, "intervals": {"rmse": {"low": None}}, "comparison": None,
-        "baselines": {}, "protocol": "",
+        "test": {"rmse": 1.0}, "intervals": {"rmse": {"value": 1.0, "low": None, "high": None}},
+        "comparison": None, "baselines": {}, "protocol": "",
     }  # fmt: skip
     results: dict[str, dict[str, Any]] = {
         "baselines_tuned": {"baselines": {}},

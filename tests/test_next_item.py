@@ -123,7 +123,7 @@ def test_model_learns_the_next_item_and_its_export_serves_histories(tmp_path: Pa
 def test_space_passes_the_check_of_spaces(tmp_path: Path) -> None:
     told: list[str] = []
     check_space(space_in(tmp_path), Task.IMPLICIT, told.append)
-    assert any("sequence: the SavedModel, in a process without recsearch" in line for line in told)
+    assert any("sequence: in a process without recsearch, the SavedModel" in line for line in told)
 
 
 @pytest.mark.slow

@@ -91,8 +91,8 @@ class Flow:
         model = keras.Model([user, item], keras.layers.Rescaling(1.0, offset=3.0)(score))
         model.compile(make_optimizer("adam", rate), "mse")
         plateau = keras.callbacks.ReduceLROnPlateau(
-            "val_rmse", factor=0.5, patience=2, cooldown=1, min_delta=100.0
-        )
+            "val_rmse", factor=0.5, patience=2, mode="min", cooldown=1, min_delta=100.0
+        )  # a callback of mode "auto" is copied, and the witness would not see its state
         witness = Witness(self.seen.setdefault(rate, {}), plateau, self.fails)
         stop = keras.callbacks.EarlyStopping("val_rmse", min_delta=100.0, patience=self.patience)
         return Recommender(model, Pairs(), 400, callbacks=(plateau, witness, stop))

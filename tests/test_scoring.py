@@ -31,7 +31,7 @@ def test_width_of_a_pair_follows_the_declared_inputs() -> None:
     output = layers.Dense(1)
     of_item = layers.Reshape((1,))(item)
     narrow = scorer_of(item, output(of_item))
-    assert narrow._width_of_whole_model == scoring.WIDTH_OF_A_WHOLE_MODEL
+    assert narrow._width_of_whole_model == scoring.DEFAULT_WIDTH
     wide = scorer_of([bag, item], layers.Dense(1)(layers.Concatenate()([bag, of_item])))
     assert wide._width_of_whole_model == NUM_ITEMS
     wider = scorer_of([genres, bag], layers.Add()([layers.Dense(1)(layers.Flatten()(genres)), bag]))

@@ -59,7 +59,7 @@ def test_description_of_a_stored_run_is_read(stored: RunRecord) -> None:
     assert (data.train, data.validation, data.test, data.num_users) == (720, 90, 90, 60)
     assert data.features == ("item_year",)
     root, rate = described.space
-    assert (root.name, root.bare, root.values) == ("space", "", ("quick",))
+    assert (root.name, root.bare, root.values) == ("space", "space", ("quick",))
     assert (rate.family, rate.bare, rate.kind) == ("quick", "rate", "Float")
     assert (rate.min_value, rate.max_value, rate.sampling) == (0.1, 10.0, "log")
     assert [(c.name, c.values) for c in rate.conditions] == [("space", ("quick",))]

@@ -228,4 +228,4 @@ def test_resume_warns_of_an_edited_file_and_not_of_an_unchanged_one(
     for edit, warned in (("pass", False), ("pass  # edited", True)):
         write_space(tmp_path, edit)
         assert main(["resume", str(directory), "--max-trials", "2"]) == 0
-        assert ("was edited since the run began" in capsys.readouterr().err) == warned
+        assert ("was edited since the run started" in capsys.readouterr().err) == warned

@@ -102,7 +102,7 @@ def describe_progress(plan: Plan, state: SearchState, capacity: Capacity) -> str
     text = f"[{done} of {plan.epochs} epochs"
     left = remaining_seconds(plan, state, capacity) if plan.epochs > done else None
     if left is not None:
-        text += f", about {duration_text(left)} left"
+        text += f", about {duration_text(round(left))} left"
     return text + "]"
 
 

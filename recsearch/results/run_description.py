@@ -146,7 +146,6 @@ class Hyperparameter:
             Mismatch: If the entry does not have the expected shape.
         """
         _HYPERPARAMETER(value)
-        value = with_current_name(value)
         conditions = value.get("conditions") or ()
         return cls(
             **{
@@ -259,6 +258,8 @@ class RunDescription:
         """
         require_schema(value.get("schema"), RUN_SCHEMA)
         _RUN(value)
+        space = [with_current_name(entry) for entry in value.get("space", ())]
+        value = {**value, "space": space} if space else value
         data, plan = value.get("data", {}), value.get("plan")
         lists = {name: tuple(data.get(name) or ()) for name in ("features", "notes")}
         typed = {
@@ -266,7 +267,7 @@ class RunDescription:
             "command": tuple(value.get("command", ())),
             "machine": Machine(**known_fields(Machine, value.get("machine") or {})),
             "data": DataDescription(**{**known_fields(DataDescription, data), **lists}),
-            "space": tuple(map(Hyperparameter.from_json, value.get("space", ()))),
+            "space": tuple(map(Hyperparameter.from_json, space)),
             "objective": Objective.from_json(value["objective"]) if "objective" in value else None,
             "plan": None
             if plan is None

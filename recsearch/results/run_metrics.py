@@ -30,14 +30,6 @@ class Winner:
     epochs: int | None = None
     num_parameters: int | None = None
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Winner":
-        """Returns the winner of metrics.json, its hyperparameters under their current names."""
-        known = known_fields(cls, value)
-        return cls(
-            **{**known, "hyperparameters": with_current_names(known.get("hyperparameters", {}))}
-        )
-
     @property
     def title(self) -> str:
         """The winner in plots and tables: "neumf, trial 0007"."""
@@ -192,6 +184,7 @@ class RunMetrics:
         """
         require_schema(value.get("schema", METRICS_SCHEMA), METRICS_SCHEMA)
         require_metrics(value)
+        value = _with_current_names(value)
         return cls(**{**known_fields(cls, value), **_typed(value), "json": value})
 
     @property
@@ -200,13 +193,22 @@ class RunMetrics:
         return {k: each.metrics for k, each in self.baselines.items() if each.skipped is None}
 
 
+def _with_current_names(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns metrics.json with the current names of the winner's hyperparameters."""
+    winner = dict(value.get("winner", {}))
+    if "hyperparameters" not in winner:
+        return value
+    winner["hyperparameters"] = with_current_names(winner["hyperparameters"])
+    return {**value, "winner": winner}
+
+
 def _typed(value: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of `RunMetrics` that are records themselves."""
     baselines, tuning = value.get("baselines", {}), value.get("baseline_tuning") or {}
     others, seeds = value.get("baseline_slices") or {}, value.get("seeds")
     return {
         "objective": Objective.from_json(value["objective"]),
-        "winner": Winner.from_json(value.get("winner", {})),
+        "winner": Winner(**known_fields(Winner, value.get("winner", {}))),
         "baselines": {name: _score(each) for name, each in baselines.items()},
         "export": ExportFacts(**known_fields(ExportFacts, value.get("export") or {})),
         "intervals": {

@@ -19,7 +19,7 @@ def duration_text(seconds: float | None) -> str:
     """Returns a duration for display: "4.2 s", "1 min 23 s", "2 h 05 min"; None as a dash."""
     if seconds is None:
         return "-"
-    if seconds < 9.95:
+    if seconds < 9.95 and not isinstance(seconds, int):  # a whole number claims no tenths
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
