@@ -50,7 +50,7 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"  # one value of a set: string array
     NUMERIC = "numeric"  # a quantity: float64 array, null where missing
     MULTI = "multi"  # several values of a set, as in genres: list<string> array
-    TEXT = "text"  # free text, as in titles: string array; shown to people, not fed to models
+    TEXT = "text"  # free text, as in titles: string array; shown in reports, not a model input
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Embedding(keras.layers.Layer):
 
 def _squared_length(rows: Any) -> Any:
     # One operation with a short gradient; that of a square and a sum takes a dozen, and they are
-    # traced anew for each trial.
+    # traced again for each trial.
     return 2.0 * tf.nn.l2_loss(rows)
 
 
@@ -129,7 +129,7 @@ class HashedCross(keras.layers.Layer):
         if len(right.shape) > len(left.shape):
             left = left[:, tf.newaxis]
         # Two odd 32-bit constants (Knuth's golden ratio, MurmurHash3's c1); the shift mixes the
-        # high bits in, as the low bits of a product depend on the low bits of its factors alone.
+        # high bits in, as the low bits of a product depend only on the low bits of its factors.
         mixed = left * 2654435761 + right * 3432918353
         mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, 17))
         bucket = 1 + tf.math.floormod(mixed, self.num_buckets - 1)

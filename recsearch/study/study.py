@@ -237,7 +237,7 @@ class Study:
         self._record("reopened")
 
     def test_look(self) -> None:
-        """Records that the test part is about to be looked at; every look is counted."""
+        """Records that the test part is about to be evaluated; every evaluation is counted."""
         self._record("test_look")
 
     def note(self, text: str) -> None:
