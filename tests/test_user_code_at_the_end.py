@@ -141,7 +141,7 @@ def test_inline_engine_survives_any_exception_of_a_builder(tmp_path: Path, code:
 
 
 def test_value_that_no_file_can_hold_is_refused_before_the_search(tmp_path: Path) -> None:
-    with pytest.raises(SpaceError, match=r"space/file has a text .* valid Unicode \('a\\udcff'\)"):
+    with pytest.raises(SpaceError, match=r"space/file has a value .* valid Unicode \('a\\udcff'\)"):
         search(tmp_path, r"hp.Choice('file', ['a\udcff', 'b'])", enqueue=[])
     assert not (tmp_path / "run").exists()
 
