@@ -71,7 +71,8 @@ def _code(
     mean = layers.Dense(dim, kernel_regularizer=l2)(x)
     if not variational:
         return mean
-    # The loss is divided by the sum of a target, so the KL term is divided too.
+    # `Multinomial` divides the loss by the mean sum of a target, so the KL weight is divided by the
+    # same number.
     target = data.num_interactions / data.num_users
     if half_life is not None:
         target = mean_target(target, half_life)

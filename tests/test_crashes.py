@@ -149,7 +149,7 @@ def states_on_disk(directory: Path) -> list[str]:
 
 
 def test_whole_search_is_the_planned_one(quick: dict[str, Result]) -> None:
-    """Brackets 9 x 1, 3 x 3, 1 x 9; 5 x 3, 2 x 9; 3 x 9, as (configurations x epochs in all)."""
+    """Brackets 9 x 1, 3 x 3, 1 x 9; 5 x 3, 2 x 9; 3 x 9, as (configurations x epochs in total)."""
     result = quick["hyperband"]
     once = trainings(result.folder / "whole")
     assert len(trials(result.folder / "whole")) == 9 + 5 + 3

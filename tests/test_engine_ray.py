@@ -354,7 +354,7 @@ def test_worker_ends_with_an_owner_that_is_killed(setup: RunnerSetup) -> None:
 def test_more_gpus_than_this_machine_has_are_refused() -> None:
     cluster_module._require_gpus(1.5, 2)
     with pytest.raises(
-        UsageError, match=r"need 2\.5 GPUs in all, but this machine has 2\. Lower --work"
+        UsageError, match=r"need 2\.5 GPUs in total, but this machine has 2\. Lower --work"
     ):
         cluster_module._require_gpus(2.5, 2)
 

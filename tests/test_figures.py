@@ -137,7 +137,7 @@ def test_slice_of_what_did_not_vary_is_refused(run: Run) -> None:
     # momentum was set in one trial alone.
     with pytest.raises(
         UsageError,
-        match=r"two values or more.*Received 'momentum'\. There are: space, embedding_dim",
+        match=r"at least two values.*Received 'momentum'\. There are: space, embedding_dim",
     ):
         figures.slice_plots(run.state, SPACE, "momentum")
 

@@ -178,7 +178,12 @@ def test_predictions_of_ratings_are_kept_as_counts(rating_run: Run, implicit_run
 
 def test_report_shows_intervals_slices_lists_and_tuning(implicit_run: Run) -> None:
     page = (implicit_run.directory / "report.html").read_text()
-    for text in ("By kinds of users", "Certainty", "Recommended lists", "Tuning of the baselines"):
+    for text in (
+        "By group of users",
+        "Confidence intervals",
+        "Recommended lists",
+        "Tuning of the baselines",
+    ):
         assert text in page
     assert "unobserved_weight = " in page  # the parameters of ials
 

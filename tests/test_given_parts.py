@@ -150,7 +150,7 @@ def test_published_ncf_split_of_ml_1m_is_accepted_whole(shared_data: Path) -> No
     split = split_given(train, test, None, candidates, Task.IMPLICIT, seed=0)
     assert len(split.train) + len(split.validation) == len(train)
     assert len(split.validation) == len(split.test) == 6_040  # a row a user
-    # The test part holds each user's last interaction, validation the last but one.
+    # The test part holds each user's last interaction, validation the second-to-last.
     assert train.timestamp is not None
     assert split.validation.timestamp is not None
     latest = np.zeros(6_041, np.int64)

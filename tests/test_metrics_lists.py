@@ -104,7 +104,9 @@ def test_diversity_without_vectors_is_refused():
 
 
 def test_a_cutoff_beyond_the_lists_is_refused():
-    with pytest.raises(ValueError, match=r"at least 5 places. Received 2. Recommend longer lists"):
+    with pytest.raises(
+        ValueError, match=r"at least 5 positions. Received 2. Recommend longer lists"
+    ):
         measure("coverage@5", [1, 2])
 
 
@@ -122,7 +124,9 @@ def test_items_outside_the_catalogue_are_refused(item):
 
 
 def test_more_users_of_an_item_than_users_are_refused():
-    with pytest.raises(ValueError, match=r"Received 8 of 7. Count each user of an item once"):
+    with pytest.raises(
+        ValueError, match=r"users \(8\) than there are users \(7\)\. Count each user once per item"
+    ):
         Recommended(np.array([[1]]), COUNTS, 7)
 
 

@@ -210,7 +210,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
 
 def test_page_of_an_unfinished_run_says_so_and_shows_what_there_is(tmp_path: Path) -> None:
     page = Page(render_report(load_run(plant_run(tmp_path, finished=False))))
-    assert "The run has not ended: nothing was measured on the test part yet." in page.text
+    assert "The run has not ended: nothing has been measured on the test part yet." in page.text
     assert "So far trial 0000 (neumf) is best on the validation part, with rmse 0.9." in page.text
     assert "baselines" not in page.plots
     assert {"history", "curves", "timeline"} <= set(page.plots)

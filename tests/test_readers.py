@@ -103,7 +103,7 @@ def test_header_is_missing_when_all_cells_of_the_first_line_are_numbers(write):
 
 @pytest.mark.parametrize("content", ["1,2,3,4,5\n", "7\n8\n"])
 def test_header_is_missing_and_columns_cannot_be_named(write, content):
-    with pytest.raises(DataError, match=r"no header line and [15] columns.*Add a header"):
+    with pytest.raises(DataError, match=r"has [15] columns and no header line.*Add a header"):
         load(write("many.csv", content))
 
 

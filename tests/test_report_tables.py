@@ -28,20 +28,20 @@ def test_examples_tell_title_rating_and_score() -> None:
     (shown,) = recommendations(SHOWN)
     assert shown.user == HOSTILE
     assert shown.lists == (
-        ("has in training", (Item("Heat (1995)", "id 6, rated 4", False),)),
-        ("is recommended", (Item(HOSTILE, "id 9, score 4.25", True), Item("12", "", False))),
+        ("Training items", (Item("Heat (1995)", "id 6, rated 4", False),)),
+        ("Recommended items", (Item(HOSTILE, "id 9, score 4.25", True), Item("12", "", False))),
     )
     assert recommendations(None) == ()
 
 
 def test_labels_of_examples_are_ratings_for_ratings_alone() -> None:
     (shown,) = recommendations(SHOWN, task="click")
-    assert shown.lists[0] == ("has in training", (Item("Heat (1995)", "id 6, label 4", False),))
+    assert shown.lists[0] == ("Training items", (Item("Heat (1995)", "id 6, label 4", False),))
 
 
 def test_results_table_puts_the_best_first_and_marks_the_winner() -> None:
     table = winner.results(planted_metrics())
-    assert table.headers == ("on the test part", "rmse (lower is better)", "mae")
+    assert table.headers == ("model", "rmse (lower is better)", "mae")
     assert texts(table) == [
         ["neumf, trial 0000", "0.912", "0.715"],
         ["bias", "0.944", "0.75"],
@@ -58,7 +58,7 @@ def test_results_table_shows_a_winner_that_lost_where_it_stands() -> None:
 
 def test_protocol_tells_looks_and_export() -> None:
     told = facts(winner.protocol(planted_metrics()))
-    assert told["looks at the test part"] == "once"
+    assert told["evaluations on the test part"] == "1"
     assert told["export"] == "verified in a fresh process (largest difference 1e-07)"
     assert told["winner on validation"].startswith("rmse 0.9, mae 0.7 (the winner was")
 
@@ -89,7 +89,7 @@ def test_protocol_leaves_out_the_training_loss_and_counts_one_epoch_as_one() -> 
 
 def test_protocol_warns_of_a_second_look_at_the_test_part() -> None:
     told = facts(winner.protocol(planted_metrics(test_looks=2)))
-    assert told["looks at the test part"].startswith("2 times, so the numbers may flatter")
+    assert told["evaluations on the test part"] == "2, so the test metrics may be optimistic"
 
 
 def test_settings_leave_out_what_is_not_set() -> None:
@@ -126,7 +126,10 @@ def test_data_facts_are_readable() -> None:
     assert told["interactions"] == "100,000"
     assert told["label"] == "1 to 5, mean 3.53"
     assert told["columns"] == "user = userId, item = movieId"
-    assert facts(reproduction.data(RunDescription()))["file"] == "generated data (none was given)"
+    assert (
+        facts(reproduction.data(RunDescription()))["file"]
+        == "built-in generated data (no --data was given)"
+    )
 
 
 def test_leaderboard_ranks_the_trials_and_puts_those_without_a_score_last(run: Run) -> None:
@@ -163,7 +166,7 @@ def test_leaderboard_has_every_trial(tmp_path: Path) -> None:
 def test_leaderboard_that_is_cut_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "MAX_ROWS", 2)
     assert len(trials.leaderboard(run).rows) == 2
-    assert "The first 2 of 6 trials" in render_report(run)
+    assert "2 of 6 trials, ordered by validation score" in render_report(run)
 
 
 def test_failures_have_reasons_and_values(run: Run) -> None:

@@ -143,7 +143,7 @@ def test_first_unparsable_row_is_the_first_false(good):
             "a.csv",
             "\n\nuser,item\n1,2\n\n3,4,5\n6\n",
             r"Row 2 of the data has 3 cells, but the first line has 2 \(user, item\): '3,4,5'\. "
-            "2 such rows in all",
+            "2 such rows in total",
         ),
     ],
 )

@@ -157,12 +157,12 @@ def _add_run(subparsers: Any) -> None:
     _add_verbosity(machine)
 
 
-def _add_verbosity(group: Any) -> None:
+def _add_verbosity(
+    group: Any, verbose: str = "print one line per epoch, and the complete log"
+) -> None:
     either = group.add_mutually_exclusive_group()
     either.add_argument("--quiet", action="store_true", help="print only the result")
-    either.add_argument(
-        "--verbose", action="store_true", help="print one line per epoch, and the complete log"
-    )
+    either.add_argument("--verbose", action="store_true", help=verbose)
 
 
 def _add_resume(subparsers: Any) -> None:
@@ -175,9 +175,11 @@ def _add_resume(subparsers: Any) -> None:
     )
     _add_directory(parser)
     add_setting(parser, "max_trials", "new total number of configurations to try")
-    add_setting(parser, "minutes", "new limit of the search time of all sessions, in minutes")
+    add_setting(
+        parser, "minutes", "new limit for the total search time of all sessions, in minutes"
+    )
     add_setting(parser, "workers", "number of worker processes from now on")
-    add_setting(parser, "address", "with --engine ray: address of the cluster from now on")
+    add_setting(parser, "address", "for runs started with --engine ray: new address of the cluster")
     add_setting(parser, "tensorboard")
     _add_verbosity(parser)
 
@@ -203,7 +205,8 @@ def _add_check(subparsers: Any) -> None:
         subparsers,
         "check",
         commands.check,
-        "Check a search space: build, train, save, export and reload it on small generated data.",
+        "Check a search space: build, train, save, export and reload its models on small "
+        "generated data.",
         ["recsearch check ./mine.py:build", "recsearch check neumf --task implicit"],
     )
     parser.add_argument("space", metavar="SPACE", help="name, ./file.py:build or module:build")
@@ -237,7 +240,8 @@ def _add_trials(subparsers: Any) -> None:
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="first follow a run in another process until it ends or you press Ctrl-C",
+        help="show the progress of a run that is still running, until it ends or you press Ctrl-C; "
+        "then show the trials",
     )
     parser.add_argument("--best", type=int, metavar="K", help="show only the K best trials")
 
@@ -286,9 +290,12 @@ def _add_baselines(subparsers: Any) -> None:
         ],
     )
     add_settings(parser.add_argument_group("data"), DATA)
-    add_settings(parser, ("objective", "seed"))
+    add_setting(parser, "objective")
+    add_setting(
+        parser, "seed", "random seed of the split and of the confidence intervals (default: 0)"
+    )
     _add_format(parser)
-    _add_verbosity(parser)
+    _add_verbosity(parser, "print the complete log")
 
 
 def _add_compare(subparsers: Any) -> None:
@@ -296,7 +303,8 @@ def _add_compare(subparsers: Any) -> None:
         subparsers,
         "compare",
         commands.compare,
-        "Compare runs: best score so far at equal time, test metrics, winners and cost.",
+        "Compare runs: best validation score after the same search time, test metrics, winners "
+        "and cost.",
         [
             "recsearch compare runs/hyperband runs/random",
             "recsearch compare runs/* --out compare.html",

@@ -89,10 +89,9 @@ SEARCH = {
         "no limit",
     ),
     "trial_minutes": Setting(
-        "stop a trial that takes longer than M minutes; building a model may never take longer "
-        "than 5 minutes",
+        "time limit per trial, in minutes; building a model is always limited to 5 minutes",
         "M",
-        "no limit",
+        "no other limit",
     ),
     "patience": Setting("stop a trial after N epochs without a better score", "N", "never"),
     "validation_users": Setting(
@@ -150,7 +149,7 @@ MACHINE = {
 
 SPACES = Setting(
     "name from `recsearch spaces`, ./file.py:build or package.module:build; several spaces are "
-    "searched together, as one more hyperparameter",
+    "searched together; the space is then one more hyperparameter",
     "SPACE",
 )
 

@@ -17,10 +17,10 @@ MAX_NAME = 80  # characters of a family name in a progress line
 
 
 class Observer(Protocol):
-    """Is notified of the events of a run."""
+    """Receives the events of a run."""
 
     def say(self, text: str) -> None:
-        """Receives one line for people."""
+        """Shows one line to the user."""
 
     def begin_search(self, plan: Plan, state: SearchState) -> None:
         """Is called before the first trial starts."""

@@ -20,7 +20,7 @@ def watch(directory: Path, observer: Observer, pause: float = SECONDS_BETWEEN_LO
 
     Args:
         directory: The run directory.
-        observer: Is notified of new events; the state contains the earlier ones.
+        observer: Receives the new events; the state contains the earlier ones.
         pause: Seconds between two reads of the journal.
 
     Raises:

@@ -1,5 +1,7 @@
 """The protocols of input kinds and example kinds, and the values that they exchange.
 
+A unit is what one example is made from: a row or a user.
+
 Dimension letters: B rows of a batch, C examples of a chunk, L length of a history.
 """
 
@@ -32,7 +34,7 @@ class Indices(NamedTuple):
 
 
 class InputSpec(NamedTuple):
-    """One model input that the data can feed.
+    """One model input that can be computed from the data.
 
     Attributes:
         name: Name of the `keras.Input`.
@@ -72,8 +74,8 @@ class Rows(NamedTuple):
     Attributes:
         user: [B] int32.
         item: [B] int32.
-        cut: [B] int32: the number of interactions hidden at the end of each user's history, or of
-            distinct items where the examples are `Bags`; None hides nothing.
+        cut: [B] int32: number of interactions (for `Bags`: of distinct items) to hide at the end of
+            each user's history; None hides nothing.
     """
 
     user: tf.Tensor
@@ -87,7 +89,7 @@ class Rows(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a caller of an exported model sends in place of stored data.
+    """The data that a caller of an exported model sends instead of stored data.
 
     Attributes:
         history: [B, L] int32: item indices, the latest last; 0 is padding or an unknown item.
@@ -97,7 +99,10 @@ class Request(NamedTuple):
 
 
 class BoundInput(Protocol):
-    """An input kind with the data of a run: a `tf.Module`, which an export contains."""
+    """Computes the inputs of one kind from the data of a run.
+
+    It is a `tf.Module`, so that an export contains it.
+    """
 
     def feed(self, name: str, rows: Rows, shape: tuple[int, ...]) -> tf.Tensor:
         """Returns the input `name` of each row, [B, ...].
@@ -110,11 +115,14 @@ class BoundInput(Protocol):
         """
 
     def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
-        """Returns the input `name` of each request, [B, ...]; as `feed`."""
+        """Returns the input `name` of each request, [B, ...].
+
+        The arguments are those of `feed`, with a request instead of rows.
+        """
 
 
 class InputKind(Protocol):
-    """Inputs that are computed in one way. An input kind has no state."""
+    """A group of model inputs that are computed by the same code. An input kind has no state."""
 
     @property
     def documentation(self) -> tuple[InputDoc, ...]:
@@ -130,7 +138,10 @@ class InputKind(Protocol):
         """Returns why the data cannot feed the input ("needs timestamps"), or None if they can."""
 
     def bind(self, data: PreparedData) -> BoundInput:
-        """Returns the kind with the data of a run; called once per process and data."""
+        """Returns an object that computes the inputs from the data of a run.
+
+        Called once per process and data.
+        """
 
 
 class Batch(NamedTuple):
@@ -139,7 +150,8 @@ class Batch(NamedTuple):
     Attributes:
         rows: The rows that the inputs are computed for.
         target: [B, ...]: the target, in the form that the kind of examples documents.
-        replaced: Name of an input -> its value, where the examples do not leave it to the feed.
+        replaced: Name of an input -> its value, for inputs that the examples compute themselves
+            (instead of `BoundInput.feed`).
     """
 
     rows: Rows
@@ -148,7 +160,7 @@ class Batch(NamedTuple):
 
 
 class BoundExamples(Protocol):
-    """An example kind with the training part of a run."""
+    """Produces the training examples of one kind from the training part of a run."""
 
     def order(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Returns the units of an epoch in the order of training, [n]."""

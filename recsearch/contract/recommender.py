@@ -27,7 +27,10 @@ class ExampleKind(Protocol):
         """
 
     def misfit(self, recommender: "Recommender", spec: DataSpec) -> str | None:
-        """Returns why model or data do not fit the examples, or None if they do."""
+        """Returns the reason why the model or the data cannot be used with these examples.
+
+        Returns None if they can.
+        """
 
     def bind(self, arrays: Arrays) -> BoundExamples:
         """Returns the examples of a run. Called eagerly, before a graph is traced."""
@@ -61,13 +64,13 @@ class Recommender:
         examples: How training examples are produced; `recsearch.contract.examples` has the kinds.
         batch_size: Interactions (positives), or users, per step.
         pretraining: What is trained first, or None.
-        callbacks: Keras callbacks of a trial, created again by each build. Called at the begin and
-            end of training and of each epoch, never for a batch: an epoch is one call into the
-            graph. They see the model's own metrics ("loss") and the validation's ("val_rmse").
-            Their state continues over promotions and resumes. A callback that sets
-            `model.stop_training` ends its trial there, with the score so far. `on_train_end` runs
-            after the state was saved, so that `EarlyStopping(restore_best_weights=True)` changes
-            nothing: the score is the best epoch's in any case. The pre-training runs without
+        callbacks: Keras callbacks of a trial, created again by each build. Called at the beginning
+            and end of training and of each epoch; batch hooks are never called, because an epoch is
+            one call of the graph. `logs` contains the training metrics ("loss") and the validation
+            metrics ("val_rmse"). Their state continues over promotions and resumes. A callback that
+            sets `model.stop_training` ends its trial there, with the score so far. `on_train_end`
+            runs after the state is saved, so `EarlyStopping(restore_best_weights=True)` has no
+            effect; the score is always that of the best epoch. The pre-training runs without
             callbacks, and so does the final retraining, which has no validation part: it repeats
             the learning rates of the trial.
         trained: The compiled functional model that is trained on the examples, if it is not the

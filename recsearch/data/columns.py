@@ -82,7 +82,7 @@ def list_names(names: Sequence[str]) -> str:
     """Returns the names for a message; a long list is cut off."""
     if len(names) <= MAX_LISTED:
         return ", ".join(names)
-    return f"{', '.join(names[:MAX_LISTED])}, ... ({len(names)} in all)"
+    return f"{', '.join(names[:MAX_LISTED])}, ... ({len(names)} in total)"
 
 
 def find_columns(

@@ -157,7 +157,7 @@ def _uneven_rows(content: Content, layout: Layout) -> str:
     return (
         f"Row {number} of the data has {row.actual_columns} cells, but the first line has "
         f"{row.expected_columns} ({list_names(layout.columns)}): '{row.text[:80]}'. "
-        f"{len(rejected)} such rows in all. Expected the same number of cells in each row, "
+        f"{len(rejected)} such rows in total. Expected the same number of cells in each row, "
         "separated by "
         f"{delimiter}; quote cells that contain it."
     )

@@ -99,7 +99,7 @@ def name_columns(
     if expected.names.no_header:
         return numbered
     message = (
-        f"The file has no header line and {count} columns. Expected a header line, or the 2 to 4 "
+        f"The file has {count} columns and no header line. Expected a header line, or the 2 to 4 "
         "columns user, item, rating, timestamp. Add a header line, or pass --no-header with "
         "--user-column 1, --item-column 2 and so on."
     )

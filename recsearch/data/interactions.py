@@ -50,7 +50,7 @@ class ColumnKind(StrEnum):
     CATEGORICAL = "categorical"  # one value of a set: string array
     NUMERIC = "numeric"  # a quantity: float64 array, null where missing
     MULTI = "multi"  # several values of a set, as in genres: list<string> array
-    TEXT = "text"  # free text, as in titles: string array; shown to people, not fed to models
+    TEXT = "text"  # free text, as in titles: string array; shown in reports, not a model input
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class Split:
         train: Models are fitted on it.
         validation: Trials are compared on it.
         test: Used once, for the finalist and the baselines.
-        description: How the split was made, for people ("random 80/10/10, seed 0").
+        description: How the split was made, in words ("random 80/10/10, seed 0").
         candidates: Test lists of a published protocol, or None to rank the whole catalogue.
-        notes: Notes for people, such as rows that were moved or dropped, and why.
+        notes: Notes for the user, such as rows that were moved or dropped, and why.
     """
 
     train: Interactions

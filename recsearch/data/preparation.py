@@ -1,4 +1,4 @@
-"""From the parts of a split to the arrays that models are fed with.
+"""From the parts of a split to the arrays that models are trained on.
 
 Search and final evaluation get one `PreparedData` each, of the same shape: the search knows train
 and validation, the final stage knows train + validation and test. So no code of the search can

@@ -110,7 +110,9 @@ def split_interactions(
         description = "temporal 80/10/10"
     else:
         part, notes = _leave_last_out(codes([interactions.user_id])[0], interactions.timestamp)
-        description = "leave-last-out: each user's last interaction, the last but one to validation"
+        description = (
+            "leave-last-out: each user's last interaction to test, the second-to-last to validation"
+        )
     train, validation, test = (interactions.take(part == number) for number in range(3))
     return Split(train, validation, test, description, notes=notes)
 

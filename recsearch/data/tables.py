@@ -142,7 +142,7 @@ def _read_directory(path: Path, expected: Expected) -> SourceTable:
         reason = str(error).splitlines()[0]
         kind = "Parquet" if parts[0].suffix.lower() in (".parquet", ".pq") else "JSON"
         raise DataError(
-            str(path), [f"The {len(parts)} {kind} files cannot be joined to one table: {reason}."]
+            str(path), [f"The {len(parts)} {kind} files cannot be joined into one table: {reason}."]
         ) from None
     table = typed(table) if is_text else type_partitions(table, path, parts)
     return SourceTable(path, _with_rows(path, table), notes, is_text)

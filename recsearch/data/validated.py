@@ -22,7 +22,7 @@ class Checked(Generic[Values]):
     Attributes:
         values: The values; None if there are faults.
         faults: One message per fault.
-        notes: Notes for people about things that are not faults.
+        notes: Notes for the user about things that are not faults.
     """
 
     values: Values | None

@@ -1,8 +1,8 @@
 """TensorBoard's event files of a run: learning curves and HParams, straight from the journal.
 
 Each trial has a folder of its own below `tensorboard/`, with one event file; the file above them
-tells the HParams page of the search space. All of them follow from the journal alone, byte by byte:
-whoever takes a run up again goes on where a file ends, and nothing is written twice.
+describes the search space to the HParams page. All files are computed only from the journal, byte
+by byte: a resumed run continues where a file ends, and nothing is written twice.
 
 TensorBoard's own protocol buffers are used; none of this imports TensorFlow.
 """

@@ -49,8 +49,8 @@ class Recommended:
             )
         if self.num_users < self.counts[1:].max(initial=0):
             raise ValueError(
-                "An item cannot have more training users than there are in all. Received "
-                f"{self.counts[1:].max()} of {self.num_users}. Count each user of an item once."
+                f"An item has more training users ({self.counts[1:].max()}) than there are users "
+                f"({self.num_users}). Count each user once per item."
             )
         if self.vectors is not None and len(self.vectors) != num_items:
             raise ValueError(
@@ -158,8 +158,8 @@ LIST_FAMILIES: dict[str, MetricFamily[ListFunction]] = {
             "min",
             "sum over items of (2 i - N - 1) n_i / (N sum of n_i), n_i ascending",
             "Shani and Gunawardana 2011; RecBole giniindex",
-            "n_i is how often item i is recommended; items that never are count too; 0 if all are"
-            " recommended equally often, 1 - 1/N if only one is",
+            "n_i is how often item i is recommended; items that are never recommended are"
+            " included; 0 if all are recommended equally often, 1 - 1/N if only one is",
             _gini,
         ),
         MetricFamily(

@@ -15,15 +15,15 @@ def list_metrics(names: Sequence[str], recommended: Recommended) -> dict[str, fl
 
     Raises:
         UsageError: If a name is not a metric of lists.
-        ValueError: If the lists have fewer places than a cutoff, or if diversity is asked for and
-            there are no item vectors.
+        ValueError: If the lists have fewer positions than a cutoff, or if diversity is requested
+            without item vectors.
     """
     metrics = metrics_of_kind(names, "lists")
     places, depth = recommended.items.shape[1], max((m.cutoff or 0 for m in metrics), default=0)
     if depth > places:
         raise ValueError(
-            f"Lists must have at least {depth} places. Received {places}. Recommend longer lists, "
-            "and pad shorter ones with -1."
+            f"Lists must have at least {depth} positions. Received {places}. Recommend longer "
+            "lists, and pad shorter ones with -1."
         )
     return {
         metric.name: LIST_FAMILIES[metric.family].function(recommended.first(metric.cutoff or 0))

@@ -258,7 +258,7 @@ def _metrics(
         raise ValueError(
             f"Expected one weight for each of the {num_users} users of the results, and no "
             "negative "
-            f"weight. Received shape {exact.shape}, least {exact.min(initial=np.inf):g}."
+            f"weight. Received shape {exact.shape}, smallest weight {exact.min(initial=np.inf):g}."
         )
     return {name: float(results.estimator(name)(exact[None, :])[0]) for name in names}
 

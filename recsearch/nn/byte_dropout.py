@@ -1,7 +1,7 @@
 """Dropout whose mask is drawn from one byte per element, where Keras draws a float.
 
-The random numbers are what dropout costs on a CPU: four bytes of them come for the price of one
-float, and what is done with a byte afterwards costs next to nothing.
+On a CPU, most of the cost of dropout is generating random numbers. Four random bytes cost as much
+as one random float, and the remaining work per byte is negligible.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,8 @@ _WORD = 2**32
 class ByteDropout(keras.layers.Dropout):
     """A `keras.layers.Dropout` that draws a `ByteMask` in training.
 
-    Everything else is Keras': the arguments, the state of the seed, and the mask itself with a
-    `noise_shape`, or for a rate at which nearly everything or nothing is dropped (0, and 255/256 or
-    more).
+    The arguments and the seed state are those of Keras. With a `noise_shape`, or for a rate of 0 or
+    of at least 255/256, Keras draws the mask.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -41,7 +40,7 @@ class ByteMask:
     r) otherwise. The scale is 256 / (256 - threshold), so that E[m] = 1 in each draw.
 
     Source: Srivastava et al. 2014 (JMLR 15), in the variant of their section 10 that scales in
-    training. They have one r; here a draw has one of the two multiples of 1/256 around it.
+    training. They have one r; here each draw uses one of the two multiples of 1/256 next to r.
 
     Attributes:
         lower: floor(256 r), 0 to 254.

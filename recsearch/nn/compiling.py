@@ -92,7 +92,7 @@ def read_training(
         data: The data.
         learning_rate: The default of adam and rmsprop.
         whole_bags: Whether the model can also score a whole catalogue. Then `loss` may also be that
-            of whole bags, with `users_per_batch`, unless the data are too large or sparse for it.
+            of complete bags, with `users_per_batch`, unless the data are too large or sparse.
     """
     optimizer, rate = _read_optimizer(hp, learning_rate)
     bag_loss = [BAG_LOSSES[data.task]] if whole_bags and _suits_bags(data) else []

@@ -15,7 +15,7 @@ class CosineScores(keras.layers.Layer):
 
     score(v, i) = v . q_i / (|v| |q_i| temperature), a logit; a vector of length 0 has cosines of 0.
 
-    Lengths do not count, so that an item cannot win by its popularity alone, and vectors need
+    Lengths do not count, so that an item cannot win only by its popularity, and vectors need
     hardly any regularisation. Source: Wu et al. 2022, "On the Effectiveness of Sampled Softmax Loss
     for Item Recommendation" (arXiv 2201.02327), here over the whole catalogue.
 

@@ -15,7 +15,7 @@ class Embedding(keras.layers.Layer):
 
     `keras.layers.Embedding` converts the table to a tensor before it looks up, and TensorFlow
     copies the table at each such read after a sparse update. This layer gathers from the variable
-    itself. Its L2 penalty falls on the rows of the batch alone, so that a step never touches the
+    itself. Its L2 penalty applies only to the rows of the batch, so that a step never touches the
     whole table: `l2 * mean over the batch of |row|^2`, as matrix factorisation regularises (Koren,
     Bell, Volinsky 2009, per observed rating; their lambda is `l2`).
 
@@ -78,7 +78,7 @@ class Embedding(keras.layers.Layer):
 
 def _squared_length(rows: Any) -> Any:
     # One operation with a short gradient; that of a square and a sum takes a dozen, and they are
-    # traced anew for each trial.
+    # traced again for each trial.
     return 2.0 * tf.nn.l2_loss(rows)
 
 
@@ -86,7 +86,7 @@ def _squared_length(rows: Any) -> Any:
 class MeanEmbedding(Embedding):
     """The mean vector of a multi-valued column: indices [B, L], padded with 0 -> [B, D].
 
-    Padding counts neither in the mean nor in the L2 penalty; padding alone gives zeros.
+    Padding counts neither in the mean nor in the L2 penalty; only padding gives zeros.
     """
 
     def call(self, indices: Any) -> Any:
@@ -131,7 +131,7 @@ class HashedCross(keras.layers.Layer):
         if len(right.shape) > len(left.shape):
             left = left[:, tf.newaxis]
         # Two odd 32-bit constants (Knuth's golden ratio, MurmurHash3's c1); the shift mixes the
-        # high bits in, as the low bits of a product depend on the low bits of its factors alone.
+        # high bits in, as the low bits of a product depend only on the low bits of its factors.
         mixed = left * 2654435761 + right * 3432918353
         mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, 17))
         bucket = 1 + tf.math.floormod(mixed, self.num_buckets - 1)

@@ -26,7 +26,10 @@ def write_comparison(found: ComparedRuns, path: Path) -> Path:
 def render_comparison(found: ComparedRuns) -> str:
     """Returns the page of a comparison."""
     drawn = found.objective is not None and any(entry.best_so_far for entry in found.entries)
-    note = "The dotted line is the end of the shortest search: left of it, time is equal."
+    note = (
+        "The dotted line marks the end of the shortest search: to the left of it, all searches "
+        "have had the same time."
+    )
     plot = as_plot("best-so-far", "Best so far", note, draw_best_so_far(found)) if drawn else None
     return render_page(
         "compare.html.jinja",

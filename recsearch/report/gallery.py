@@ -56,7 +56,7 @@ def _verdict(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "baselines",
             "The winner and the baselines",
-            "On the test part, the best on top. The winner is the diamond.",
+            "On the test part, the best on top. A diamond marks the winner.",
             drawing.draw_comparison(compared),
         )
 
@@ -66,7 +66,8 @@ def _progress(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "history",
             "Scores over time",
-            "Each dot is a trial when its score became known; a continued trial has several dots.",
+            "Each dot shows the score of a trial at the time when it was measured; a continued "
+            "trial has several dots.",
             drawing.draw_history(figures.history(run.measurements, run.state)),
         )
     curves = figures.learning_curves(run.state)
@@ -95,7 +96,7 @@ def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
     if len(parallel.lines) > 1 and len(parallel.axes) > 1:
         yield as_plot(
             "parallel",
-            "All values at once",
+            "Parallel coordinates of all trials",
             "One line per trial, the best tenth in strong colour; the most important "
             "hyperparameters are on the left. A line passes below an axis, at the dash, if its "
             "trial does not have the hyperparameter.",
@@ -107,7 +108,8 @@ def _hyperparameters(run: RunRecord) -> Iterator[Plot]:
             "contour",
             f"Score over {contour.x.name} and {contour.y.name}",
             "Each dot is a trial, the surface is the weighted mean of nearby trials; yellow is "
-            "good. It is blank where no trial is near. All other hyperparameters varied as well.",
+            "good. It is blank where no trial is near. The other hyperparameters also differ "
+            "between trials.",
             drawing.draw_contour(contour),
         )
 
@@ -126,7 +128,7 @@ def _schedule(run: RunRecord) -> Iterator[Plot]:
     if timeline.bars:
         yield as_plot(
             "timeline",
-            "What ran when",
+            "Timeline of the trials",
             "Each bar is the training of a trial. The journal does not name the worker, so each "
             "bar is on the first free lane. Pauses between sessions are left out.",
             drawing.draw_timeline(timeline),
@@ -138,7 +140,7 @@ def _slices(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             f"slice-{number}",
             f"Score by {each.name}",
-            "Each dot is a trial; all other hyperparameters varied as well.",
+            "Each dot is a trial; the other hyperparameters also differ between trials.",
             drawing.draw_slices([each]),
         )
 
@@ -160,7 +162,8 @@ def _tested(run: RunRecord) -> Iterator[Plot]:
         yield as_plot(
             "popularity",
             "What is recommended",
-            "For the ten best items of each user, held out or not. The winner is the diamond.",
+            "For the ten best items of the complete catalogue per user, for users with and without "
+            "held-out items. A diamond marks the winner.",
             drawing.draw_popularity(lists),
         )
 

@@ -86,7 +86,7 @@ def compare_runs(runs: Sequence[RunRecord]) -> ComparedRuns:
     places = [run.directory.resolve() for run in runs]
     if len(runs) < 2 or len(set(places)) < len(runs):
         raise UsageError(
-            "A comparison needs two different runs or more. "
+            "A comparison needs at least two different runs. "
             f"Received: {', '.join(str(run.directory) for run in runs) or 'none'}."
         )
     unique = len({place.name for place in places}) == len(places)

@@ -36,7 +36,7 @@ class Stay:
         trial_id: The trial.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
-        epochs: Epochs that the trial should reach in all.
+        epochs: Epochs that the trial should reach in total.
         start: Time that the run had been worked on, in seconds; pauses do not count.
         end: Likewise; for one that still runs the time of the last event.
         state: A `TrialState`, or `INTERRUPTED`.

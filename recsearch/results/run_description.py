@@ -192,7 +192,7 @@ class DataDescription:
         label_max: The highest label.
         columns: Role -> name of the column.
         features: Names of the feature columns.
-        notes: Remarks about the data for people.
+        notes: Remarks about the data.
         split: How the parts were made, in words.
         train: Number of interactions in the training part.
         validation: Number of interactions in the validation part.

@@ -140,7 +140,7 @@ class RunMetrics:
         validation: Metrics of the winner on the validation part.
         baselines: Name -> the baseline on the test part.
         protocol: How the winner was chosen and measured, in words.
-        test_looks: How often the test part was looked at.
+        test_looks: How often the test part was evaluated.
         seconds: End stage -> duration.
         export: The exported model.
         intervals: Metric -> interval of the winner over users.

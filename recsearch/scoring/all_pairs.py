@@ -1,7 +1,7 @@
 """The joint part of a split model for all pairs of some users and items, without copying rows.
 
 A tensor of shape [B, ...] for aligned pairs becomes one of [B or 1, N or 1, ...] here: what depends
-on the users alone is [B, 1, ...], on the items alone [1, N, ...]. So
+only on the users is [B, 1, ...], only on the items [1, N, ...]. So
 - a dot product of a user's and an item's vector is one matrix product;
 - a Dense layer over concat(p, q, p * q) is p W_1 + q W_2 + (p * q) W_3 + b, the first product taken
   once a user, the second once an item, the third without forming p * q;

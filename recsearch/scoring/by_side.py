@@ -1,7 +1,7 @@
 """Splits a functional model into the part of the user, the part of the item, and what joins them.
 
 Scoring a catalogue then computes each user and each item once; only the joint part runs for every
-pair. The split follows the graph alone, so it knows no model family.
+pair. The split depends only on the graph, so it knows no model family.
 
 Dimension letters: B users, N items.
 """
@@ -195,7 +195,7 @@ def _keeps_types(layer: Any, operands: Sequence[Any]) -> bool:
 
 
 def _is_plain(layer: keras.layers.Dense) -> bool:
-    """Returns whether the layer computes in float32 and with its kernel alone."""
+    """Returns whether the layer computes in float32 and only with its kernel."""
     return layer.dtype_policy.name == "float32" and not layer.lora_enabled
 
 

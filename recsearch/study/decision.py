@@ -30,7 +30,7 @@ class Propose:
 
 @dataclass(frozen=True)
 class Promote:
-    """Continue a paused trial up to `epochs` in all."""
+    """Continue a paused trial up to `epochs` in total."""
 
     trial_id: str
     epochs: int
@@ -60,7 +60,7 @@ class Plan:
     Attributes:
         configurations: Number of different configurations.
         epochs: Epochs over all of them.
-        lines: Details for people (Hyperband: one line per bracket).
+        lines: Details for the user (Hyperband: one line per bracket).
     """
 
     configurations: int

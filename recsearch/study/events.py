@@ -123,7 +123,7 @@ class TrialWaiting(TrialEvent):
     """A trial is put into the queue: a new one with its configuration, or a known one again.
 
     Attributes:
-        epochs: Epochs to reach in all.
+        epochs: Epochs to reach in total.
         final: Whether the trial is over after these epochs.
         space: The family of a new trial.
         values: The values of a new trial.
@@ -147,7 +147,7 @@ class TrialWaiting(TrialEvent):
 
 @dataclass(frozen=True)
 class TrialStarted(TrialEvent):
-    """A worker starts to train a trial after its epoch `initial_epoch`, up to `epochs` in all."""
+    """A worker starts to train a trial after its epoch `initial_epoch`, up to `epochs` in total."""
 
     initial_epoch: int
     attempt: int
@@ -178,7 +178,7 @@ class TrialOver(TrialEvent):
         state: How it ended; PAUSED between two rungs.
         message: Why it failed, or empty.
         values: The values that its builder read, or None if not known.
-        seconds: Time spent in all; None if not known.
+        seconds: Time spent in total; None if not known.
         num_parameters: Size of its model, or None.
         has_size: Whether the event says something about the size.
         peak_memory_mb: Peak memory of its worker; None if not known.
@@ -205,7 +205,7 @@ class StageDone(Event):
 
 @dataclass(frozen=True)
 class NoteMade(Event):
-    """A remark for people."""
+    """A remark for the user."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Names of hyperparameters: `family/name` inside a search, the bare name for people."""
+"""Names of hyperparameters: `family/name` inside a search, the bare name for display."""
 
 from typing import NamedTuple
 

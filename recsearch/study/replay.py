@@ -32,9 +32,9 @@ class SearchState:
         objective: From the `study` event; None before it.
         history: The trials.
         stages: Name of an end stage that is done -> its result.
-        notes: Remarks for people.
+        notes: Remarks for the user.
         fruitless_sessions: Sessions in a row that were killed before any trial made progress.
-        test_looks: Number of times that the test part was looked at.
+        test_looks: Number of times that the test part was evaluated.
         seconds: Time of search, without the end stages and the gaps between sessions (before a
             `study` event).
         events: Number of applied events.

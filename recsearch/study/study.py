@@ -237,11 +237,11 @@ class Study:
         self._record("reopened")
 
     def test_look(self) -> None:
-        """Records that the test part is about to be looked at; every look is counted."""
+        """Records that the test part is about to be evaluated; every evaluation is counted."""
         self._record("test_look")
 
     def note(self, text: str) -> None:
-        """Records a remark for people."""
+        """Records a remark for the user."""
         self._record("note", text=text)
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ class Trial:
         trial_id: Four digits or more, in the order of proposal: "0007".
         space: The family of the configuration ("neumf").
         values: Bare name -> value; after the first training only the values that the builder read.
-        epochs: Epochs to reach in all, by its latest start or promotion.
+        epochs: Epochs to reach in total, by its latest start or promotion.
         state: Its state.
         bracket: Hyperband's bracket, or None.
         rung: Hyperband's rung within the bracket, or None.
@@ -183,7 +183,7 @@ class Assignment:
         space: Its family.
         values: Bare name -> value.
         initial_epoch: Epochs already trained; 0 for a fresh start.
-        epochs: Epochs to reach in all.
+        epochs: Epochs to reach in total.
         seed: Seeds initialisation, shuffling and negatives; computed from (search seed, trial id).
         load_checkpoint: Absolute path of the state to continue from, or None.
         save_checkpoint: Absolute path to write the last state to, or None if it is not needed.

@@ -1,4 +1,4 @@
-"""Texts about trials for people."""
+"""Texts about trials for display."""
 
 from collections.abc import Iterable
 

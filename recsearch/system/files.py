@@ -126,7 +126,7 @@ def open_in_run(path: Path, mode: str, buffering: int = -1) -> IO[Any]:
     Args:
         path: The file.
         mode: "rb", "ab" or "a+"; "ab" and "a+" create the file.
-        buffering: As of `open`.
+        buffering: As in `open`.
 
     Raises:
         RunDirectoryError: If the path is a link, a directory, a pipe, a socket or a device.
@@ -155,7 +155,7 @@ def require_no_links(directory: Path) -> None:
     The path of the directory itself may contain links.
 
     Raises:
-        RunDirectoryError: Names the first one; also if the tree is too deep for a run.
+        RunDirectoryError: If there is one (the message names it), or if the tree is too deep.
     """
     pending = [(directory, 0)]
     while pending:
@@ -239,8 +239,9 @@ def is_worked_on(directory: Path) -> bool:
 def lock_directory(directory: Path) -> Iterator[None]:
     """Makes this process the owner of a run directory for the duration of the block.
 
-    The file `lock` names the owner for people. The actual lock is the kernel's lock on this file,
-    which ends with the process and so is never stale. Partial files of a killed owner are deleted.
+    The file `lock` names the owner, for messages. The actual lock is the kernel's lock on this
+    file, which ends with the process and so is never stale. Partial files of a killed owner are
+    deleted.
 
     Raises:
         RunDirectoryError: If the directory has another owner, contains a link or is read-only.

@@ -1,8 +1,8 @@
-"""Formats numbers and durations for people."""
+"""Formats numbers and durations for display."""
 
 
 def number_text(value: float | None) -> str:
-    """Returns a number for people: 4 significant digits, thousands separated; None as a dash."""
+    """Returns a number for display: 4 significant digits, thousands separated; None as a dash."""
     if value is None:
         return "-"
     if isinstance(value, int) or 1000 <= abs(value) < 1e15:
@@ -11,12 +11,12 @@ def number_text(value: float | None) -> str:
 
 
 def value_text(value: str | float | bool) -> str:
-    """Returns the value of a hyperparameter for people: fractions with 4 significant digits."""
+    """Returns the value of a hyperparameter for display: fractions with 4 significant digits."""
     return number_text(value) if isinstance(value, float) else str(value)
 
 
 def duration_text(seconds: float | None) -> str:
-    """Returns a duration for people: "4.2 s", "1 min 23 s", "2 h 05 min"; None as a dash."""
+    """Returns a duration for display: "4.2 s", "1 min 23 s", "2 h 05 min"; None as a dash."""
     if seconds is None:
         return "-"
     if seconds < 9.95 and not isinstance(seconds, int):  # a whole number claims no tenths

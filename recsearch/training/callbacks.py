@@ -50,7 +50,7 @@ class EpochCallbacks:
         return bool(self._model.stop_training)
 
     def begin(self, epochs: int) -> None:
-        """Tells them the model, and that a training up to `epochs` (in all) begins."""
+        """Passes the model to the callbacks; a training up to `epochs` (in total) begins."""
         self._model.stop_training = False
         for callback in self._callbacks:
             callback.set_params({"epochs": epochs, "verbose": 0})
@@ -59,17 +59,17 @@ class EpochCallbacks:
             callback.on_train_begin({})
 
     def begin_epoch(self, epoch: int) -> None:
-        """Tells them that an epoch (from 0, across rungs) begins."""
+        """Notifies the callbacks that an epoch (from 0, across rungs) begins."""
         for callback in self._callbacks:
             callback.on_epoch_begin(epoch, {})
 
     def end_epoch(self, epoch: int, trained: dict[str, float], measured: dict[str, float]) -> None:
-        """Tells them the numbers of an epoch.
+        """Passes the metrics of an epoch to the callbacks.
 
         Args:
             epoch: From 0, across rungs.
             trained: The model's own metrics, by their Keras names ("loss").
-            measured: The validation metrics; "rmse" is told as "val_rmse".
+            measured: The validation metrics; "rmse" is reported as "val_rmse".
 
         Raises:
             SpaceError: If a callback monitors what is not there.
@@ -149,7 +149,7 @@ def _with_direction(callback: keras.callbacks.Callback) -> keras.callbacks.Callb
 
 
 def _check_monitor(callback: keras.callbacks.Callback, logs: dict[str, float]) -> None:
-    # Keras would only warn, each epoch anew, and the callback would never do anything.
+    # Keras would only warn, in every epoch, and the callback would never do anything.
     monitor = getattr(callback, "monitor", None)
     if isinstance(monitor, str) and monitor not in logs:
         raise SpaceError(

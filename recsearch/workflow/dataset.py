@@ -32,7 +32,7 @@ class Dataset:
         users: User table, or None.
         items: Item table, or None.
         columns: Role -> name of the column that has this role.
-        notes: Decisions and dropped rows, for people.
+        notes: Decisions and dropped rows, as notes for the user.
         fingerprint: SHA-256 of the bytes of the files, or of the values of the tables.
         seed: Seed of the run, also used for random draws while the data are prepared.
     """

@@ -52,7 +52,7 @@ class SearchParts:
         config: The settings.
         builders: The builders of the families, called in another process.
         hyperparameters: The discovered hyperparameters.
-        observer: Is notified of the progress.
+        observer: Receives the progress.
     """
 
     directory: Path
@@ -86,7 +86,7 @@ def run(
         config: The settings.
         dataset: The data, from `load_dataset`.
         command: The command line, for the report.
-        observer: Is notified of the progress.
+        observer: Receives the progress.
 
     Raises:
         RecsearchError: With a message that says what to do.
@@ -122,8 +122,9 @@ def _run(
 
 
 def resume(directory: Path, changes: dict[str, Any], observer: Observer) -> RunRecord:
-    """Continues a run that was stopped or killed; `changes` may raise trials, minutes or workers.
+    """Continues a run that was stopped or killed.
 
+    `changes` contains new settings, such as max_trials, minutes or workers.
     A finished run continues if it may try more trials; its final stages then run again. A run with
     `search_only` is retrained, tested and exported.
 
@@ -308,7 +309,7 @@ def _finish(parts: SearchParts, study: Study, metrics: tuple[str, ...]) -> None:
     ranked = study.state.ranked()
     if not ranked:
         raise SearchError(
-            "The search ended without a trial that has a score. `recsearch trials DIR` shows why."
+            "The search ended, but no trial has a score. `recsearch trials DIR` shows why."
         )
     description = load_run(parts.directory).description
     finalist = Finalist(

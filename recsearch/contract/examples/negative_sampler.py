@@ -21,7 +21,8 @@ class Drawn(NamedTuple):
 
     Attributes:
         item: [C, k] int32.
-        expected: [C, k] float32: the expected number of each among k draws, k q(item).
+        expected: [C, k] float32: the expected number of times that each item occurs in k draws,
+            k q(item).
     """
 
     item: tf.Tensor
@@ -32,11 +33,11 @@ class Drawn(NamedTuple):
 class NegativeSampler:
     """Draws items in proportion to weights, exactly, from the items that a user has not seen.
 
-    Nothing is rejected. Lay the unseen items of a user side by side, each as long as its weight,
-    and draw a point r on that line. The j-th seen item s_j (ascending) has g_j, the weights of the
-    unseen items below it, to its left; g_j never falls with j. So the seen items below the one
-    drawn are those with g_j <= r, and one binary search over the keys user * total + g_j finds
-    them for all users. Their weights, added to r, give the point on the line of all items.
+    Inverse-CDF sampling without rejection. Draw r in [0, total weight of the user's unseen items).
+    For the j-th seen item s_j (ascending), g_j is the total weight of the unseen items before it.
+    The seen items before the drawn item are those with g_j <= r. One binary search over the keys
+    user * total + g_j counts them for all users at once; adding their weights to r gives the
+    position in `cumulative`.
 
     Attributes:
         keys: [n] int64, ascending: user * total + g_j.
@@ -59,7 +60,8 @@ class NegativeSampler:
         Args:
             seen: What each user has seen.
             num_items: N.
-            weights: [N], 0 for the unknown item 0, at least 1 for the others; None: all alike.
+            weights: [N], 0 for the unknown item 0, at least 1 for the others; None for equal
+                weights.
         """
         if weights is None:
             weights = np.append(np.int64(0), np.ones(num_items - 1, np.int64))
@@ -109,7 +111,7 @@ def popularity_weights(
     """Returns weights [N] in proportion to (training interactions of the item)^exponent.
 
     Source: Mikolov et al. 2013 (arXiv 1310.4546), section 2.2, who draw words with the exponent
-    3/4. Rounded to whole numbers of about 2^31 in all, and at least 1.
+    3/4. Rounded to whole numbers of about 2^31 in total, and at least 1.
 
     Args:
         item: [n] training items.

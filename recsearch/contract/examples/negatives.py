@@ -25,7 +25,9 @@ DEFAULT_NUM_NEGATIVES = 4  # He et al. 2017 (NCF) found 3 to 6 best
 
 @dataclass(frozen=True)
 class Negatives:
-    """One positive and `num_negatives` sampled negatives: B * (1 + k) flat pairs, list after list.
+    """Lists of one positive and `num_negatives` sampled negatives.
+
+    The lists are concatenated to B * (1 + k) pairs.
 
     The target is 1 for the positive, which comes first, and 0 for its negatives. A loss that needs
     the lists folds them back (`recsearch.nn.BPR`, `recsearch.nn.Listwise`).
@@ -84,7 +86,7 @@ def sampler(arrays: Arrays, popularity: float = 0.0) -> NegativeSampler:
 
 
 def _rows_with_unseen_item(arrays: Arrays) -> NDArray[np.int64]:
-    """Returns the rows whose user has an unseen item; other rows have no negatives."""
+    """Returns the rows whose user has an unseen item."""
     data = arrays.data
     unseen = data.spec.num_items - 1 - data.seen.counts()
     return np.flatnonzero(unseen[data.train.user] > 0)

@@ -30,8 +30,8 @@ class NextItem:
     [B, L] int32, the item after each position, and 0 where the window is padded:
     `keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)`. The model that
     scores has an output [B, num_items], usually that of the last position
-    (`Recommender(model, NextItem(50), trained=trained)`). In each epoch the window of each user of
-    two interactions or more ends at a random place. The batch size counts users.
+    (`Recommender(model, NextItem(50), trained=trained)`). In each epoch, a random window is drawn
+    for each user with at least two interactions. The batch size counts users.
 
     Source: Kang and McAuley 2018, "Self-Attentive Sequential Recommendation" (arXiv 1808.09781),
     section III-F, with a random window in place of the last one.
@@ -63,8 +63,8 @@ class NextItem:
         shown = sorted({BAG, BAG_AGE, BAG_LABELS}.intersection(names))
         if shown or scores_pairs(model):
             return (
-                "NextItem trains a model without item inputs and without bags, which would contain "
-                f"the items that it must predict. Received: {', '.join(names)}."
+                "NextItem trains a model that has neither item inputs nor bags: both would reveal "
+                f"the items to predict. Received: {', '.join(names)}."
             )
         expected = (self.length, spec.num_items)
         output = tuple(model.outputs[0].shape[1:])
@@ -93,7 +93,7 @@ class NextItem:
 
 
 class Windows:
-    """A unit is a user with two training interactions or more.
+    """A unit is a user with at least two training interactions.
 
     Args:
         histories: The histories.
@@ -112,7 +112,7 @@ class Windows:
         return rng.permutation(self.units)
 
     def gather(self, units: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the users [C] and the places where their windows end, [C] in [0, 1)."""
+        """Returns the users [C] and the relative positions of their windows, [C] in [0, 1)."""
         return tf.cast(units, tf.int32), tf.random.stateless_uniform(tf.shape(units), seed)
 
     def batch(self, *examples: tf.Tensor) -> Batch:
@@ -127,7 +127,11 @@ class Windows:
         return Batch(rows, tf.where(window > 0, following, 0))
 
     def _cut(self, user: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-        """Returns the cuts [B]: all full windows are equally likely; short histories lose one."""
+        """Returns the cuts [B].
+
+        Windows of full length are drawn uniformly; if the history has at most `length` items, only
+        its last item is hidden.
+        """
         offsets = self.histories.offsets
         size = tf.gather(offsets, user + 1) - tf.gather(offsets, user)
         choices = tf.cast(tf.maximum(size - self.length, 1), tf.float32)

@@ -29,13 +29,14 @@ class Bags:
     items of the user and else 0 (`recsearch.nn.Multinomial`); for ratings and clicks the label, and
     NaN where there is none (`recsearch.nn.ObservedSquaredError`). The batch size counts users.
 
-    With a half-life (implicit data with timestamps) the model learns what comes next. In each epoch
-    the history of each user of two items or more is cut at a random place. The inputs `bag` and
-    `bag_age` contain the items before the cut, with ages counted from there; the n-th item after
-    the cut (from 0) has target 2^(-n / half_life). To score, the model reads whole bags.
+    With a half-life (implicit data with timestamps) the model learns what comes next. In each
+    epoch, the history of each user with at least two items is cut at a random position. The inputs
+    `bag` and `bag_age` contain the items before the cut, with ages counted from there; the n-th
+    item after the cut (from 0) has target 2^(-n / half_life). For scoring, the model receives
+    complete bags.
 
     Attributes:
-        half_life: In items of the user, above 0; None for whole bags.
+        half_life: In items of the user, above 0; None for complete bags.
     """
 
     half_life: float | None = None
@@ -44,7 +45,7 @@ class Bags:
     def implied(
         cls, model: keras.Model, spec: DataSpec, values: Mapping[str, Any]
     ) -> "Bags | None":
-        """Returns whole bags for a model without an item input."""
+        """Returns complete bags for a model without an item input."""
         return None if scores_pairs(model) else cls()
 
     def misfit(self, recommender: Recommender, spec: DataSpec) -> str | None:
@@ -66,7 +67,7 @@ class Bags:
         return _misfit_of_half_life(recommender.to_train, self.half_life, spec)
 
     def bind(self, arrays: Arrays) -> "UsersWithBags | CutHistories":
-        """Returns the users of the training part, with whole bags or cut ones."""
+        """Returns the users of the training part, with complete or cut bags."""
         bags, counts = arrays.bound(BAG), arrays.data.seen.counts()
         if self.half_life is not None:
             return CutHistories(bags, counts, self.half_life)
@@ -113,7 +114,10 @@ class UsersWithBags:
         return rng.permutation(self.units)
 
     def gather(self, units: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the users [C]; their bags are too wide to be handed over."""
+        """Returns the users [C].
+
+        `batch` computes their bags, because a chunk of bags would need too much memory.
+        """
         return (tf.cast(units, tf.int32),)
 
     def batch(self, *examples: tf.Tensor) -> Batch:
@@ -125,9 +129,9 @@ class UsersWithBags:
 
 
 class CutHistories:
-    """A unit is a user with two training items or more, whose history is cut at a drawn place.
+    """A unit is a user with at least two training items; the history is cut at a random position.
 
-    The target [B, N] is the weight of the items after the cut; the model is fed with the items
+    The target [B, N] contains the weights of the items after the cut; the inputs contain the items
     before it.
 
     Args:
@@ -146,7 +150,7 @@ class CutHistories:
         return rng.permutation(self.units)
 
     def gather(self, units: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Returns the users [C] and the places of their cuts, [C] in [0, 1)."""
+        """Returns the users [C] and the relative positions of their cuts, [C] in [0, 1)."""
         return tf.cast(units, tf.int32), tf.random.stateless_uniform(tf.shape(units), seed)
 
     def batch(self, *examples: tf.Tensor) -> Batch:

@@ -1,6 +1,8 @@
-"""The inputs `bag`, `bag_labels` and `bag_age`: a user's training items, as wide as the catalogue.
+"""The inputs `bag`, `bag_labels` and `bag_age`: a user's training items.
 
-Bags are for models that are trained on `Bags`. A model of pairs would be fed with a row of N
+Each input has one column per catalogue item.
+
+Bags are for models that are trained on `Bags`. A model of pairs would need N
 numbers per pair, and `bag_labels` would contain the label that it must predict.
 
 Some functions take a cut, [B] int32: the number of items after the cut in each user's history, at
@@ -28,16 +30,17 @@ class BagInput:
     """Each user's training items, as rows of a matrix that is never stored as a whole."""
 
     documentation = (
-        InputDoc(BAG, "float `[batch, data.num_items]`", "1 at each item of the user, else 0"),
+        InputDoc(BAG, "float `[batch, data.num_items]`", "1 at each item of the user, otherwise 0"),
         InputDoc(
             BAG_LABELS,
             "float `[batch, data.num_items]`",
-            "the label of each item of the user, else 0",
+            "the label of each item of the user, otherwise 0",
         ),
         InputDoc(
             BAG_AGE,
             "float `[batch, data.num_items]`",
-            "for each item of the user the number of the user's items that came after it, else 0",
+            "for each item of the user the number of the user's items that came after it, "
+            "otherwise 0",
             "implicit data with timestamps (`data.has_ages`)",
         ),
     )
@@ -66,8 +69,8 @@ class BagInput:
 def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
     """Returns 2^(-age / half_life): 1 for a user's latest item, 1/2 after `half_life` more items.
 
-    Source: Ding and Li 2005, "Time weight collaborative filtering" (CIKM), its exponential time
-    function, with the age counted in items of the user in place of time.
+    Source: Ding and Li 2005, "Time weight collaborative filtering" (CIKM), their
+    exponential decay; age is counted in items instead of time.
 
     Args:
         age: The number of the user's items that are later; of any shape.
@@ -79,10 +82,10 @@ def recency_weight(age: tf.Tensor, half_life: float) -> tf.Tensor:
 class BagTable(tf.Module):
     """The training items of every user, with labels and, if the data have them, ages, in a graph.
 
-    Variables rather than constants, so that an export saves them beside its graph, not in it.
+    Stored as variables instead of constants, so that an export keeps them out of the graph.
 
     Args:
-        data: The data; of a pair that comes twice in the training part the last label counts.
+        data: The data; if a pair occurs twice in the training part, the last label is used.
     """
 
     def __init__(self, data: PreparedData) -> None:
@@ -148,10 +151,12 @@ class BagTable(tf.Module):
         return tf.scatter_nd(cells, tf.where(age < 0, weight, 0.0), self._shape(user))
 
     def cut(self, user: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-        """Returns the cuts [B] at a place [B] in [0, 1) of each history: 0 is at its end.
+        """Returns the cut [B] at a relative position [B] in [0, 1) of each history.
+
+        Position 0 leaves only the last item after the cut.
 
         Args:
-            user: [B] known users of at least 2 items.
+            user: [B] known users with at least 2 items.
             place: If drawn uniformly, all cuts of a history are equally likely.
         """
         size = tf.gather(self.offsets, user + 1) - tf.gather(self.offsets, user)
@@ -164,7 +169,7 @@ class BagTable(tf.Module):
         return tf.tensor_scatter_nd_update(empty, cells, tf.gather(self.labels, position))
 
     def _aged(self, user: tf.Tensor, cut: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the cells of all items and their ages [n] int32, below 0 after the cut."""
+        """Returns the cells of all items and their ages [n] int32, negative after the cut."""
         cells, position = self._cells(user)
         age = tf.gather(self.age, position)
         return cells, age if cut is None else age - tf.gather(cut, cells[:, 0])

@@ -78,5 +78,5 @@ class BoundColumns(tf.Module):
         return tf.gather(self.tables[name], index)
 
     def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
-        """Raises: a request has no columns."""
+        """Always raises NotImplementedError: a request has no columns."""
         raise NotImplementedError(f"{name} cannot be computed from a request.")

@@ -1,7 +1,7 @@
 """The input `history`: a user's items in the order of the interactions.
 
 `NextItem` cuts histories before the items that the model must predict. `Pairs` and `Negatives` do
-not: they feed the whole history, which contains the item of the row.
+not cut: with them, the history also contains the item to predict.
 
 Dimension letters: B rows, L length that the model's `keras.Input` declares.
 """
@@ -22,7 +22,7 @@ class HistoryInput:
     documentation = (
         InputDoc(
             HISTORY,
-            "int `[batch, length]`, of the length that your `keras.Input` declares",
+            "int `[batch, length]`; `length` is taken from the shape of your `keras.Input`",
             "the user's latest items in the order of the interactions, the latest last; 0 pads "
             "shorter histories at the front",
             "timestamps (`data.has_order`)",

@@ -46,7 +46,9 @@ class IdInput:
 
 
 class BoundIds(tf.Module):
-    """Indices as training knows them: an index that only columns belong to becomes 0.
+    """User and item indices.
+
+    Ids that occur only in a feature table, not in training, become 0.
 
     Args:
         data: The data.
@@ -67,5 +69,5 @@ class BoundIds(tf.Module):
         return tf.where(index < size, index, 0)
 
     def serve(self, name: str, request: Request, shape: tuple[int, ...]) -> tf.Tensor:
-        """Raises: a request has no user that training knows."""
+        """Always raises NotImplementedError: a request has no user that is known in training."""
         raise NotImplementedError(f"{name} cannot be computed from a request.")

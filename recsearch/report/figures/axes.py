@@ -66,7 +66,7 @@ def scored_trials(state: SearchState) -> list[Trial]:
 
 
 def varied_names(trials: Iterable[Trial]) -> tuple[str, ...]:
-    """Returns the family and the hyperparameters that took two values or more, as first seen."""
+    """Returns the family and the hyperparameters that took at least two values, as first seen."""
     values: dict[str, set[Scalar]] = {}
     for trial in trials:
         for name, value in {SPACE: trial.space, **trial.values}.items():
@@ -82,7 +82,7 @@ def require_varied(name: str, names: Sequence[str]) -> None:
     """
     if name not in names:
         raise UsageError(
-            f"Expected a hyperparameter that took two values or more in trials with a score. "
+            f"Expected a hyperparameter that took at least two values in trials with a score. "
             f"Received {name!r}. There are: {', '.join(names) or 'none'}."
         )
 

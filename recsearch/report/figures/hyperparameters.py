@@ -71,7 +71,7 @@ class Parallel:
 
     Attributes:
         objective: What is optimised, with the direction.
-        axes: At most `MOST_AXES` that vary and that two trials or more share, the most important
+        axes: At most `MOST_AXES` that vary and that at least two trials share, the most important
             first; then the score.
         lines: One per trial with a score, the best first.
     """
@@ -84,7 +84,7 @@ class Parallel:
 def slice_plots(
     state: SearchState, space: Sequence[Hyperparameter], name: str | None = None
 ) -> tuple[SlicePlot, ...]:
-    """Returns one slice for each hyperparameter that took two values or more.
+    """Returns one slice for each hyperparameter that took at least two values.
 
     Args:
         state: The trials.

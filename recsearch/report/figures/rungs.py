@@ -30,7 +30,7 @@ class RungResult:
 
     Attributes:
         bracket: Number of the bracket; the highest one starts with the fewest epochs.
-        epochs: Epochs that its trials had trained in all at its end.
+        epochs: Epochs that its trials had trained in total at its end.
         trials: The trials that were started on it, in the order of proposal.
     """
 

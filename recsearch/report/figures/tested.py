@@ -74,7 +74,7 @@ def popularity(metrics: RunMetrics) -> tuple[Contenders, ...]:
     """Returns the metrics of the recommended lists, of the winner and of the baselines.
 
     One value per metric of lists, contenders in the order of metrics.json; none except for
-    rankings. The titles name no direction: which lists are good is for people to say.
+    rankings. The titles name no direction: which lists are good is for the user to decide.
     """
     winner = metrics.winner.title
     every = {winner: metrics.lists, **metrics.baseline_lists}

@@ -1,4 +1,4 @@
-"""Facts and tables as plain text, before they are HTML, and the texts of single values."""
+"""Facts and tables as plain text before rendering to HTML, and the texts of single values."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def pairs_text(pairs: Mapping[str, object], sign: str = " = ") -> str:
 
 
 def any_text(value: Any) -> str:
-    """Returns a value of a JSON file as people read it."""
+    """Returns a value of a JSON file, formatted for display."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return "-" if value is None else str(value)
     if isinstance(value, int | float):

@@ -39,7 +39,7 @@ def _search_cost(run: RunRecord) -> Facts:
     ]
     peak = max(trial.peak_memory_mb for trial in trials)
     if peak:
-        facts.append(("largest worker", f"{number_text(peak / 1024)} GiB of memory"))
+        facts.append(("peak memory of a worker", f"{number_text(peak / 1024)} GiB"))
     return tuple(facts)
 
 

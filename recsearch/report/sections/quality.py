@@ -1,6 +1,6 @@
-"""The quality of the winner: certainty, groups of users and items, recommended lists, baselines.
+"""The quality of the winner: intervals, groups of users and items, recommended lists, baselines.
 
-A key that an older metrics.json lacks leaves its table empty.
+If an older metrics.json lacks a key, the table is empty.
 """
 
 from recsearch.report.sections.cells import Facts, Table, cell
@@ -18,9 +18,9 @@ SLICE_KINDS = {
 def interval_table(metrics: RunMetrics) -> Table:
     """Returns the winner's test metrics with their intervals over users, and over seeds."""
     seeds = metrics.seeds
-    headers = ["metric", "value", "from", "to"]
+    headers = ["metric", "value", "low (95 %)", "high (95 %)"]
     if seeds:
-        headers += [f"mean of {len(seeds.metrics)} seeds", "deviation"]
+        headers += [f"mean of {len(seeds.metrics)} seeds", "standard deviation"]
     rows = []
     for name, each in metrics.intervals.items():
         row = [cell(name), cell(each.value), cell(each.low), cell(each.high)]
@@ -45,13 +45,13 @@ def certainty(metrics: RunMetrics) -> Facts:
     )
     how = (
         f"{difference.num_resamples:,} bootstrap resamples of {difference.num_users:,} users, the "
-        "same for both"
+        "same for the winner and the baseline"
     )
-    return ((f"minus {found.baseline}, the best baseline", text), ("by", how))
+    return ((f"difference from {found.baseline}, the best baseline", text), ("method", how))
 
 
 def slice_table(metrics: RunMetrics) -> Table:
-    """Returns the objective by kinds of users and items, of the winner and of the baselines."""
+    """Returns the objective by group of users and items, of the winner and of the baselines."""
     objective = metrics.objective.name
     columns = {metrics.winner.title: metrics.slices, **metrics.baseline_slices}
     values = {
@@ -68,7 +68,7 @@ def slice_table(metrics: RunMetrics) -> Table:
         )
         for each in metrics.slices
     )
-    return Table(("by", "group", "held-out rows", "users", *columns), rows)
+    return Table(("grouped by", "group", "held-out rows", "users", *columns), rows)
 
 
 def list_table(metrics: RunMetrics) -> Table:

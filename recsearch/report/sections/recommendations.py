@@ -1,4 +1,4 @@
-"""Recommendations for a few users, as people read them."""
+"""Recommendations for a few users, formatted for display."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MOST_ITEMS = 10
 
 @dataclass(frozen=True)
 class Item:
-    """An item as people read it.
+    """An item, formatted for display.
 
     Attributes:
         text: Its title, else its id.
@@ -51,9 +51,9 @@ def recommendations(found: UserExamples | None, task: str | None = None) -> tupl
 
 def _lists(user: ExampleUser, word: str) -> tuple[tuple[str, tuple[Item, ...]], ...]:
     every = {
-        "has in training": user.history,
-        "is recommended": user.recommended,
-        "has in the test part": user.held_out,
+        "Training items": user.history,
+        "Recommended items": user.recommended,
+        "Test items": user.held_out,
     }
     return tuple(
         (heading, tuple(_item(each, word) for each in items[:MOST_ITEMS]))

@@ -28,7 +28,7 @@ def data(described: RunDescription) -> Facts:
     """Returns facts about the data and their split; unset values are left out."""
     known = described.data
     facts = {
-        "file": known.path or "generated data (none was given)",
+        "file": known.path or "built-in generated data (no --data was given)",
         "task": known.task,
         "interactions": known.num_interactions,
         "users in training": known.num_users,

@@ -18,13 +18,13 @@ def verdict_text(run: RunRecord) -> str:
             f"So far trial {best.trial_id} ({best.space}) is best on the validation part, with "
             f"{objective.name} {number_text(best.score)}."
         )
-    return f"The run has not ended: nothing was measured on the test part yet. {found}"
+    return f"The run has not ended: nothing has been measured on the test part yet. {found}"
 
 
 def status(run: RunRecord) -> str:
     """Returns the number of trials in each state, and the duration of the search."""
     count = count_text(run.state.trials.values())
-    return f"{count}; {duration_text(run.state.seconds)} of work"
+    return f"{count}; search time {duration_text(run.state.seconds)}"
 
 
 def results(metrics: RunMetrics) -> Table:
@@ -35,7 +35,7 @@ def results(metrics: RunMetrics) -> Table:
     names = [objective.name, *(name for name in metrics.test if name != objective.name)]
     rows = tuple((cell(each), *(cell(entries[each].get(name)) for name in names)) for each in order)
     better = "lower" if objective.direction == "min" else "higher"
-    headers = ("on the test part", f"{objective.name} ({better} is better)", *names[1:])
+    headers = ("model", f"{objective.name} ({better} is better)", *names[1:])
     return Table(headers, rows, order.index(winner))
 
 
@@ -48,9 +48,9 @@ def skipped(metrics: RunMetrics) -> Facts:
 def protocol(metrics: RunMetrics) -> Facts:
     """Returns how the winner was chosen, measured and exported."""
     looks = metrics.test_looks
-    how_often = "once" if looks == 1 else f"{looks} times, so the numbers may flatter the winner"
+    how_often = "1" if looks == 1 else f"{looks}, so the test metrics may be optimistic"
     facts = [(words(name), any_text(value)) for name, value in metrics.protocol.items()]
-    facts.append(("looks at the test part", how_often))
+    facts.append(("evaluations on the test part", how_often))
     facts.append(("winner on validation", _metrics_text(metrics.validation)))
     facts.append(("winner", _winner_text(metrics.winner)))
     if metrics.export.verified:
@@ -61,7 +61,7 @@ def protocol(metrics: RunMetrics) -> Facts:
 def _metrics_text(values: Measured) -> str:
     measured = {k: v for k, v in values.items() if not k.startswith("train_")}
     chosen = ", ".join(f"{name} {number_text(value)}" for name, value in measured.items())
-    return f"{chosen} (the winner was chosen by these metrics, so they flatter it)"
+    return f"{chosen} (the winner was chosen by these metrics, so they are optimistic)"
 
 
 def _winner_text(winner: Winner) -> str:

@@ -76,8 +76,8 @@ def hyperband_brackets(max_epochs: int, factor: int, min_epochs: int = 1) -> tup
 class HyperbandDriver:
     """Runs the brackets asynchronously: a trial that can start never waits for others.
 
-    A paused trial is promoted as soon as its promotion is certain: when it would be promoted even
-    if each unfinished trial of its rung did better. Meanwhile other brackets start.
+    A paused trial is promoted as soon as no unfinished trial of its rung can change the decision.
+    Meanwhile other brackets start.
 
     Attributes:
         space: The search space.
@@ -89,8 +89,8 @@ class HyperbandDriver:
         max_trials: The largest number of configurations; promotions do not count.
 
     Raises:
-        ConfigError: `seed` is negative, `factor` below 2, `max_epochs` or `max_trials` below 1, or
-            `min_epochs` outside 1 to `max_epochs`.
+        ConfigError: If `seed` is negative, `factor` below 2, `max_epochs` or `max_trials` below 1,
+            or `min_epochs` outside 1 to `max_epochs`.
     """
 
     space: "HyperParameters"

@@ -94,7 +94,7 @@ def _require_gpus(asked: float, present: float) -> None:
     """Refuses workers that would never start."""
     if asked > present:
         raise UsageError(
-            f"The workers need {asked:g} GPUs in all, but this machine has {present:g}. "
+            f"The workers need {asked:g} GPUs in total, but this machine has {present:g}. "
             "Lower --workers or --gpus-per-trial, or give the --address of a cluster."
         )
 

@@ -24,7 +24,7 @@ class Deadline:
     """The time at which an assignment is stopped.
 
     Attributes:
-        trial_seconds: How long it may take in all.
+        trial_seconds: How long it may take in total.
         started: When it started, on the monotonic clock.
         is_built: Whether its model is built.
     """

@@ -1,4 +1,4 @@
-"""Descriptions of search spaces: as text for people, and as JSON for run.json."""
+"""Descriptions of search spaces: as text, and as JSON for run.json."""
 
 from typing import Any
 

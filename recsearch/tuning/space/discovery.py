@@ -26,7 +26,7 @@ Raises `BuildError` if the builder fails.
 
 
 def values_text(values: Mapping[str, Scalar]) -> str:
-    """Returns the values of a configuration as text for people."""
+    """Returns the values of a configuration as text."""
     return ", ".join(f"{k}={v}" for k, v in values.items()) or "its default values"
 
 
@@ -167,9 +167,9 @@ def _require_text(found: Any) -> None:
         for text in (hp.name, *(v for v in _key_values(hp) if isinstance(v, str))):
             if not _is_unicode(text):
                 raise SpaceError(
-                    f"The hyperparameter {printable(hp.name)} has a text that is not valid Unicode "
-                    f"('{printable(text)}') and cannot be recorded. Let the builder choose a "
-                    "number instead, such as the position of a file in a list."
+                    f"The hyperparameter {printable(hp.name)} has a value that is not valid "
+                    f"Unicode ('{printable(text)}') and cannot be recorded. Let the builder choose "
+                    "a number instead, such as the position of a file in a list."
                 )
 
 

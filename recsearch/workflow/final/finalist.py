@@ -33,7 +33,7 @@ class Finalist:
         validation: The validation protocol of the search, in words.
         num_seeds: Number of retrainings, each with another seed.
         stages: Name of a finished stage -> its result.
-        announce: Receives lines for people, and None as a sign of life.
+        announce: Called with each progress line, and with None as a heartbeat.
     """
 
     directory: Path

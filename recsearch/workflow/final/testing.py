@@ -25,7 +25,7 @@ from recsearch.workflow.final.test_once import TestLook
 def test(finalist: Finalist) -> dict[str, Any]:
     """Evaluates the finalist and every baseline on the test part.
 
-    The caller has recorded this look at the test part in the journal before.
+    The caller must first record this evaluation of the test part in the journal.
     """
     look = TestLook.of(finalist.final_data(), finalist.metrics, finalist.objective, finalist.seed)
     started = time.perf_counter()
