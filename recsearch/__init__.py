@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from recsearch.api.compare import compare
     from recsearch.api.run import Run, load
     from recsearch.api.search import search
+    from recsearch.serving.recommend import ForeignModelWarning
 
-__all__ = ["Run", "__version__", "compare", "load", "search"]
+__all__ = ["ForeignModelWarning", "Run", "__version__", "compare", "load", "search"]
 
 _HOMES = {
     "search": ("recsearch.api.search", "search"),
     "compare": ("recsearch.api.compare", "compare"),
     "load": ("recsearch.api.run", "load"),
     "Run": ("recsearch.api.run", "Run"),
+    "ForeignModelWarning": ("recsearch.serving.recommend", "ForeignModelWarning"),
 }
 
 

@@ -310,3 +310,37 @@ def test_history_needs_timestamps_a_length_and_a_table_for_every_item() -> None:
         as_recommender(Recommender(model, Bags()), spec_of(), {})
     with pytest.raises(SpaceError, match=r"for the input history: expected at least 300 .*padding"):
         as_recommender(models(width=300), spec_of(300), {})
+
+
+def test_history_of_another_rank_is_refused() -> None:
+    data, _ = on_a_ring()
+    for shape in [(), (LENGTH, 2)]:
+        history = keras.Input(shape, dtype="int32", name="history")
+        flat = layers.Flatten()(history) if shape else layers.Reshape((1,))(history)
+        model = keras.Model(history, layers.Dense(data.spec.num_items)(flat))
+        model.compile("sgd", "mse")
+        with pytest.raises(SpaceError, match=r"The input history needs a fixed length"):
+            as_recommender(Recommender(model, Bags()), data.spec, {})
+
+
+def test_cut_bags_are_refused_with_a_history_that_would_show_the_target() -> None:
+    data, _ = on_a_ring()
+    history = keras.Input((LENGTH,), dtype="int32", name="history")
+    bag = keras.Input((data.spec.num_items,), name="bag")
+    scores = layers.Dense(data.spec.num_items)(layers.Concatenate()([history, bag]))
+    model = keras.Model([history, bag], scores)
+    model.compile("sgd", "mse")
+    with pytest.raises(SpaceError, match=r"no input named bag_labels or history"):
+        as_recommender(Recommender(model, Bags(half_life=2.0)), data.spec, {})
+
+
+def test_next_items_of_users_with_one_interaction_are_refused() -> None:
+    data = with_train([(1, 1), (2, 2)], 3, 4, timestamp=[1, 2])
+    history = keras.Input((LENGTH,), dtype="int32", name="history")
+    states = layers.Embedding(4, 2)(history)
+    scores = layers.Dense(4)
+    trained = keras.Model(history, scores(states))
+    trained.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = keras.Model(history, scores(states[:, -1]))
+    with pytest.raises(SpaceError, match=r"users with at least two interactions.*Received: none"):
+        Fitter(Recommender(model, NextItem(LENGTH), trained=trained), Pipeline(data), seed=0)

@@ -221,6 +221,41 @@ def test_as_recommender_checks_inputs_tables_and_loss_of_the_trained_model() -> 
         as_recommender(Recommender(scoring, Bags(), trained=trained), spec(Task.CLICK), {})
 
 
+def test_as_recommender_checks_the_output_of_the_trained_model() -> None:
+    inputs = [keras.Input((1,), name=name) for name in ("user_id", "item_id")]
+    joined = keras.layers.Concatenate()(inputs)
+    both = keras.layers.Dense(2, name="both")(joined)
+    scoring, trained = keras.Model(inputs, both[:, :1]), keras.Model(inputs, both)
+    trained.compile("sgd", "mse")
+    for examples in (Pairs(), Negatives(4)):
+        with pytest.raises(SpaceError, match=r"one score per pair.*Received: \[\[None, 2\]\]"):
+            as_recommender(Recommender(scoring, examples, trained=trained), spec(Task.IMPLICIT), {})
+    scoring, _ = two_models()
+    wide = keras.Model(scoring.inputs, scoring.layers[1].output)  # the hidden layer
+    wide = keras.Model(wide.inputs, [wide.outputs[0], scoring.outputs[0]])
+    wide.compile("sgd", "mse")
+    with pytest.raises(SpaceError, match=r"Bags train a model that scores all items.*batch, 6"):
+        as_recommender(Recommender(scoring, Bags(), trained=wide), spec(Task.CLICK), {})
+
+
+def test_layer_with_other_indices_than_those_of_the_data_is_not_checked() -> None:
+    class Hashed(keras.layers.Layer):
+        def __init__(self, input_dim: int) -> None:
+            super().__init__()
+            self.input_dim = input_dim
+            self.embeddings_initializer = "uniform"
+            self.table = keras.layers.Embedding(input_dim, 1)
+
+        def call(self, index):
+            return self.table(index % self.input_dim)
+
+    user, item = (keras.Input((), dtype="int32", name=name) for name in ("user_id", "item_id"))
+    score = keras.layers.Add()([Hashed(2)(user), keras.layers.Embedding(6, 1)(item)])
+    built = keras.Model([user, item], score)
+    built.compile("sgd", "mse")
+    assert as_recommender(built, spec(Task.RATING), {}).model is built
+
+
 def test_as_recommender_refuses_examples_of_no_kind() -> None:
     for examples in (None, "pairs", Pairs):
         made = Recommender(model("user_id", "item_id"), examples)

@@ -3,7 +3,7 @@
 A space imports from here: `from recsearch.nn import BPR, Embedding, Recommender, ...`.
 """
 
-from recsearch.contract.examples import Bags, Negatives, Pairs
+from recsearch.contract.examples import Bags, Negatives, NextItem, Pairs
 from recsearch.contract.inputs.bag_input import BAG, BAG_AGE, BAG_LABELS
 from recsearch.contract.recommender import Pretraining, Recommender
 from recsearch.nn.blocks import bag_inputs, biases, column_vectors, id_inputs, mlp, task_output
@@ -50,6 +50,7 @@ __all__ = [
     "MeanEmbedding",
     "Multinomial",
     "Negatives",
+    "NextItem",
     "ObservedSquaredError",
     "Pairs",
     "PairwiseHinge",

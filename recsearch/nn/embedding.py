@@ -27,6 +27,8 @@ class Embedding(keras.layers.Layer):
         **kwargs: As for every Keras layer.
     """
 
+    looks_up_indices = True  # the number of rows is checked against the data
+
     def __init__(
         self,
         input_dim: int,

@@ -1,8 +1,9 @@
 """The graph of a functional model as a list of calls.
 
 Keras has no public view of a graph. `keras.models.clone_model` passes every call of the graph to a
-function, each call after the calls that it depends on. Here the clone consists of stand-ins, and no
-layer of the user's model is called or changed.
+function, each call after the calls that it depends on. Here the clone consists of stand-ins: the
+layers of the user's model keep their place in the graph, and only a layer that does not state its
+output shape is traced, once.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,8 @@ Signatures:
 - `recommend_with_seen`: the same, seen items included.
 - `recommend_for_history(history [B, L], k []) -> item_id [B, k], score [B, k]`: the k best items
   outside the history, for any user. A history contains item ids, the latest last; "" or -1 pads it,
-  and unknown ids are skipped. Only for models whose user inputs can be computed from a history.
+  and unknown ids are skipped; a history without known items gets the popular items. Only for models
+  whose user inputs can be computed from a history.
 
 Ids are int64 where the data had integers, else strings. B users, N items (with the unknown 0), L
 items of a history.

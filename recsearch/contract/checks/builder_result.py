@@ -102,8 +102,8 @@ def _check_inputs(model: keras.Model, spec: DataSpec) -> None:
             f"With these data an input may be called: {', '.join(known)}."
         )
     for tensor in model.inputs:
-        chosen = None in known[tensor.name].shape
-        if chosen and None in tensor.shape[1:]:
+        shape, expected = tensor.shape[1:], known[tensor.name].shape
+        if None in expected and (None in shape or len(shape) != len(expected)):
             raise SpaceError(
                 f"The input {tensor.name} needs a fixed length, such as "
                 f'keras.Input((50,), name="{tensor.name}"). Received: {tensor.shape}.'

@@ -78,8 +78,8 @@ def check_tables(model: keras.Model, inputs: Mapping[str, InputSpec]) -> None:
 
 def _looked_up(layer: keras.layers.Layer) -> str:
     """Returns the name of the tensor that an embedding layer looks up; "" for another layer."""
-    # The layers Embedding of Keras and of recsearch.nn have these attributes.
-    if not hasattr(layer, "embeddings_initializer") or not hasattr(layer, "input_dim"):
+    is_table = getattr(layer, "looks_up_indices", isinstance(layer, keras.layers.Embedding))
+    if not is_table:
         return ""
     try:
         return str(layer.input.name)

@@ -3,6 +3,7 @@
 Dimension letters: B batch, C examples of a chunk.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,19 @@ class Pairs:
 
 def misfit_of_pairs(examples: ExampleKind, recommender: Recommender) -> str | None:
     """Returns why a model cannot be trained on pairs, or None if it can."""
-    if scores_pairs(recommender.to_train):
-        return None
-    return (
-        "A model without an item input is trained on each user's bag of items: "
-        f"examples=Bags(). Received: {examples}."
-    )
+    model = recommender.to_train
+    if not scores_pairs(model):
+        return (
+            "A model without an item input is trained on each user's bag of items: "
+            f"examples=Bags(). Received: {examples}."
+        )
+    sizes = [math.prod(size or 1 for size in tensor.shape[1:]) for tensor in model.outputs]
+    if sizes != [1]:
+        return (
+            f"{examples} train a model with one score per pair: an output of shape [batch] or "
+            f"[batch, 1] was expected. Received: {[list(t.shape) for t in model.outputs]}."
+        )
+    return None
 
 
 class LabelledPairs:

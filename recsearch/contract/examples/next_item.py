@@ -19,6 +19,7 @@ from recsearch.contract.inputs.history_input import HISTORY, Histories
 from recsearch.contract.kinds import Arrays, Batch, Rows
 from recsearch.contract.recommender import Recommender
 from recsearch.data.vocabulary import DataSpec
+from recsearch.errors import SpaceError
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,18 @@ class NextItem:
         return None
 
     def bind(self, arrays: Arrays) -> "Windows":
-        """Returns the windows of the training part."""
-        return Windows(arrays.bound(HISTORY), self.length)
+        """Returns the windows of the training part.
+
+        Raises:
+            SpaceError: If no user has two training interactions.
+        """
+        windows = Windows(arrays.bound(HISTORY), self.length)
+        if not len(windows.units):
+            raise SpaceError(
+                "NextItem needs users with at least two interactions in the training part. "
+                "Received: none. Use other examples, or bring more interactions."
+            )
+        return windows
 
 
 class Windows:

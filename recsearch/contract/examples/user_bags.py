@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsearch.contract.inputs import input_names, scores_pairs
 from recsearch.contract.inputs.bag_input import BAG, BAG_LABELS, BagTable
+from recsearch.contract.inputs.history_input import HISTORY
 from recsearch.contract.kinds import Arrays, Batch, Rows
 from recsearch.contract.recommender import Recommender
 from recsearch.data.task import Task
@@ -54,6 +55,13 @@ class Bags:
                 "A model with an item input scores pairs; it cannot be trained on Bags. Remove the "
                 "item input and let the output be [batch, num_items], or use Pairs or Negatives."
             )
+        outputs = [tuple(tensor.shape[1:]) for tensor in recommender.to_train.outputs]
+        if recommender.trained is not None and outputs != [(spec.num_items,)]:
+            return (
+                f"Bags train a model that scores all items: an output of shape [batch, "
+                f"{spec.num_items}] was expected. Received: "
+                f"{[list(tensor.shape) for tensor in recommender.trained.outputs]}."
+            )
         if self.half_life is None:
             return None
         return _misfit_of_half_life(recommender.to_train, self.half_life, spec)
@@ -73,10 +81,11 @@ def _misfit_of_half_life(model: keras.Model, half_life: float, spec: DataSpec) -
             f"timestamps have. Received: half_life={half_life}. Leave it out unless data.has_ages."
         )
     names = input_names(model)
-    if BAG not in names or BAG_LABELS in names:
+    if BAG not in names or {BAG_LABELS, HISTORY}.intersection(names):
         return (
-            f"Bags(half_life=...) cuts histories: an input named {BAG} was expected, and no input "
-            f"named {BAG_LABELS}, which is never cut. Received: {', '.join(names)}."
+            f"Bags(half_life=...) cuts bags: an input named {BAG} was expected, and no input named "
+            f"{BAG_LABELS} or {HISTORY}, which would contain items after the cut. "
+            f"Received: {', '.join(names)}."
         )
     if not half_life > 0:
         return f"The half-life of Bags must be above 0. Received: {half_life}."
