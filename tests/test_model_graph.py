@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from recsearch.scoring.model_graph import model_graph
+from recsearch.nn.model_graph import model_graph
 
 
 class Halved(layers.Layer):

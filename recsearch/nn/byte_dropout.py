@@ -24,11 +24,15 @@ class ByteDropout(keras.layers.Dropout):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Returns the inputs, in training some of them replaced by 0 and the others scaled."""
-        draws = self.noise_shape is None and 0 < self.rate < 1 - 1 / _BYTE
         known = isinstance(inputs, tf.Tensor) and inputs.dtype.is_floating
-        if not (training and draws and known):
+        if not (training and draws_bytes(self) and known):
             return super().call(inputs, training=training)
         return inputs * ByteMask.of(self.rate).draw(inputs, self.seed_generator.next())
+
+
+def draws_bytes(layer: keras.layers.Dropout) -> bool:
+    """Returns whether a mask of bytes can serve the noise shape and the rate of a layer."""
+    return layer.noise_shape is None and 0 < layer.rate < 1 - 1 / _BYTE
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from recsearch.nn.byte_dropout import ByteDropout
-from recsearch.scoring.model_graph import Call
+from recsearch.nn.model_graph import Call
 
 MERGES: dict[type, Callable[[Any, Any], Any]] = {
     keras.layers.Add: operator.add,

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from recsearch.contract.inputs import side_of
 from recsearch.contract.kinds import Side
+from recsearch.nn.model_graph import ModelGraph, model_graph
 from recsearch.scoring.all_pairs import (
     ELEMENTWISE,
     Affine,
@@ -29,7 +30,6 @@ from recsearch.scoring.all_pairs import (
     Sides,
     WeightedProduct,
 )
-from recsearch.scoring.model_graph import ModelGraph, model_graph
 
 
 @dataclass(frozen=True)

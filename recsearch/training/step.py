@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from recsearch.nn.fused_adam import AdamStep, has_plain_steps, is_half
 from recsearch.nn.slots import AdamSlots, adam_slots
+from recsearch.training.dropout_masks import training_view
 
 TrainingStep = Callable[[Any, tf.Tensor], None]
 """(inputs, targets) of a batch -> nothing; updates weights, optimizer and metrics."""
@@ -29,10 +30,11 @@ def training_step(model: keras.Model) -> TrainingStep:
     slots = _fused_slots(model)
     if slots is None:
         return lambda inputs, targets: model.train_step((inputs, targets))
+    view = training_view(model)
 
     def step(inputs: Any, targets: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            outputs = model(inputs, training=True)
+            outputs = view(inputs, training=True)
             loss = model.compute_loss(inputs, targets, outputs, training=True)
         size = tf.shape(keras.tree.flatten(inputs)[0])[0]
         model.metrics[0].update_state(loss, sample_weight=size)

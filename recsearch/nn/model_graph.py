@@ -67,7 +67,7 @@ def model_graph(model: keras.Model) -> ModelGraph:
     """Returns the graph of a functional model; the model stays as it is."""
     calls: list[Call] = []
 
-    def call(stand_in: _StandIn, *arguments: Any, **keywords: Any) -> Any:
+    def call(stand_in: StandIn, *arguments: Any, **keywords: Any) -> Any:
         outputs = stand_in(*arguments, **keywords)
         flat = tuple(keras.tree.flatten(outputs))
         calls.append(Call(stand_in.operation, arguments, keywords, flat))
@@ -75,11 +75,11 @@ def model_graph(model: keras.Model) -> ModelGraph:
 
     # Not the model itself: Keras would compile the clone of a compiled model.
     plain = keras.Model(model.inputs, model.outputs, name=model.name)
-    clone = keras.models.clone_model(plain, clone_function=_StandIn, call_function=call)
+    clone = keras.models.clone_model(plain, clone_function=StandIn, call_function=call)
     return ModelGraph(tuple(clone.inputs), tuple(calls), tuple(clone.outputs))
 
 
-class _StandIn(keras.Operation):
+class StandIn(keras.Operation):
     """Is called in place of a layer or operation, which gets no new place in a graph.
 
     Args:
