@@ -52,7 +52,7 @@ def add_data_flags(group: Any) -> None:
         choices=SPLITS,
         help="how to cut train, validation and test, 80/10/10 where a ratio applies; cold-users "
         "and cold-items hold out whole users and items (default: random for ratings and clicks, "
-        "leave-last-out for implicit)",
+        "leave-last-out for implicit, leave-one-out without timestamps)",
     )
 
 

@@ -14,7 +14,7 @@ from recsearch.errors import ConfigError
 from recsearch.text.shown import path_fault, shown
 
 TASKS = ("rating", "implicit", "click")
-SPLITS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
+SPLITS = ("random", "leave-last-out", "leave-one-out", "temporal", "cold-users", "cold-items")
 TUNERS = ("random", "hyperband", "bayesian")
 ENGINES = ("local", "ray", "inline")
 DEFAULT_SPACES = ("matrix_factorization", "neural_cf")
@@ -41,8 +41,8 @@ class RunConfig:
         task: rating, implicit or click; None to detect it.
         positive_from: Labels from here up are positives (implicit).
         missing_label: A label that means "not rated".
-        split: random, leave-last-out, temporal, cold-users or cold-items; None for the task's
-            default.
+        split: random, leave-last-out, leave-one-out, temporal, cold-users or cold-items; None for
+            the task's default.
         tuner: random, hyperband or bayesian.
         objective: Metric to optimise; None for the task's default.
         max_trials: Configurations; None for 20, or for Hyperband's whole plan.
