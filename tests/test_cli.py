@@ -118,7 +118,7 @@ BAD_FILES = {
     ),
     "too few users": (table(*[f"1,{i},{i % 5},9" for i in range(20)]), [], "1 users remain"),
     "clicks": (table(*ROWS), ["--task", "click"], "row 1: label 3.*expects 0 or 1"),
-    "no timestamps": (without(3), ["--task", "implicit"], "needs timestamps.*--split random"),
+    "no timestamps": (without(3), ["--split", "temporal"], "needs timestamps.*--split random"),
     "no labels": (without(2), ["--task", "rating"], "--task rating needs labels"),
     "setting": (table(*ROWS), ["--max-trials", "0"], "--max-trials must be at least 1"),
     "inline": (table(*ROWS), ["--engine", "inline", "--workers", "2"], "has one worker"),

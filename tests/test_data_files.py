@@ -106,8 +106,10 @@ def test_error_of_a_split_begins_with_the_column_that_cannot_be_read(tmp_path):
     rows = [f"{row % 4},{row},soon" for row in range(20)]
     path = csv(tmp_path / "a.csv", "user,item,time", rows)
     with pytest.raises(UsageError, match=r"^Column 'time', row 1: 'soon' cannot be read as a time"):
-        load_dataset(make_config({"data": str(path)}))
-    assert load_dataset(make_config({"data": str(path), "split": "random"})).notes
+        load_dataset(make_config({"data": str(path), "split": "leave-last-out"}))
+    notes = load_dataset(make_config({"data": str(path)})).notes
+    assert any("Column 'time' is not used as time: Column 'time', row 1" in note for note in notes)
+    assert any(note.startswith("Without timestamps a random interaction") for note in notes)
 
 
 def test_order_of_day_and_month_is_decided_by_any_row(tmp_path):

@@ -91,11 +91,15 @@ def test_split_that_is_asked_for_is_used(ratings: str) -> None:
     assert pairs(implicit.validation) == {(user, 4) for user in range(1, 7)}
 
 
-def test_implicit_data_without_timestamps_name_the_random_split(tmp_path: Path) -> None:
+def test_implicit_data_without_timestamps_hold_out_a_random_interaction(tmp_path: Path) -> None:
     lines = [line.rsplit(",", 2)[0] for line in block(range(1, 7), range(1, 6))]
     path = write(tmp_path / "c.csv", "user,item", *lines)
+    dataset = load(data=path)
+    assert dataset.split.description.startswith("leave-one-out")
+    assert any(note.startswith("Without timestamps") for note in dataset.notes)
+    assert sorted(dataset.split.test.user_id.to_pylist()) == list(range(1, 7))
     with pytest.raises(UsageError, match=r"needs timestamps\..*pass --split random"):
-        load(data=path)
+        load(data=path, split="leave-last-out")
     assert load(data=path, split="random").split.description == "random 80/10/10, seed 0"
 
 

@@ -1,6 +1,7 @@
 """Splits: what stands in which part, by hand and by property, and each refusal."""
 
 import time
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -137,8 +138,7 @@ def test_default_split_of_each_task(task: Task, method: str) -> None:
 def test_default_split_without_timestamps() -> None:
     assert default_split(Task.RATING, has_timestamp=False) == "random"
     assert default_split(Task.CLICK, has_timestamp=False) == "random"
-    with pytest.raises(UsageError, match=r"leave-last-out split needs timestamps.*--split random"):
-        default_split(Task.IMPLICIT, has_timestamp=False)
+    assert default_split(Task.IMPLICIT, has_timestamp=False) == "leave-one-out"
 
 
 @pytest.mark.parametrize("method", ["leave-last-out", "temporal"])
@@ -222,6 +222,35 @@ def test_leave_last_out_only_short_histories_is_refused() -> None:
     interactions = table([1, 1, 2, 2], [1, 2, 1, 2], [1, 2, 3, 4])
     with pytest.raises(DataError, match=r"Received 2 users with at most 2.*--split random"):
         split_interactions(interactions, "leave-last-out", Task.IMPLICIT, seed=0)
+
+
+def test_leave_one_out_holds_out_two_random_interactions_of_each_user() -> None:
+    user, item = np.repeat(np.arange(50), 10), np.tile(np.arange(10), 50)
+    split = split_interactions(table(user, item), "leave-one-out", Task.IMPLICIT, seed=3)
+    assert split.description.startswith("leave-one-out")
+    assert split.notes == ()
+    for part, count in ((split.train, 8), (split.validation, 1), (split.test, 1)):
+        assert np.bincount(part.user_id.to_numpy()).tolist() == [count] * 50
+    places = Counter(split.test.item_id.to_pylist())
+    assert len(places) > 5  # random places, not one
+    assert max(places.values()) < 15
+
+
+def test_leave_one_out_depends_on_the_seed_and_keeps_short_histories() -> None:
+    user, item = [*np.repeat(np.arange(30), 4), 99], [*np.tile(np.arange(4), 30), 1]
+    splits = [
+        split_interactions(table(user, item), "leave-one-out", Task.IMPLICIT, s) for s in (0, 1)
+    ]
+    assert splits[0].test.item_id != splits[1].test.item_id
+    assert 99 not in splits[0].test.user_id.to_pylist()
+    assert splits[0].notes[0].startswith("1 of 31 users have fewer than 3 interactions")
+
+
+def test_implicit_data_without_times_are_split_with_a_note() -> None:
+    user, item = np.repeat(np.arange(30), 4), np.tile(np.arange(4), 30)
+    split = split_interactions(table(user, item), None, Task.IMPLICIT, seed=0)
+    assert split.description.startswith("leave-one-out")
+    assert split.notes[0].startswith("Without timestamps a random interaction of each user")
 
 
 def test_split_one_item_is_refused() -> None:

@@ -132,7 +132,7 @@ def test_given_test_parts_leave_no_trace_in_the_data_of_the_search(
 
 @settings(max_examples=12, deadline=None)
 @given(
-    split=st.sampled_from(["random", "leave-last-out", "temporal", "cold-users"]),
+    split=st.sampled_from(["random", "leave-last-out", "leave-one-out", "temporal", "cold-users"]),
     task=st.sampled_from(sorted(LABELS)),
     seed=st.integers(0, 10**6),
 )

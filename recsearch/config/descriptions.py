@@ -66,9 +66,10 @@ DATA = {
     "missing_label": Setting("label that means 'not rated'", "X"),
     "split": Setting(
         "how to split the data into train, validation and test (80/10/10, except for "
-        "leave-last-out); cold-users and cold-items hold out all interactions of some users or "
-        "items",
-        default="random for ratings and clicks, leave-last-out for implicit data",
+        "leave-last-out and leave-one-out); cold-users and cold-items hold out all interactions of "
+        "some users or items",
+        default="random for ratings and clicks, leave-last-out for implicit data, leave-one-out if "
+        "it has no timestamps",
         choices=SPLIT_METHODS,
     ),
 }

@@ -16,9 +16,14 @@ from recsearch.errors import DataError, UsageError
 HELD_OUT_PERCENT = 10  # of the rows, users or items; for validation and again for test: 80/10/10
 MIN_INTERACTIONS = 10  # fewer would leave a held-out part of 10 % empty
 MIN_COLD = 10  # users or items of a cold split, for the same reason
-MIN_INTERACTIONS_PER_USER = 3  # leave-last-out: one row for each part
+MIN_INTERACTIONS_PER_USER = 3  # leave-last-out and leave-one-out: one row for each part
 MIN_USERS = 2
 MIN_ITEMS = 2
+
+NO_TIMES = (
+    "Without timestamps a random interaction of each user is held out (leave-one-out): the metrics "
+    "report how well hidden interactions are found, not how well later ones are predicted."
+)
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
@@ -31,15 +36,12 @@ def default_split(task: Task, has_timestamp: bool) -> str:
         has_timestamp: Whether the interactions have timestamps.
 
     Returns:
-        "random" for ratings and clicks, "leave-last-out" for implicit data.
-
-    Raises:
-        UsageError: If the task is implicit and there are no timestamps. A random split estimates
-            something else, so the user must choose it explicitly.
+        "random" for ratings and clicks; for implicit data "leave-last-out", or "leave-one-out"
+        without timestamps.
     """
-    method = "leave-last-out" if task is Task.IMPLICIT else "random"
-    _require_timestamps(method, has_timestamp)
-    return method
+    if task is not Task.IMPLICIT:
+        return "random"
+    return "leave-last-out" if has_timestamp else "leave-one-out"
 
 
 def resolve_split_method(method: str | None, task: Task, has_timestamp: bool) -> str:
@@ -79,17 +81,21 @@ def split_interactions(
     - "leave-last-out": each user's last interaction is for test, the second last for validation,
       the rest for training; ties as above. All rows of users with fewer than 3 interactions are in
       training, and `notes` gives the number of these users.
+    - "leave-one-out": the same with a random order of each user's interactions. It estimates how
+      well hidden interactions are found, not how well later ones are predicted; `notes` contains
+      this remark unless the method was chosen explicitly.
 
     Args:
         interactions: n rows, each (user, item) pair once.
         method: One of `SPLIT_METHODS`, or None for the default of the task.
         task: What is learned.
-        seed: Seed of the random and the cold splits; the other methods do not use it.
+        seed: Seed of the random, leave-one-out and cold splits; the other methods do not use it.
 
     Raises:
         UsageError: If the method is unknown, or needs timestamps and there are none.
         DataError: If there are too few rows, users or items for the method.
     """
+    asked = method
     method = resolve_split_method(method, task, interactions.timestamp is not None)
     _check_size(interactions, method)
     notes: tuple[str, ...] = ()
@@ -101,6 +107,14 @@ def split_interactions(
         description = (
             f"{method}: {HELD_OUT_PERCENT} % of the {what} with all their interactions for "
             f"validation, {HELD_OUT_PERCENT} % for test, seed {seed}"
+        )
+    elif method == "leave-one-out":
+        user = codes([interactions.user_id])[0]
+        part, notes = _leave_last_out(user, rng.permutation(len(user)))
+        notes = notes if asked else (NO_TIMES, *notes)
+        description = (
+            "leave-one-out: a random interaction of each user, another one to validation, "
+            f"seed {seed}"
         )
     elif interactions.timestamp is None or method == "random":  # the others were refused above
         part = _cut(rng.permutation(len(interactions)))
@@ -146,9 +160,9 @@ def _check_size(interactions: Interactions, method: str) -> None:
             f"a {method} split needs at least {least} {what}. Received {found}. "
             "Provide more interactions."
         )
-    if most < MIN_INTERACTIONS_PER_USER and method == "leave-last-out":
+    if most < MIN_INTERACTIONS_PER_USER and method in ("leave-last-out", "leave-one-out"):
         faults.append(
-            f"a leave-last-out split needs users with at least {MIN_INTERACTIONS_PER_USER} "
+            f"a {method} split needs users with at least {MIN_INTERACTIONS_PER_USER} "
             f"interactions. Received {num_users} users with at most {most}. "
             "Provide more interactions, or pass --split random."
         )

@@ -14,4 +14,11 @@ class Task(StrEnum):
     CLICK = "click"  # predict the probability of a 1 among labels 0 and 1
 
 
-SPLIT_METHODS = ("random", "leave-last-out", "temporal", "cold-users", "cold-items")
+SPLIT_METHODS = (
+    "random",
+    "leave-last-out",
+    "leave-one-out",
+    "temporal",
+    "cold-users",
+    "cold-items",
+)

@@ -15,7 +15,7 @@ from recsearch.data.frames import Frame, Source, source_of
 from recsearch.data.given_parts import split_given
 from recsearch.data.interactions import Features, Interactions, Split
 from recsearch.data.readers import Loaded, load_candidates, load_interactions
-from recsearch.data.splitting import needs_timestamps, resolve_split_method, split_interactions
+from recsearch.data.splitting import needs_timestamps, split_interactions
 from recsearch.data.synthetic import generate
 from recsearch.data.task import Task
 from recsearch.data.validated import carried
@@ -114,8 +114,8 @@ def _split(
     loaded: Loaded,
 ) -> tuple[Split, tuple[str, ...]]:
     if "test" not in sources:
-        method = _method(config, data, loaded)
-        return split_interactions(data.interactions, method, data.task, config.seed), ()
+        _require_times(config, data, loaded)
+        return split_interactions(data.interactions, config.split, data.task, config.seed), ()
     test, test_notes = _part(config, sources["test"], data, names)
     validation: Interactions | None = None
     validation_notes: tuple[str, ...] = ()
@@ -139,18 +139,15 @@ def _cold_notes(config: RunConfig) -> tuple[str, ...]:
     )
 
 
-def _method(config: RunConfig, data: TaskData, loaded: Loaded) -> str:
-    """Returns the split method; an error explains why the timestamps in the file are not used."""
-    has_timestamp = data.interactions.timestamp is not None
-    if not loaded.time_fault or has_timestamp:
-        return resolve_split_method(config.split, data.task, has_timestamp)
-    method = resolve_split_method(config.split, data.task, has_timestamp=True)
-    if needs_timestamps(method):
+def _require_times(config: RunConfig, data: TaskData, loaded: Loaded) -> None:
+    """Refuses a split by time if the user chose it and the file's timestamps cannot be read."""
+    if data.interactions.timestamp is not None or not loaded.time_fault:
+        return
+    if config.split is not None and needs_timestamps(config.split):
         raise UsageError(
-            f"{loaded.time_fault} A {method} split needs timestamps; "
+            f"{loaded.time_fault} A {config.split} split needs timestamps; "
             "to split without timestamps, pass --split random."
         )
-    return method
 
 
 def _part(
