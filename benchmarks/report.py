@@ -137,7 +137,7 @@ def seconds(arguments: list[str]) -> float:
 def heavy_modules(directory: Path) -> str:
     """Returns the heavy modules that the command has imported."""
     code = (
-        "import sys; from recsearch.cli.parser import main; main(['report', sys.argv[1]]); "
+        "import sys; from recsearch.cli.program import main; main(['report', sys.argv[1]]); "
         "heavy = ('tensorflow', 'keras', 'keras_tuner', 'ray'); "
         "print([name for name in heavy if name in sys.modules])"
     )

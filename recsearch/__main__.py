@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from recsearch.cli.parser import main as command_line
+from recsearch.cli.program import main as command_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import pytest
 from small_run import run_settings
 
 import recsearch
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.console.progress import Silent
 from recsearch.errors import SpaceError
 from recsearch.results import load_run

@@ -16,7 +16,7 @@ from small_run import BUILDER, run_settings, write_builder, write_ratings
 
 import recsearch
 from recsearch.api.search import as_arguments
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.config.arguments import plain
 from recsearch.config.run_config import RunConfig, make_config
 from recsearch.config.settings import Settings

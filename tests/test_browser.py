@@ -24,7 +24,7 @@ from browser import (
 )
 from planted_run import EXAMPLES, HOSTILE, METRICS, TOLD_OF_TEST, plant_run
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.report.page import render_report
 from recsearch.results import load_run
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from small_run import write_builder
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.data.task import Task
 from recsearch.workflow.check import generated_data
 

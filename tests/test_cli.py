@@ -8,7 +8,7 @@ from flag_tables import README, actions, commands_in, parsers, with_tables
 from small_run import write_builder, write_ratings
 
 import recsearch
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.tuning.space.builtin import builtin_names
 
 COMMANDS = (

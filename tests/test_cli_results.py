@@ -10,7 +10,7 @@ import pytest
 from planted_run import JournalByHand, plant_run
 from small_run import write_builder, write_ratings
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.exchange.tensorboard_log import TensorBoardLog
 from recsearch.results import load_run
 

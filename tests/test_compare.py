@@ -10,7 +10,7 @@ from planted_run import HOSTILE, METRICS, RUN, JournalByHand, plant_run
 import recsearch
 from recsearch.api.compare import RunComparison
 from recsearch.api.run import load
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.errors import RunDirectoryError, UsageError
 from recsearch.report.compare_page import render_comparison
 

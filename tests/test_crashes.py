@@ -21,7 +21,7 @@ from crashing import TOLD, Campaign, Disk
 from table_lookup import TableEngine, table_loss, write_state
 from test_run import same_results
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.study.events import TrialOver, TrialStarted
 from recsearch.study.journal import read_events
 from recsearch.study.replay import replay

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.config.run_config import make_config
 from recsearch.data.cleaning import prepare_task
 from recsearch.data.columns import ColumnNames

@@ -12,7 +12,7 @@ from small_run import run_settings, write_item_titles, write_ratings
 import recsearch
 from recsearch.api.run import Run
 from recsearch.baselines import fit
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.data.store import open_prepared
 from recsearch.data.task import Task
 from recsearch.evaluation.protocol import evaluate, make_protocol

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from planted_run import plant_run
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 
 
 def mount(*words: str) -> bool:

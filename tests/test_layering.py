@@ -129,7 +129,7 @@ def test_tensorflow_is_not_loaded_in_passing() -> None:
         "import recsearch; recsearch.load",
         "import recsearch; recsearch.search",
         "import recsearch; recsearch.compare",
-        "import recsearch.cli.parser, recsearch.cli.commands",
+        "import recsearch.cli.program, recsearch.cli.commands",
         "import recsearch.results, recsearch.report.page",
         "import recsearch.console.progress, recsearch.console.live_table",
         "import recsearch.console.watching",

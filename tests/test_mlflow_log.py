@@ -6,7 +6,7 @@ import pytest
 from planted_run import plant_run
 
 from recsearch.api.run import load
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.errors import UsageError
 
 

@@ -141,7 +141,7 @@ def test_packed_texts_are_unpacked_the_same_and_cannot_end_an_element() -> None:
 
 def test_report_command_imports_no_heavy_module(run: Run) -> None:
     code = (
-        "import sys; from recsearch.cli.parser import main; main(['report', sys.argv[1]]); "
+        "import sys; from recsearch.cli.program import main; main(['report', sys.argv[1]]); "
         "heavy = ('tensorflow', 'keras', 'keras_tuner', 'ray', 'sklearn', 'optuna'); "
         "print([name for name in heavy if name in sys.modules], len(sys.modules))"
     )

@@ -17,7 +17,7 @@ from small_run import HYPERBAND, run_settings, write_builder, write_ratings
 
 import recsearch
 from recsearch.api.run import Run
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.console.progress import Silent
 from recsearch.data.store import open_prepared
 from recsearch.results import load_run

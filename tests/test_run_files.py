@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from planted_run import RUN, plant_run
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.errors import RunDirectoryError
 from recsearch.results import load_run
 from recsearch.study.journal import Journal, JournalFollower, read_events

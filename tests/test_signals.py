@@ -21,7 +21,7 @@ from recsearch.tuning.engines.leftovers import MARKER, remove_abandoned
 
 RUN = """
 import json, sys
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 
 sys.exit(main(json.loads(sys.argv[1])))
 """

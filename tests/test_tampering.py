@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tampering import FILES, tamper
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.system.files import lock_directory
 
 NUM_SLOW = 2_000

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from planted_run import METRICS, JournalByHand, plant_run
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.console.live_table import LiveTable
 from recsearch.console.progress import Lines
 from recsearch.results import load_run

@@ -10,7 +10,7 @@ from small_run import write_ratings
 import recsearch
 import recsearch.workflow.flow
 from recsearch.api.run import Run
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.console.progress import Silent
 from recsearch.errors import RecsearchError, SearchError, SpaceError
 from recsearch.results import load_run

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from planted_run import plant_run
 
-from recsearch.cli.parser import main
+from recsearch.cli.program import main
 from recsearch.console.progress import Lines, Silent
 from recsearch.console.watching import watch
 from recsearch.errors import RunDirectoryError
