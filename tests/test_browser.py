@@ -22,7 +22,7 @@ from browser import (
     num_marks,
     overlapping,
 )
-from planted_run import EXAMPLES, HOSTILE, METRICS, TOLD_OF_TEST, plant_run
+from planted_run import HOSTILE, SHOWN, TOLD_OF_TEST, plant_run, planted_metrics
 
 from recsearch.cli.program import main
 from recsearch.report.page import render_report
@@ -80,7 +80,7 @@ def runs(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run by hand, of hostile ids, titles, values and messages."""
     run = load_run(plant_run(tmp_path_factory.mktemp("planted") / "run"))
-    full = replace(run, metrics={**METRICS, **TOLD_OF_TEST}, examples=EXAMPLES)
+    full = replace(run, tested=planted_metrics(**TOLD_OF_TEST), user_examples=SHOWN)
     path = run.directory / "report.html"
     path.write_text(render_report(full), encoding="utf-8")
     return path
