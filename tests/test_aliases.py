@@ -82,6 +82,7 @@ def with_former_name(directory: Path) -> None:
         path.write_text(path.read_text().replace(NEW, OLD))
 
 
+@pytest.mark.slow
 def test_run_of_the_previous_version_is_read_reported_and_resumed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

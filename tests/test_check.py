@@ -97,6 +97,7 @@ def test_space_that_keeps_the_contract_passes_each_step(
     assert lines[4] == f"{reference} passed all checks for the task rating"
 
 
+@pytest.mark.slow
 def test_layer_that_keras_does_not_know_is_told_and_is_no_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

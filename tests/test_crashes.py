@@ -27,6 +27,8 @@ from recsearch.study.journal import read_events
 from recsearch.study.replay import replay
 from recsearch.study.trial import Assignment, Epoch, Outcome, Trial, TrialState
 
+pytestmark = pytest.mark.slow  # complete searches
+
 QUICK = [
     [Campaign("hyperband", "hyperband")],
     [
@@ -195,7 +197,6 @@ def test_disk_that_is_full_at_any_write_is_one_error_and_can_be_resumed(
     check_all(quick["full"])
 
 
-@pytest.mark.slow
 def test_search_with_any_kill_at_any_change_ends_as_if_it_had_none(tmp_path: Path) -> None:
     results = run_campaigns(tmp_path, [THOROUGH[:1], THOROUGH[1:]])
     assert len(results["hyperband"].searches) > 150

@@ -251,6 +251,7 @@ def test_neighbours_of_the_best_candidates_are_better_than_those():
     assert refined >= 4
 
 
+@pytest.mark.slow
 def test_finds_more_than_random_search_on_branin():
     wins = 0
     for seed in range(5):

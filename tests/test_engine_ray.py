@@ -148,6 +148,7 @@ def without_clock(trial: Trial) -> dict[str, Any]:
     return {k: v for k, v in vars(trial).items() if k not in left_out} | {"curve": curve}
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced_and_the_table_is_that_of_the_local_engine(
     tmp_path: Path, setup: RunnerSetup, engine: RayEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,6 +206,7 @@ def test_builder_that_exits_fails_alone(engine: RayEngine) -> None:
     assert len(numbers(news["0001"])) == 2
 
 
+@pytest.mark.slow
 def test_trial_that_takes_too_long_is_stopped_and_leaves_a_fresh_worker(
     engine: RayEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

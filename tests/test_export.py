@@ -329,6 +329,7 @@ def test_only_models_whose_user_inputs_can_be_requested_answer_for_a_history(
         assert "recommend_for_history" not in served.signatures()
 
 
+@pytest.mark.slow
 def test_pairs_of_a_bag_and_an_item_answer_for_a_history(tmp_path: Path) -> None:
     data, vocabularies = prepared_with_ids(Task.RATING)
     keras.utils.set_random_seed(0)

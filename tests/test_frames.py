@@ -151,6 +151,7 @@ def test_index_is_not_read_and_a_named_one_is_noted(ratings: Path) -> None:
     assert any("The index (row) is not read; frame.reset_index()" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_run_on_a_frame_gives_the_trials_of_its_file(tmp_path: Path, finished_run: Path) -> None:
     settings = run_settings(tmp_path / "files")
     frames = {name: pd.read_csv(settings[name]) for name in ("data", "items")}

@@ -210,6 +210,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_owner_killed_alone_takes_its_workers_along_before_they_write(tmp_path: Path) -> None:
     changes = {"engine": "local", "workers": 2, "tuner": "random", "max_epochs": 10**6}
     settings = run_settings(tmp_path / "long", **changes)

@@ -120,6 +120,7 @@ def test_model_learns_the_next_item_and_its_export_serves_histories(tmp_path: Pa
     assert new["item_id"].numpy().tolist() == [[item_at(9)]]
 
 
+@pytest.mark.slow
 def test_space_passes_the_check_of_spaces(tmp_path: Path) -> None:
     told: list[str] = []
     check_space(space_in(tmp_path), Task.IMPLICIT, told.append)

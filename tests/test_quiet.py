@@ -67,6 +67,7 @@ def test_other_backend_is_refused_in_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_settings_file_of_keras_does_not_choose_the_backend(tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text('{"backend": "numpy"}')
     done = command("check", "matrix_factorization", backend="", home=tmp_path)

@@ -254,6 +254,7 @@ def test_click_run_of_text_ids_detects_its_task_and_tries_the_enqueued_first(
     assert items.str.startswith("物").all()
 
 
+@pytest.mark.slow
 def test_run_killed_in_the_middle_is_resumed_without_losing_a_trial(
     tmp_path: Path, finished_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -281,6 +282,7 @@ def test_run_killed_in_the_middle_is_resumed_without_losing_a_trial(
     assert len(starts) == len(once) + 1
 
 
+@pytest.mark.slow
 def test_run_of_layers_that_keras_does_not_know_ends_with_an_export(tmp_path: Path) -> None:
     settings = run_settings(tmp_path / "own", tuner="random", max_trials=1, max_epochs=1)
     builder = Path(settings["spaces"][0].removesuffix(":build"))

@@ -129,6 +129,7 @@ def test_matrix_factorization_by_cosines_trains_within_its_temperature(feedback:
 
 
 @pytest.mark.parametrize("task", [Task.IMPLICIT, Task.RATING])
+@pytest.mark.slow
 def test_search_over_spaces_of_bags_completes_its_trials(task: Task, tmp_path: Path) -> None:
     data = prepared(task)
     metric = Objective("ndcg@10", "max") if task is Task.IMPLICIT else Objective("rmse", "min")

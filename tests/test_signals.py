@@ -23,6 +23,8 @@ RUN = """
 import json, sys
 from recsearch.cli.program import main
 
+pytestmark = pytest.mark.slow  # complete searches
+
 sys.exit(main(json.loads(sys.argv[1])))
 """
 

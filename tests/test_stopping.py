@@ -151,6 +151,7 @@ def impatient(setup: RunnerSetup) -> Iterator[LocalEngine]:
     engine.close()
 
 
+@pytest.mark.slow
 def test_trial_that_takes_too_long_is_stopped_and_leaves_a_fresh_worker(
     impatient: LocalEngine,
 ) -> None:

@@ -120,6 +120,7 @@ LEFT_BEHIND = {
         for name in LEFT_BEHIND
     ],
 )
+@pytest.mark.slow
 def test_what_a_configuration_leaves_behind_does_not_reach_the_end_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
@@ -146,6 +147,7 @@ def test_value_that_no_file_can_hold_is_refused_before_the_search(tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_edited_builder_is_refused_before_the_winner_is_retrained(tmp_path: Path) -> None:
     directory = search(tmp_path, "layer = keras.layers.Dense(1)", search_only=True).directory
     write_space(tmp_path, "layer = keras.layers.Dense(1, use_bias=False)")
