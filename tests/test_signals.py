@@ -19,11 +19,11 @@ from small_run import run_settings
 from recsearch.results import load_run
 from recsearch.tuning.engines.leftovers import MARKER, remove_abandoned
 
+pytestmark = pytest.mark.slow  # complete searches
+
 RUN = """
 import json, sys
 from recsearch.cli.program import main
-
-pytestmark = pytest.mark.slow  # complete searches
 
 sys.exit(main(json.loads(sys.argv[1])))
 """
